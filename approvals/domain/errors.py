@@ -1,0 +1,206 @@
+"""The ledger's named refusals.
+
+A refusal's docstring is its message; `code` is stable and meant for programs; `kind` says what
+sort of refusal it is, so that any face can render it without a list of classes. Knows neither
+HTTP nor MCP.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+type Kind = Literal["conflict", "forbidden", "invalid", "unavailable"]
+
+
+class Refusal(Exception):
+    """The request was refused."""
+
+    kind: ClassVar[Kind] = "conflict"
+    code: ClassVar[str] = "refusal"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        if not cls.__doc__:
+            raise TypeError(f"{cls.__name__} needs a docstring: it is the message people read")
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        self.message = message or " ".join((type(self).__doc__ or "").split())
+        self.details = details
+        super().__init__(self.message)
+
+
+# -- deciding -------------------------------------------------------------------------------
+
+
+class AlreadyDecided(Refusal):
+    """This ticket has already been decided."""
+
+
+class StaleDigest(Refusal):
+    """The ticket changed after you saw it. Look at it again, then decide."""
+
+
+class Expired(Refusal):
+    """The time to decide on this ticket is over."""
+
+
+class NotEligible(Refusal):
+    """You are not a member of a group that decides on this ticket."""
+
+    kind = "forbidden"
+
+
+class OwnerMayNotApprove(Refusal):
+    """This agent belongs to you, so somebody else has to approve its calls."""
+
+    kind = "forbidden"
+
+
+class FourEyes(Refusal):
+    """You submitted or edited this call, so somebody else has to approve it."""
+
+    kind = "forbidden"
+
+
+class AlreadyVoted(Refusal):
+    """You have already voted on this ticket. Withdraw that vote first."""
+
+
+class NoVoteToWithdraw(Refusal):
+    """You have no vote on this ticket that could be withdrawn."""
+
+
+class ReasonRequired(Refusal):
+    """This decision needs a reason."""
+
+    kind = "invalid"
+
+
+class ReasonTooLong(Refusal):
+    """The reason is too long."""
+
+    kind = "invalid"
+
+
+class CutFieldsUnopened(Refusal):
+    """Some values were shown cut. Open each of them before approving."""
+
+    kind = "invalid"
+
+
+class RevokeTooLate(Refusal):
+    """The call has already been sent, so its approval can no longer be revoked."""
+
+
+# -- submitting -----------------------------------------------------------------------------
+
+
+class TooManyOpenTickets(Refusal):
+    """This agent already has as many open tickets as it may have."""
+
+
+class IdempotencyKeyReused(Refusal):
+    """This idempotency key was used with other arguments."""
+
+    kind = "invalid"
+
+
+class PolicyDenied(Refusal):
+    """Policy does not allow this call."""
+
+    kind = "forbidden"
+
+
+class PolicyInvalid(Refusal):
+    """This policy cannot be read."""
+
+    kind = "invalid"
+
+
+class QuorumUnreachable(Refusal):
+    """Fewer people may approve than this rule asks for."""
+
+    kind = "invalid"
+
+
+class ObligationsConflict(Refusal):
+    """The edited call is for other reviewers. Reject it and have it submitted anew."""
+
+
+class AgentNotLive(Refusal):
+    """This agent is disabled, or its token is revoked or expired."""
+
+    kind = "forbidden"
+
+
+class NotVisible(Refusal):
+    """There is no such ticket, or you may not see it."""
+
+    kind = "forbidden"
+
+
+# -- state, gate and execution --------------------------------------------------------------
+
+
+class KillSwitchOn(Refusal):
+    """The kill switch is on: nothing is approved, claimed or sent."""
+
+    kind = "unavailable"
+
+
+class StaleState(Refusal):
+    """Somebody else changed this ticket first."""
+
+
+class IllegalTransition(Refusal):
+    """A ticket cannot go from this state to that one."""
+
+
+class GateMoved(Refusal):
+    """Policy, pins, upstreams or revocations changed meanwhile. Judge the call again."""
+
+
+class ApprovalNotLive(Refusal):
+    """The approval was revoked, or its time to execute is over."""
+
+
+class NobodyWaits(Refusal):
+    """Nobody waits for this call any more."""
+
+
+class FenceLost(Refusal):
+    """Another executor holds this ticket now."""
+
+
+class LeaseLost(Refusal):
+    """The lease on this ticket ran out."""
+
+
+class DigestMismatch(Refusal):
+    """What is about to be sent is not what was approved."""
+
+
+class AttemptsExhausted(Refusal):
+    """This call has been attempted as often as it may be."""
+
+
+class AlreadySent(Refusal):
+    """The call has already been sent."""
+
+
+class NotAnnotatable(Refusal):
+    """Only a ticket whose outcome is unknown takes a note of what really happened."""
+
+
+class EvidenceRequired(Refusal):
+    """Say what happened and how you know."""
+
+    kind = "invalid"
+
+
+class AuditBroken(Refusal):
+    """The audit record does not add up, so nothing more is written to it."""
+
+    kind = "unavailable"

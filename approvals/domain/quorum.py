@@ -1,0 +1,141 @@
+"""Whether the votes so far approve, reject or leave a ticket pending.
+
+A vote is an appended fact; the resolution is a pure function over all of them. Votes count per
+person, never per account. Knows neither rows nor clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from approvals.domain.errors import (
+    AlreadyVoted,
+    FourEyes,
+    NotEligible,
+    OwnerMayNotApprove,
+    Refusal,
+)
+from approvals.domain.obligations import Obligations
+
+type PersonId = Hashable
+
+
+class Answer(StrEnum):
+    """What a vote says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One appended decision. `digest` is the ticket digest its author saw."""
+
+    person: PersonId
+    answer: Answer
+    digest: bytes
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parties:
+    """People with a stake in the call, by person.
+
+    `owners` owned the agent at submission or own it now. `authors` submitted the call or edited
+    this revision. `one_person` is the explicit admission that this installation has one person;
+    it lifts the owner's bar, never four-eyes, which a rule asks for by name.
+    """
+
+    owners: frozenset[PersonId] = frozenset()
+    authors: frozenset[PersonId] = frozenset()
+    one_person: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """`have` of `need` distinct approvals; the people stand in the order of their votes."""
+
+    state: Literal["pending", "approved", "rejected"]
+    have: int
+    need: int
+    approved_by: tuple[PersonId, ...] = ()
+    rejected_by: tuple[PersonId, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are still to come."""
+        return max(0, self.need - self.have)
+
+
+def barred(parties: Parties, obligations: Obligations) -> frozenset[PersonId]:
+    """The people whose approval does not count, whatever groups they are in."""
+    owners: frozenset[PersonId] = frozenset() if parties.one_person else parties.owners
+    return owners | parties.authors if obligations.four_eyes else owners
+
+
+def resolve(
+    votes: Iterable[Vote],
+    *,
+    obligations: Obligations,
+    digest: bytes,
+    eligible: Collection[PersonId],
+    parties: Parties,
+) -> Resolution:
+    """The state these votes add up to. One rejection by an eligible person ends it.
+
+    Withdrawn votes, votes for another digest (an older revision) and votes of people who are not
+    eligible now count for nothing.
+    """
+    excluded = barred(parties, obligations)
+    approved: dict[PersonId, None] = {}
+    rejected: dict[PersonId, None] = {}
+    for vote in votes:
+        if vote.withdrawn or vote.digest != digest or vote.person not in eligible:
+            continue
+        if vote.answer is Answer.REJECT:
+            rejected[vote.person] = None
+        elif vote.person not in excluded:
+            approved[vote.person] = None
+    state: Literal["pending", "approved", "rejected"] = "pending"
+    if rejected:
+        state = "rejected"
+    elif len(approved) >= max(1, obligations.quorum):
+        state = "approved"
+    return Resolution(
+        state=state,
+        have=len(approved),
+        need=max(1, obligations.quorum),
+        approved_by=tuple(approved),
+        rejected_by=tuple(rejected),
+    )
+
+
+def why_not(
+    person: PersonId,
+    answer: Answer,
+    *,
+    votes: Iterable[Vote],
+    obligations: Obligations,
+    digest: bytes,
+    eligible: Collection[PersonId],
+    parties: Parties,
+) -> Refusal | None:
+    """The refusal that keeps `person` from giving `answer` now, or None when they may."""
+    if person not in eligible:
+        return NotEligible()
+    if answer is Answer.APPROVE and person in barred(parties, obligations):
+        is_owner = person in parties.owners and not parties.one_person
+        return OwnerMayNotApprove() if is_owner else FourEyes()
+    if any(v.person == person and v.digest == digest and not v.withdrawn for v in votes):
+        return AlreadyVoted()
+    return None
+
+
+def reachable(
+    eligible: Collection[PersonId], obligations: Obligations, excluded: Collection[PersonId]
+) -> bool:
+    """Whether enough people remain who may approve."""
+    return len(set(eligible) - set(excluded)) >= max(1, obligations.quorum)

@@ -1,0 +1,52 @@
+"""Grants: standing permissions made from a ticket, narrow, counted and revocable."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from uuid6 import uuid7
+
+
+class Grant(models.Model):
+    """A permission for one agent and one tool with pinned arguments, until a deadline."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    team = models.ForeignKey("approvals.Team", on_delete=models.PROTECT)
+    made_from = models.ForeignKey(
+        "approvals.Ticket", on_delete=models.PROTECT, related_name="grants_made"
+    )
+    agent_id = models.UUIDField()
+    upstream_id = models.UUIDField()
+    tool_name = models.CharField(max_length=256)
+    tool_digest = models.BinaryField(max_length=32)
+    upstream_digest = models.BinaryField(max_length=32)
+    pins = (
+        models.JSONField()
+    )  # JSON pointer -> exact value; the empty pointer pins everything
+    obligations = models.JSONField()  # what the ticket needed, and therefore this grant
+    max_uses = models.PositiveIntegerField()
+    uses = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    granted_by = models.ForeignKey(
+        "approvals.Person", on_delete=models.PROTECT, related_name="+"
+    )
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(
+        "approvals.Person", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(uses__lte=F("max_uses")), name="grant_not_overused"
+            )
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["agent_id", "tool_name"],
+                condition=Q(revoked_at__isnull=True),
+                name="grant_live",
+            )
+        ]
