@@ -187,9 +187,7 @@ def ticket_digest(binding: TicketBinding) -> bytes:
     """The digest (32 bytes) that seen_digest, signatures and the send guard all use."""
     arguments = binding.arguments
     sealed = (
-        arguments.sha256
-        if isinstance(arguments, ArgumentsDigest)
-        else arguments_digest(arguments)
+        arguments.sha256 if isinstance(arguments, ArgumentsDigest) else arguments_digest(arguments)
     )
     return digest(
         "ticket",
@@ -208,4 +206,3 @@ def ticket_digest(binding: TicketBinding) -> bytes:
             "upstream_config_digest": binding.upstream_config_digest.hex(),
         },
     )
-
