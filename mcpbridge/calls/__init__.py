@@ -1,0 +1,1 @@
+"""Pure shapes and rules of a call: no rows, no wire, no framework."""

@@ -1,0 +1,71 @@
+"""The limits a call meets on its way, with their defaults. Bytes and seconds.
+
+Knows no settings: the composition root may hand other values around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+MAX_BODY_BYTES: Final = 4 * MIB
+MAX_RESULT_BYTES: Final = 8 * MIB
+MAX_LINE_BYTES: Final = 8 * MIB
+MAX_DEPTH: Final = 64
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+MAX_NOTIFICATIONS: Final = 1000
+MAX_TOOLS: Final = 2000
+MAX_TOOL_NAME: Final = 64
+MAX_IDEMPOTENCY_KEY: Final = 128
+MAX_PROGRESS_TOKEN: Final = 256
+MAX_TRACESTATE: Final = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeLimits:
+    """How large one call and its answer may be."""
+
+    body_bytes: int = MAX_BODY_BYTES
+    result_bytes: int = MAX_RESULT_BYTES
+    line_bytes: int = MAX_LINE_BYTES
+    depth: int = MAX_DEPTH
+    notifications: int = MAX_NOTIFICATIONS
+    tools: int = MAX_TOOLS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """How long a paused request is held open before it is handed over, in seconds."""
+
+    without_progress: float = 50.0
+    with_progress: float = 240.0
+
+    def seconds(self, *, has_progress_token: bool) -> float:
+        """The hold for one request: progress keeps most clients' own timers alive."""
+        return self.with_progress if has_progress_token else self.without_progress
+
+
+# Clients that give up sooner than most, by the name they declare in lower case.
+KNOWN_CLIENTS: Final[Mapping[str, Hold]] = {
+    "openai-agents-mcp": Hold(without_progress=4.0, with_progress=4.0),
+    "openai-agents": Hold(without_progress=4.0, with_progress=4.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLimits:
+    """Hold limits by client name, and how often a held client hears of progress."""
+
+    default: Hold = Hold()
+    by_client: Mapping[str, Hold] = field(default_factory=lambda: KNOWN_CLIENTS)
+    first_progress: float = 0.0
+    progress_every: float = 10.0
+
+    def seconds(self, *, client_name: str, has_progress_token: bool) -> float:
+        """How long to hold a request of this client. An unknown name gets the default."""
+        hold = self.by_client.get(client_name.strip().lower(), self.default)
+        return hold.seconds(has_progress_token=has_progress_token)
