@@ -158,7 +158,7 @@ class IllegalTransition(Refusal):
     """A ticket cannot go from this state to that one."""
 
 
-class GateMoved(Refusal):
+class AuthorityChanged(Refusal):
     """Policy, pins, upstreams or revocations changed meanwhile. Judge the call again."""
 
 

@@ -208,13 +208,11 @@ def _rule(value: object, path: str, defaults: Obligations) -> Rule:
 
 
 def _effect(value: object, path: str) -> Effect:
-    try:
-        return Effect(value)
-    except ValueError:
-        expected = ", ".join(effect.value for effect in Effect)
-        raise PolicyInvalid(
-            f"{path} must be one of {expected}, not {describe(value)}", path=path
-        ) from None
+    for effect in Effect:
+        if isinstance(value, str) and value == effect.value:
+            return effect
+    expected = ", ".join(effect.value for effect in Effect)
+    raise PolicyInvalid(f"{path} must be one of {expected}, not {describe(value)}", path=path)
 
 
 def _pattern(value: object, path: str) -> str:

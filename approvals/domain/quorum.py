@@ -1,7 +1,8 @@
 """Whether the votes so far approve, reject or leave a ticket pending.
 
-A vote is an appended fact; the resolution is a pure function over all of them. Votes count per
-person, never per account. Knows neither rows nor clocks.
+A vote is an appended fact; the resolution is a pure function over all of them, oldest first. Per
+person (never per account) the newest counts, and a withdrawal takes back what stood before it.
+Knows neither rows nor clocks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 from approvals.domain.errors import (
     AlreadyVoted,
     FourEyes,
+    NoVoteToWithdraw,
     NotEligible,
     OwnerMayNotApprove,
     Refusal,
@@ -28,6 +30,7 @@ class Answer(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+    WITHDRAW = "withdraw"  # the person's earlier vote counts no longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,6 @@ class Vote:
     person: PersonId
     answer: Answer
     digest: bytes
-    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,33 +86,43 @@ def resolve(
     eligible: Collection[PersonId],
     parties: Parties,
 ) -> Resolution:
-    """The state these votes add up to. One rejection by an eligible person ends it.
+    """The state these votes, oldest first, add up to. One eligible person's rejection ends it.
 
     Withdrawn votes, votes for another digest (an older revision) and votes of people who are not
     eligible now count for nothing.
     """
     excluded = barred(parties, obligations)
-    approved: dict[PersonId, None] = {}
-    rejected: dict[PersonId, None] = {}
-    for vote in votes:
-        if vote.withdrawn or vote.digest != digest or vote.person not in eligible:
-            continue
-        if vote.answer is Answer.REJECT:
-            rejected[vote.person] = None
-        elif vote.person not in excluded:
-            approved[vote.person] = None
+    standing = standing_votes(votes, digest=digest)
+    approved, rejected = (
+        tuple(p for p, given in standing.items() if given is answer and p in eligible)
+        for answer in (Answer.APPROVE, Answer.REJECT)
+    )
+    approved = tuple(person for person in approved if person not in excluded)
+    need = max(1, obligations.quorum)
     state: Literal["pending", "approved", "rejected"] = "pending"
     if rejected:
         state = "rejected"
-    elif len(approved) >= max(1, obligations.quorum):
+    elif len(approved) >= need:
         state = "approved"
     return Resolution(
         state=state,
         have=len(approved),
-        need=max(1, obligations.quorum),
-        approved_by=tuple(approved),
-        rejected_by=tuple(rejected),
+        need=need,
+        approved_by=approved,
+        rejected_by=rejected,
     )
+
+
+def standing_votes(votes: Iterable[Vote], *, digest: bytes) -> dict[PersonId, Answer]:
+    """Each person's vote on this digest that was not withdrawn, in the order of voting."""
+    standing: dict[PersonId, Answer] = {}
+    for vote in votes:
+        if vote.answer is Answer.WITHDRAW:
+            standing.pop(vote.person, None)
+        elif vote.digest == digest:
+            standing.pop(vote.person, None)
+            standing[vote.person] = vote.answer
+    return standing
 
 
 def why_not(
@@ -124,14 +136,15 @@ def why_not(
     parties: Parties,
 ) -> Refusal | None:
     """The refusal that keeps `person` from giving `answer` now, or None when they may."""
+    standing = standing_votes(votes, digest=digest)
+    if answer is Answer.WITHDRAW:
+        return None if person in standing else NoVoteToWithdraw()
     if person not in eligible:
         return NotEligible()
     if answer is Answer.APPROVE and person in barred(parties, obligations):
         is_owner = person in parties.owners and not parties.one_person
         return OwnerMayNotApprove() if is_owner else FourEyes()
-    if any(v.person == person and v.digest == digest and not v.withdrawn for v in votes):
-        return AlreadyVoted()
-    return None
+    return AlreadyVoted() if person in standing else None
 
 
 def reachable(
