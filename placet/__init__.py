@@ -1,0 +1,1 @@
+"""Placet's composition root: it wires the ledger and the bridge together and knows the machine."""

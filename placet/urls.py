@@ -1,0 +1,16 @@
+"""The pages' addresses; agents' and sockets' addresses are in `placet.dispatch`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from placet import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.show_metrics),
+    path("accounts/", include("allauth.account.urls")),
+    path("manage/", include("mcpbridge.web.urls")),
+    path("", include("approvals.web.urls")),
+]
