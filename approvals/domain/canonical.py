@@ -12,7 +12,7 @@ from json.encoder import encode_basestring
 from math import isfinite
 from typing import Final
 
-type JSON = None | bool | int | float | str | list[JSON] | dict[str, JSON]
+type JSON = bool | int | float | str | list[JSON] | dict[str, JSON] | None
 
 MAX_DEPTH: Final = 64
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -72,29 +72,30 @@ def number_text(value: float) -> str:
 def _write(value: JSON, parts: list[str], pointer: str, depth: int) -> None:
     if value is None:
         parts.append("null")
-    elif value is True:
-        parts.append("true")
-    elif value is False:
-        parts.append("false")
+    elif isinstance(value, bool):
+        parts.append("true" if value else "false")
     elif isinstance(value, str):
         parts.append(_string(value, pointer))
-    elif isinstance(value, int):
+    elif isinstance(value, int | float):
+        parts.append(_number(value, pointer))
+    elif not isinstance(value, dict | list):
+        raise NotCanonical(f"a {type(value).__name__}, which JSON does not have,", pointer)
+    elif depth >= MAX_DEPTH:
+        raise NotCanonical(f"a value nested deeper than {MAX_DEPTH} levels", pointer)
+    elif isinstance(value, dict):
+        _write_object(value, parts, pointer, depth)
+    else:
+        _write_list(value, parts, pointer, depth)
+
+
+def _number(value: float, pointer: str) -> str:
+    if isinstance(value, int):
         if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
             raise NotCanonical("an integer beyond 2^53-1", pointer)
-        parts.append(int.__repr__(value))
-    elif isinstance(value, float):
-        if not isfinite(value):
-            raise NotCanonical("a number that is not finite", pointer)
-        parts.append(number_text(value))
-    elif isinstance(value, dict | list):
-        if depth >= MAX_DEPTH:
-            raise NotCanonical(f"a value nested deeper than {MAX_DEPTH} levels", pointer)
-        if isinstance(value, dict):
-            _write_object(value, parts, pointer, depth)
-        else:
-            _write_list(value, parts, pointer, depth)
-    else:
-        raise NotCanonical(f"a {type(value).__name__}, which JSON does not have,", pointer)
+        return int.__repr__(value)
+    if not isfinite(value):
+        raise NotCanonical("a number that is not finite", pointer)
+    return number_text(value)
 
 
 def _write_list(value: list[JSON], parts: list[str], pointer: str, depth: int) -> None:

@@ -133,7 +133,7 @@ def clauses_of(rule: Rule, facts: CallFacts) -> tuple[Clause, ...]:
 
 
 def glob_matches(pattern: str, name: str) -> bool:
-    """Whether the whole of `name` matches, case and all; at most len × len steps.
+    """Whether the whole of `name` matches, case and all; in at most the product of both lengths.
 
     Only `*` and `?` are special. The last `*` alone is retried, which is enough for globs, so
     that no pattern takes exponential time.

@@ -15,8 +15,8 @@ from typing import Literal
 from approvals.domain.errors import (
     AlreadyVoted,
     FourEyes,
-    NoVoteToWithdraw,
     NotEligible,
+    NoVoteToWithdraw,
     OwnerMayNotApprove,
     Refusal,
 )

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from mcpbridge.calls.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_SAFE_INTEGER
 
-type JSON = None | bool | int | float | str | list[JSON] | dict[str, JSON]
+type JSON = bool | int | float | str | list[JSON] | dict[str, JSON] | None
 
 # Beyond this a canonical number carries an exponent and can no longer pose as an integer.
 _PLAIN_DIGITS_END: Final = 1e21
@@ -23,7 +23,9 @@ _WHITESPACE: Final = b" \t\n\r"
 
 # One bracket with everything before it that is none; strings are swallowed whole. Possessive
 # and able to end anywhere, so that no input makes it look twice at one character.
-_BRACKET = re.compile(r'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z))*+([\[\]{}])', re.S)
+_BRACKET = re.compile(
+    r'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z))*+([\[\]{}])', re.DOTALL
+)
 _MAYBE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 

@@ -18,7 +18,7 @@ from mcpbridge.calls.limits import (
 )
 from mcpbridge.calls.strict_json import JSON
 
-PROGRESS_TOKEN_KEY: Final = "progressToken"
+PROGRESS_TOKEN_KEY: Final = "progressToken"  # noqa: S105 (a key of the protocol)
 TRACEPARENT_KEY: Final = "traceparent"
 TRACESTATE_KEY: Final = "tracestate"
 IDEMPOTENCY_KEY: Final = "placet/idempotency-key"
@@ -124,7 +124,7 @@ def request_meta(meta: JSON) -> RequestMeta:
 def client_declaration(
     *, protocol_version: str, client_info: JSON = None, capabilities: JSON = None
 ) -> ClientDeclaration:
-    """The declaration read from `clientInfo` and `clientCapabilities`; hostile shapes say nothing."""
+    """What `clientInfo` and `clientCapabilities` declare; hostile shapes say nothing."""
     info = client_info if isinstance(client_info, dict) else {}
     declared = capabilities if isinstance(capabilities, dict) else {}
     extensions = declared.get("extensions")

@@ -1,0 +1,26 @@
+"""Text and values that an attacker may have written, made fit to be read by a person.
+
+Nothing here knows HTML: the result is segments, findings and words for any face to render.
+"""
+
+from approvals.domain.inspection.arguments import ArgumentRow, ArgumentTable, argument_rows
+from approvals.domain.inspection.text import (
+    Finding,
+    InspectedText,
+    Segment,
+    inspect,
+    is_identifier,
+    one_line,
+)
+
+__all__ = [
+    "ArgumentRow",
+    "ArgumentTable",
+    "Finding",
+    "InspectedText",
+    "Segment",
+    "argument_rows",
+    "inspect",
+    "is_identifier",
+    "one_line",
+]
