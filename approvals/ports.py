@@ -1,0 +1,72 @@
+"""What flows back from the ledger: functions of the layers above, named by dotted path.
+
+`settings.APPROVALS_PORTS` names them:
+
+    approved            (uid: UUID) -> None    a ticket may be executed; a hint, may be lost
+    ended               (uid: UUID) -> None    a ticket ended without execution; a hint
+    owner_of_agent      (agent_id: UUID) -> UUID | None    the person who owns the agent now
+    checkpoint_sources  list of LeafSource, whose rows the checkpoints cover too
+
+The hints never raise into the ledger. `owner_of_agent` is asked before an approval counts, and
+an error in it refuses the approval. Knows nothing of who implements them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+logger = logging.getLogger(__name__)
+
+type Leaf = tuple[str, bytes]
+type Covered = Callable[[Sequence[str]], set[str]]
+type LeafSource = Callable[..., Iterable[Leaf]]
+
+
+def approved(uid: UUID) -> None:
+    """Ring for a ticket that may be executed."""
+    _ring("approved", uid)
+
+
+def ended(uid: UUID) -> None:
+    """Ring for a ticket that ended without having been executed."""
+    _ring("ended", uid)
+
+
+def owner_of_agent(agent_id: UUID) -> UUID | None:
+    """The person who owns the agent now; None when nobody above knows the agent."""
+    path = _path("owner_of_agent")
+    if path is None:
+        return None
+    owner = import_string(path)(agent_id)
+    if owner is not None and not isinstance(owner, UUID):
+        raise TypeError(f"{path} must return a UUID or None, not {type(owner).__name__}")
+    return owner
+
+
+def checkpoint_sources() -> list[LeafSource]:
+    """The sources of further checkpoint leaves, in their configured order."""
+    return [import_string(path) for path in _ports().get("checkpoint_sources", [])]
+
+
+def _ring(name: str, uid: UUID) -> None:
+    path = _path(name)
+    if path is None:
+        return
+    try:
+        import_string(path)(uid)
+    except Exception:  # a hint may be lost: workers look at the rows once a second
+        logger.warning("The %s hint for ticket %s was lost.", name, uid, exc_info=True)
+
+
+def _path(name: str) -> str | None:
+    path = _ports().get(name)
+    return str(path) if path else None
+
+
+def _ports() -> dict[str, list[str] | str]:
+    return getattr(settings, "APPROVALS_PORTS", {})

@@ -1,0 +1,1 @@
+"""Reads. Visibility stands inside the query."""

@@ -1,0 +1,1 @@
+"""Use cases: one durable transaction each, named refusals, nothing rendered."""
