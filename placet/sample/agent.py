@@ -62,7 +62,7 @@ class _Progress:
         self._say = say
         self._last: str | None = None
 
-    async def __call__(self, _done: float, _total: float | None, message: str | None) -> None:
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
         if message and message != self._last:
             self._last = message
             self._say(message)

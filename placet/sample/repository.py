@@ -42,8 +42,8 @@ def _git(folder: Path, *arguments: str) -> None:
         "GIT_CONFIG_GLOBAL": os.devnull,
     }
     try:
-        subprocess.run(  # noqa: S603 (fixed arguments, no shell)
-            ["git", *arguments],  # noqa: S607 (the user's own git is wanted)
+        subprocess.run(
+            ["git", *arguments],
             cwd=folder,
             env=isolated,
             check=True,
