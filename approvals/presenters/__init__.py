@@ -1,0 +1,1 @@
+"""Frozen view models: everything a template shows, computed before it is rendered."""

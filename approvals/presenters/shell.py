@@ -1,0 +1,43 @@
+"""What stands around every page: who is signed in, what waits for them, whether calls run.
+
+Knows nothing of the page inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from approvals.models import Gate, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """The frame's facts for one signed-in person."""
+
+    name: str
+    email: str
+    is_admin: bool
+    sees_audit: bool
+    needs_you: int
+    killed: bool
+    since: datetime | None
+    server_now: datetime  # the ticker corrects the browser's clock by it
+
+
+def shell_for(user: User) -> Shell:
+    """The frame for `user`."""
+    gate = Gate.objects.values("killed", "killed_at").first()
+    person = user.person
+    return Shell(
+        name=person.name,
+        email=user.email,
+        is_admin=person.is_admin,
+        sees_audit=person.is_admin or person.is_auditor,
+        needs_you=0,
+        killed=gate is None or gate["killed"],
+        since=gate["killed_at"] if gate else None,
+        server_now=timezone.now(),
+    )

@@ -1,0 +1,104 @@
+"""What every page draws with: icons, moments, the frame's facts, and untrusted text.
+
+`untrusted` is the only way from somebody else's words to the page. It renders inspected
+segments, each escaped, inside an isolating element; nothing here marks foreign text as safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from django import template
+from django.http import HttpRequest
+from django.template import Context
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from approvals.domain.inspection import InspectedText, Segment, inspect
+from approvals.models import User
+from approvals.presenters.shell import Shell, shell_for
+
+register = template.Library()
+
+_MOMENTS = {
+    "minutes": "%H:%M UTC",
+    "seconds": "%H:%M:%S UTC",
+    "day": "%-d %B %Y, %H:%M UTC",
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A drawn sign from static/icons.svg, hidden from screen readers: a word stands beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def untrusted(text: InspectedText | str | None, kind: str = "text") -> SafeString:
+    """Somebody else's words, isolated, with chips for what could act.
+
+    A plain string is inspected here; `kind` "name" inspects it as an identifier.
+    """
+    if text is None or text == "":
+        return SafeString("")
+    if isinstance(text, str):
+        text = inspect(text, identifier_like=kind == "name")
+    gap = (
+        format_html('<span class="gap">… {} bytes not shown …</span>', f"{text.hidden:,}")
+        if text.cut
+        else ""
+    )
+    return format_html("<bdi>{}{}{}</bdi>", _segments(text.head), gap, _segments(text.tail))
+
+
+@register.simple_tag
+def ends(text: InspectedText, end: str) -> SafeString:
+    """One end of a cut text, "head" or "tail", rendered as `untrusted` does."""
+    return format_html("<bdi>{}</bdi>", _segments(text.head if end == "head" else text.tail))
+
+
+@register.simple_tag
+def moment(value: datetime | None, detail: str = "minutes") -> SafeString:
+    """A moment as a time element, in UTC; the browser rewrites it in the reader's own zone."""
+    if value is None:
+        return SafeString("")
+    instant = value.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" data-moment="{}">{}</time>',
+        instant.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        detail,
+        instant.strftime(_MOMENTS[detail]),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def shell(context: Context) -> Shell | None:
+    """The frame's facts for whoever is signed in, or None."""
+    user = getattr(context.get("request"), "user", None)
+    return shell_for(user) if isinstance(user, User) else None
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Context, *names: str) -> SafeString:
+    """The attribute that marks a navigation link as the place where the reader is."""
+    request = context.get("request")
+    match = request.resolver_match if isinstance(request, HttpRequest) else None
+    current = match is not None and match.view_name in names
+    return SafeString(' aria-current="page"' if current else "")
+
+
+def _segments(segments: Iterable[Segment]) -> SafeString:
+    return format_html_join("", "{}", ((_segment(segment),) for segment in segments))
+
+
+def _segment(segment: Segment) -> SafeString | str:
+    if not segment.is_chip:
+        return segment.text
+    label = f"{segment.text}×{segment.count}" if segment.count > 1 else segment.text
+    return format_html('<span class="chip" title="{}">{}</span>', segment.why, label)
