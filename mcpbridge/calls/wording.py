@@ -1,0 +1,292 @@
+"""Outcomes in words a model can act on, and as the result of `tools/call`.
+
+Every text says whether something was executed and whether to try again. Pure: one outcome, one
+answer.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Final, Literal, assert_never
+
+from mcpbridge.calls.naming import AWAIT_TICKET
+from mcpbridge.calls.outcome import (
+    Cancelled,
+    DeniedByPolicy,
+    Executed,
+    Expired,
+    KillSwitchOn,
+    NotSent,
+    Outcome,
+    OutcomeUnknown,
+    Pending,
+    Rejected,
+    ResultGone,
+    TicketRef,
+    Unavailable,
+    UpstreamError,
+)
+from mcpbridge.calls.strict_json import JSON
+
+DISPOSITION_KEY: Final = "io.modelcontextprotocol/tool-approval-disposition"
+TICKET_KEY: Final = "placet/ticket"
+MAX_QUOTED: Final = 2000
+
+type Disposition = Literal[
+    "approved-executed", "denied-not-executed", "execution-error", "outcome-unknown"
+]
+
+_CANCELLED: Final = {
+    "withdrawn": "the request was cancelled by its client",
+    "agent_gone": "its client had gone and nobody waited for it any more",
+    "owner": "the agent's owner withdrew it",
+    "operator": "an operator withdrew it",
+    "kill_switch": "an operator stopped all calls",
+    "approval_revoked": "its approval was taken back before it was sent",
+    "grant_revoked": "the standing permission behind it was revoked",
+    "token_revoked": "the agent's token was revoked",
+    "drift": "the tool or its server changed after the call was made",
+    "policy_denies": "policy no longer allows it",
+}
+_UNKNOWN: Final = {
+    "timeout": "the server did not answer in time",
+    "eof": "the connection ended before the answer",
+    "malformed": "the server's answer could not be read",
+    "oversize": "the server's answer was too large",
+    "aborted": "the call was aborted while it ran",
+    "lease_lost": "the process that ran it was lost",
+    "wrong_id": "the server answered something else",
+}
+
+
+def outcome_text(outcome: Outcome) -> str:  # noqa: C901, PLR0912 (one branch per kind of outcome)
+    """What happened, whether anything ran, and what to do next."""
+    match outcome:
+        case Executed():
+            return _executed(outcome)
+        case UpstreamError(code=code, message=message):
+            return (
+                f"{_head(outcome.ticket, 'Approved and sent')}, but the server answered with an"
+                f" error ({code}): {_quoted(message)}"
+            )
+        case NotSent(why=why):
+            return (
+                f"{_head(outcome.ticket, 'Not executed')}: the call could not be sent"
+                f" ({_clean(why)}). Nothing reached the server; you may try again."
+            )
+        case Rejected(reason=reason):
+            said = f" The reviewer's reason: {_quoted(reason)}" if reason else ""
+            return (
+                f"{_head(outcome.ticket, 'Rejected')} by a reviewer. Nothing was executed.{said}"
+                " Do not repeat the call unchanged."
+            )
+        case Expired():
+            return _expired(outcome)
+        case Cancelled(reason=reason):
+            why = _CANCELLED.get(reason, "it was withdrawn")
+            return f"{_head(outcome.ticket, 'Cancelled')}: {why}. Nothing was executed."
+        case OutcomeUnknown(reason=reason):
+            why = _UNKNOWN.get(reason, "no answer was recorded")
+            return (
+                f"{_head(outcome.ticket, 'Outcome unknown')}: the call was sent, but {why}. It may"
+                " have been executed. Do not repeat it; find out what happened, or ask a person."
+            )
+        case ResultGone(succeeded=succeeded):
+            how = "The server answered" if succeeded else "The server answered with an error"
+            return (
+                f"{_head(outcome.ticket, 'Approved and executed')}. {how}, but its answer is no"
+                " longer kept. Do not repeat the call to see it."
+            )
+        case Pending():
+            return pending_text(outcome)
+        case DeniedByPolicy(rule=rule):
+            named = f" (rule {_quoted(rule)})" if rule else ""
+            return (
+                f"Denied by policy{named}. Nothing was executed, and nobody was asked."
+                " Repeating the call will not change this."
+            )
+        case KillSwitchOn():
+            return (
+                "An operator has stopped all calls. Nothing was executed and nothing is waiting."
+                " Try again only when you are told that calls run again."
+            )
+        case Unavailable(why=why, retry=retry):
+            then = "You may try again later." if retry else "Repeating the call will not help."
+            return f"The call could not be handled: {_clean(why)}. Nothing was executed. {then}"
+        case _:
+            assert_never(outcome)
+
+
+def pending_text(outcome: Pending) -> str:
+    """Where an open ticket stands, and how to go on waiting."""
+    ticket = outcome.ticket
+    by = f" until {_time(outcome.deadline)}" if outcome.deadline else ""
+    match outcome.stage:
+        case "deciding":
+            asked = ", ".join(_clean(name) for name in outcome.groups) or "the reviewers"
+            where = (
+                f"Pending: {_call(ticket)} waits for approval by {asked}"
+                f" ({outcome.have} of {outcome.need} so far){by}."
+                " This is not a failure, and nothing has been executed."
+            )
+        case "approved":
+            where = f"Approved, not executed yet: {_call(ticket)} is about to run{by}."
+        case "running":
+            where = f"Approved and sent: {_call(ticket)} is running; its outcome is not known yet."
+    shared = _shared(ticket)
+    seen = f" People see it at {ticket.url}." if ticket.url else ""
+    return (
+        f"{where}{shared} To wait for the outcome, call {AWAIT_TICKET} with ticket_id"
+        f' "{ticket.uid}". Do not make the call again with other arguments to get around this.{seen}'
+    )
+
+
+def disposition(outcome: Outcome) -> Disposition | None:
+    """What became of the approval, for machines; None while nothing is settled."""
+    match outcome:
+        case Executed():
+            return "execution-error" if outcome.is_tool_error else "approved-executed"
+        case ResultGone(succeeded=succeeded):
+            return "approved-executed" if succeeded else "execution-error"
+        case UpstreamError() | NotSent():
+            return "execution-error"
+        case Rejected() | Expired() | Cancelled() | DeniedByPolicy() | KillSwitchOn():
+            return "denied-not-executed"
+        case OutcomeUnknown():
+            return "outcome-unknown"
+        case Pending() | Unavailable():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def call_result(outcome: Outcome, *, has_output_schema: bool = False) -> dict[str, JSON]:
+    """The outcome as the result of `tools/call`.
+
+    An executed call's result is the upstream's own with one text added at its end, and that only
+    where a ticket stood behind it. A pending call is no error; but a client holds a result that
+    is none to the tool's output schema, so under such a schema it has to be marked as one.
+    """
+    if isinstance(outcome, Executed):
+        return _upstream_result(outcome)
+    result: dict[str, JSON] = {
+        "content": [_text(outcome_text(outcome))],
+        "isError": has_output_schema or not isinstance(outcome, Pending),
+    }
+    meta = _meta(outcome, outcome_ticket(outcome))
+    if meta:
+        result["_meta"] = meta
+    if isinstance(outcome, Pending):
+        result["structuredContent"] = _structured(outcome)
+    return result
+
+
+def outcome_ticket(outcome: Outcome) -> TicketRef | None:
+    """The ticket behind an outcome, if there is one."""
+    if isinstance(outcome, DeniedByPolicy | KillSwitchOn | Unavailable):
+        return None
+    return outcome.ticket
+
+
+def _upstream_result(outcome: Executed) -> dict[str, JSON]:
+    if outcome.ticket is None:
+        return outcome.result
+    result = dict(outcome.result)
+    content = result.get("content")
+    own = content if isinstance(content, list) else []
+    result["content"] = [*own, _text(outcome_text(outcome))]
+    theirs = result.get("_meta")
+    result["_meta"] = {
+        **(theirs if isinstance(theirs, dict) else {}),
+        **_meta(outcome, outcome.ticket),
+    }
+    return result
+
+
+def _meta(outcome: Outcome, ticket: TicketRef | None) -> dict[str, JSON]:
+    meta: dict[str, JSON] = {}
+    settled = disposition(outcome)
+    if settled:
+        meta[DISPOSITION_KEY] = settled
+    if ticket is not None:
+        meta[TICKET_KEY] = ticket.uid
+    return meta
+
+
+def _structured(outcome: Pending) -> dict[str, JSON]:
+    found: dict[str, JSON] = {
+        "status": "pending",
+        "stage": outcome.stage,
+        "ticket_id": outcome.ticket.uid,
+        "ticket_number": outcome.ticket.number,
+        "executed": None if outcome.stage == "running" else False,
+        "approvals": outcome.have,
+        "approvals_needed": outcome.need,
+        "next_tool": AWAIT_TICKET,
+    }
+    if outcome.deadline:
+        found["deadline"] = outcome.deadline.astimezone(UTC).isoformat(timespec="seconds")
+    if outcome.ticket.url:
+        found["url"] = outcome.ticket.url
+    return found
+
+
+def _executed(outcome: Executed) -> str:
+    ticket = outcome.ticket
+    if ticket is None:
+        return "Allowed by policy and executed."
+    how = "Allowed by a standing permission" if ticket.by_grant else "Approved by a person"
+    text = f"{how} and executed once: {_call(ticket)}."
+    if outcome.is_tool_error:
+        text += " The tool reports an error, see above."
+    if outcome.edited:
+        text += " The reviewer edited the arguments first"
+        edited = outcome.sent_arguments
+        shown = "" if edited is None else json.dumps(edited, ensure_ascii=False)
+        text += f"; it ran with {shown[:MAX_QUOTED]}" if shown else ""
+        text += "." if len(shown) <= MAX_QUOTED else " (cut)."
+    return text + _shared(ticket)
+
+
+def _expired(outcome: Expired) -> str:
+    at = f" at {_time(outcome.at)}" if outcome.at else ""
+    if outcome.approved:
+        why = f"it was approved, but not executed before its deadline passed{at}"
+    else:
+        why = f"nobody decided on it before the deadline passed{at}"
+    return (
+        f"{_head(outcome.ticket, 'Expired')}: {why}. Nothing was executed."
+        " You may make the call again; people will be asked anew."
+    )
+
+
+def _head(ticket: TicketRef | None, word: str) -> str:
+    return f"{word}: {_call(ticket)}" if ticket else word
+
+
+def _call(ticket: TicketRef) -> str:
+    return f"{_clean(ticket.tool)} (ticket {ticket.number})"
+
+
+def _shared(ticket: TicketRef) -> str:
+    return f" There is one execution for {ticket.requests} requests." if ticket.requests > 1 else ""
+
+
+def _text(text: str) -> dict[str, JSON]:
+    return {"type": "text", "text": text}
+
+
+def _quoted(text: str) -> str:
+    """Somebody else's words, marked as such."""
+    clean = _clean(text)
+    return f"“{clean}”" if len(clean) <= MAX_QUOTED else f"“{clean[:MAX_QUOTED]}…”"
+
+
+def _clean(text: str) -> str:
+    """One line without control characters, so that a name cannot pose as a new message."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
