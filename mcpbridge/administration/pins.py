@@ -1,0 +1,92 @@
+"""Pins: an admin's word that a tool's definition was seen and may be called.
+
+A pin is always of the exact definition that was on the admin's screen: the digest comes back
+with the request, and another one is refused.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from mcpbridge.administration.errors import Moved, Refused
+from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets
+from mcpbridge.models import ToolPin
+
+MAX_ATTEMPTS = 5
+
+
+@transaction.atomic
+def pin_tool(*, actor: str, pin_id: UUID, seen_digest: bytes, person_id: UUID | None) -> ToolPin:
+    """Accept what the upstream offers now; joins or opens a transaction.
+
+    Raises Moved when the offered definition is not the one that was seen.
+    """
+    pin = ToolPin.objects.select_for_update().get(pk=pin_id)
+    offered = pin.offered_digest if pin.offered_digest is not None else pin.digest
+    if offered is None or pin.status == ToolPin.Status.GONE:
+        raise Moved(f"{pin.name} is no longer offered by its upstream; there is nothing to pin")
+    if bytes(offered) != seen_digest:
+        raise Moved(f"{pin.name} has changed since this page was made; read the new definition")
+    if pin.status == ToolPin.Status.PINNED and pin.offered_digest is None:
+        return pin
+    if pin.offered_digest is not None:
+        pin.definition, pin.digest = pin.offered, pin.offered_digest
+        pin.offered = pin.offered_digest = None
+    pin.status = ToolPin.Status.PINNED
+    pin.pinned_by_id = person_id
+    pin.pinned_at = timezone.now()
+    pin.save()
+    bump_epoch(
+        subject=f"upstream:{pin.upstream_id}",
+        actor=actor,
+        action="tool_pinned",
+        detail={"pin": str(pin.id), "digest": seen_digest.hex()},
+    )
+    return pin
+
+
+@transaction.atomic
+def quarantine_tool(*, actor: str, pin_id: UUID) -> ToolPin:
+    """Take a tool out of use until it is pinned again, and cancel what waits for it."""
+    pin = ToolPin.objects.select_for_update().get(pk=pin_id)
+    if pin.status != ToolPin.Status.PINNED:
+        return pin
+    pin.status = ToolPin.Status.QUARANTINED
+    pin.save(update_fields=["status"])
+    bump_epoch(
+        subject=f"upstream:{pin.upstream_id}",
+        actor=actor,
+        action="tool_quarantined",
+        detail={"pin": str(pin.id)},
+    )
+    cancel_tickets(
+        reason=CancelReason.DRIFT,
+        actor=actor,
+        upstream_id=pin.upstream_id,
+        tool_name=pin.name,
+    )
+    return pin
+
+
+@transaction.atomic
+def set_idempotent(*, actor: str, pin_id: UUID, idempotent: bool, max_attempts: int = 1) -> ToolPin:
+    """Say that running this tool twice does no harm (never taken from the server's own word)."""
+    if not 1 <= max_attempts <= MAX_ATTEMPTS:
+        raise Refused(f"attempts must be 1 to {MAX_ATTEMPTS}", field="max_attempts")
+    if max_attempts > 1 and not idempotent:
+        raise Refused("only an idempotent tool may be sent more than once", field="max_attempts")
+    pin = ToolPin.objects.select_for_update().get(pk=pin_id)
+    if (pin.idempotent, pin.max_attempts) == (idempotent, max_attempts):
+        return pin
+    pin.idempotent, pin.max_attempts = idempotent, max_attempts
+    pin.save(update_fields=["idempotent", "max_attempts"])
+    bump_epoch(
+        subject=f"upstream:{pin.upstream_id}",
+        actor=actor,
+        action="tool_idempotence_set",
+        detail={"pin": str(pin.id), "idempotent": idempotent, "attempts": max_attempts},
+    )
+    return pin
