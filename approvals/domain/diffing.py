@@ -52,26 +52,24 @@ def differences(old: bytes, new: bytes, *, limit: int = MAX_CHANGES) -> tuple[Di
 
 def _compare(old: JSON, new: JSON, pointer: str, depth: int) -> Iterator[Difference]:
     before, after = _members(old), _members(new)
-    if depth == 0 or before is None or after is None or type(old) is not type(new):
+    if depth == 0 or type(old) is not type(new) or not (before or after):
         yield _whole(old, new, pointer)
-    elif not before and not after:
-        yield _whole(old, new, pointer)
-    else:
-        for key in [*after, *(key for key in before if key not in after)]:
-            here = f"{pointer}/{escape_pointer(key)}"
-            if key not in before:
-                yield Difference(pointer=here, change=Change.ADDED, new=after[key])
-            elif key not in after:
-                yield Difference(pointer=here, change=Change.REMOVED, old=before[key])
-            else:
-                yield from _compare(before[key], after[key], here, depth - 1)
+        return
+    for key in [*after, *(key for key in before if key not in after)]:
+        here = f"{pointer}/{escape_pointer(key)}"
+        if key not in before:
+            yield Difference(pointer=here, change=Change.ADDED, new=after[key])
+        elif key not in after:
+            yield Difference(pointer=here, change=Change.REMOVED, old=before[key])
+        else:
+            yield from _compare(before[key], after[key], here, depth - 1)
 
 
-def _members(value: JSON) -> dict[str, JSON] | None:
-    """A container's values by reference token, or None."""
+def _members(value: JSON) -> dict[str, JSON]:
+    """A container's values by reference token; of anything else, none."""
     if isinstance(value, list):
         return {str(index): item for index, item in enumerate(value)}
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _whole(old: JSON, new: JSON, pointer: str) -> Difference:

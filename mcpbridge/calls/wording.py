@@ -133,7 +133,7 @@ def pending_text(outcome: Pending) -> str:
         case "approved":
             where = f"Approved, not executed yet: {_call(ticket)} is about to run{by}."
         case "running":
-            where = f"Approved and sent: {_call(ticket)} is running; its outcome is not known yet."
+            where = f"Approved and sent: {_call(ticket)} is running and has not ended yet."
     shared = _shared(ticket)
     seen = f" People see it at {ticket.url}." if ticket.url else ""
     return (
