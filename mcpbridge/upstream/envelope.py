@@ -56,10 +56,10 @@ def request_meta(
 
 
 def request_line(
-    *, id: int, method: str, params: Mapping[str, Any], meta: Mapping[str, Any]
+    *, request_id: int, method: str, params: Mapping[str, Any], meta: Mapping[str, Any]
 ) -> bytes:
     """Return one request without side effects, as a line without its newline."""
-    body: dict[str, Any] = {"jsonrpc": "2.0", "id": id, "method": method}
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
     full = dict(params)
     if meta:
         full["_meta"] = dict(meta)
@@ -76,7 +76,7 @@ def notification_line(method: str, params: Mapping[str, Any] | None = None) -> b
     return dump(body)
 
 
-def call_line(*, id: int, name: str, arguments: bytes, meta: Mapping[str, Any]) -> bytes:
+def call_line(*, request_id: int, name: str, arguments: bytes, meta: Mapping[str, Any]) -> bytes:
     """Return a `tools/call` whose `arguments` are the given bytes, verbatim.
 
     Raises BadArguments unless they are one JSON object without raw line breaks.
@@ -92,7 +92,7 @@ def call_line(*, id: int, name: str, arguments: bytes, meta: Mapping[str, Any]) 
     return b"".join(
         (
             b'{"jsonrpc":"2.0","id":',
-            dump(id),
+            dump(request_id),
             b',"method":"tools/call","params":{"name":',
             dump(name),
             b',"arguments":',
@@ -129,7 +129,7 @@ def parameter_headers(schema: Mapping[str, Any] | None, arguments: bytes) -> dic
     """
     if schema is None or "x-mcp-header" not in (text := json.dumps(schema)):
         return {}
-    headers: dict[str, str] = {}
+    headers: dict[str, str | None] = {}
     found = 0
     stack: list[tuple[Any, Any]] = [(schema.get("properties"), json.loads(arguments))]
     while stack:
@@ -151,7 +151,9 @@ def parameter_headers(schema: Mapping[str, Any] | None, arguments: bytes) -> dic
     return {f"Mcp-Param-{token}": value for token, value in headers.items() if value is not None}
 
 
-def _add_parameter_header(headers: dict[str, Any], schema: Mapping[str, Any], value: Any) -> None:
+def _add_parameter_header(
+    headers: dict[str, str | None], schema: Mapping[str, Any], value: Any
+) -> None:
     token = schema["x-mcp-header"]
     well_formed = isinstance(token, str) and _HEADER_TOKEN.fullmatch(token)
     if not well_formed or schema.get("type") not in ("string", "integer", "boolean"):

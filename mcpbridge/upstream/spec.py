@@ -25,7 +25,7 @@ class BadUpstreamSpec(ValueError):
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds. `first_byte` ends at the response headers, `total` at the last byte of the answer."""
+    """Seconds. `first_byte` ends with the response headers, `total` with the answer's last byte."""
 
     connect: float = 5.0
     first_byte: float = 30.0

@@ -36,6 +36,7 @@ class EventParser:
         self._event = ""
         self._swallow_lf = False
         self._first_line = True
+        self._pending_id: str | None = None
         self.last_id: str | None = None
         self.retry_ms: int | None = None
 
@@ -57,6 +58,16 @@ class EventParser:
         self._swallow_lf = chunk.endswith(b"\r")
         return events
 
+    def forget_partial(self) -> None:
+        """Drop an event that was cut off; the last event id stays."""
+        self._line.clear()
+        self._data.clear()
+        self._held = 0
+        self._event = ""
+        self._pending_id = self.last_id
+        self._swallow_lf = False
+        self._first_line = True
+
     def _hold(self, part: bytes) -> None:
         self._held += len(part)
         if self._held > self._cap:
@@ -77,7 +88,7 @@ class EventParser:
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")[:64]
         elif name == b"id" and b"\0" not in value and len(value) <= 1024:
-            self.last_id = value.decode("utf-8", "replace")
+            self._pending_id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self.retry_ms = int(value)
         if not self._data:
@@ -90,6 +101,8 @@ class EventParser:
         self._data.clear()
         self._event = ""
         self._held = 0
+        if self._pending_id is not None:
+            self.last_id = self._pending_id
         if not had_data:
             return None
         return Event(event or "message", data, self.last_id, self.retry_ms)

@@ -1,0 +1,168 @@
+"""One request on its way: whether it departed, what it may cost, when we stop waiting for it.
+
+Knows no transport. The transports mark `departed` *before* they hand the first byte over, so that
+"nothing was sent" is said only when it is certain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown
+from mcpbridge.upstream.replies import Message, ToolReply
+from mcpbridge.upstream.spec import Timeouts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A progress notification that belongs to our call."""
+
+    progress: float
+    total: float | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class LateReply:
+    """An answer that came after we had given up: evidence for a person, never an outcome."""
+
+    upstream_id: str
+    request_id: int
+    reply: ToolReply
+
+
+OnProgress = Callable[[Progress], None]
+OnLateReply = Callable[[LateReply], None]
+
+
+class ExchangeFailed(Exception):
+    """An exchange ended without an answer; `Flight.departed` says whether anything left."""
+
+    def __init__(self, reason: Unknown, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+    def named(self, *, departed: bool) -> NothingSent | OutcomeUnknown:
+        """Return what this failure means for a call."""
+        return OutcomeUnknown(self.reason, self.detail) if departed else NothingSent(self.detail)
+
+
+@dataclass(frozen=True)
+class HttpRefusal:
+    """An HTTP status instead of a JSON-RPC answer."""
+
+    status: int
+    location: str | None = None
+
+
+Answer = Message | HttpRefusal
+
+
+@dataclass
+class Flight:
+    """The state of one request while it is under way."""
+
+    id: int
+    on_progress: OnProgress | None = None
+    max_notifications: int = 1000
+    departed: bool = False
+    answering: bool = False
+    notifications: int = field(default=0, init=False)
+
+    def notice(self, message: Message) -> None:
+        """Take a notification that came with this request. Raises ExchangeFailed past the cap."""
+        self.notifications += 1
+        if self.notifications > self.max_notifications:
+            raise ExchangeFailed(
+                Unknown.OVERSIZE, f"more than {self.max_notifications} notifications"
+            )
+        params = message.body.get("params") or {}
+        if message.method != "notifications/progress" or self.on_progress is None:
+            return
+        token = params.get("progressToken")
+        if type(token) is not int or token != self.id:
+            return
+        progress, total, text = params.get("progress"), params.get("total"), params.get("message")
+        if isinstance(progress, bool) or not isinstance(progress, int | float):
+            return
+        usable_total = isinstance(total, int | float) and not isinstance(total, bool)
+        self.on_progress(
+            Progress(
+                progress=progress,
+                total=total if usable_total else None,
+                message=text[:1000] if isinstance(text, str) else None,
+            )
+        )
+
+
+async def wait_for_answer(
+    task: asyncio.Task[Any],
+    flight: Flight,
+    *,
+    timeouts: Timeouts,
+    abort: asyncio.Event | None,
+    first_byte: bool,
+) -> Unknown | None:
+    """Wait until `task` is done (None) or waiting ends: TIMEOUT or ABORTED. Leaves `task` alone."""
+    loop = asyncio.get_running_loop()
+    verdict: asyncio.Future[Unknown] = loop.create_future()
+
+    def give_up(reason: Unknown) -> None:
+        if not verdict.done():
+            verdict.set_result(reason)
+
+    def no_answer_yet() -> None:
+        if not flight.answering:
+            give_up(Unknown.TIMEOUT)
+
+    timers = [loop.call_later(timeouts.total, give_up, Unknown.TIMEOUT)]
+    if first_byte:
+        timers.append(loop.call_later(timeouts.connect + timeouts.first_byte, no_answer_yet))
+    watcher: asyncio.Task[None] | None = None
+    if abort is not None:
+
+        async def watch(event: asyncio.Event) -> None:
+            await event.wait()
+            give_up(Unknown.ABORTED)
+
+        watcher = asyncio.create_task(watch(abort))
+    try:
+        await asyncio.wait({task, verdict}, return_when=asyncio.FIRST_COMPLETED)
+        return None if task.done() else verdict.result()
+    finally:
+        for timer in timers:
+            timer.cancel()
+        if watcher is not None:
+            watcher.cancel()
+
+
+async def stop(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait until it is gone; what it raised does not matter any more."""
+    task.cancel()
+    with contextlib.suppress(BaseException):
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
+
+
+class Background:
+    """Tasks that outlive the call which started them; a reference is kept until they end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, coroutine: Any) -> None:
+        """Run the coroutine; it must handle its own errors."""
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancel what still runs."""
+        for task in list(self._tasks):
+            await stop(task)

@@ -1,0 +1,323 @@
+"""A session with a stdio server, through the host process that owns it.
+
+Knows the link protocol, not processes or sandboxes. The host says for every request that gets no
+answer whether it reached the server; if the host itself vanishes, the outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcpbridge.upstream import envelope, link
+from mcpbridge.upstream.client.flight import (
+    ExchangeFailed,
+    Flight,
+    LateReply,
+    OnLateReply,
+    OnProgress,
+    stop,
+)
+from mcpbridge.upstream.client.session import UpstreamSession
+from mcpbridge.upstream.envelope import BadArguments
+from mcpbridge.upstream.errors import (
+    NothingSent,
+    OutcomeUnknown,
+    RequestFailed,
+    Unknown,
+    UpstreamUnavailable,
+)
+from mcpbridge.upstream.lines import LineSplitter, LineTooLong
+from mcpbridge.upstream.negotiation import Agreement
+from mcpbridge.upstream.replies import (
+    MalformedMessage,
+    Message,
+    ToolReply,
+    load,
+    read_message,
+    tool_reply,
+)
+from mcpbridge.upstream.spec import Timeouts, UpstreamSpec, config_digest
+
+CHUNK = 256 * 1024
+VERDICT_SECONDS = 0.5
+START_SECONDS = 45.0
+MAX_ABANDONED = 256
+
+
+class StdioSession(UpstreamSession):
+    """One link to the stdio host, for one upstream and scope; it lives as long as the child."""
+
+    def __init__(
+        self,
+        spec: UpstreamSpec,
+        scope: str,
+        *,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        agreement: Agreement,
+        number: int,
+        sandbox: str,
+        on_late_reply: OnLateReply | None,
+        on_tools_changed: Callable[[str], None] | None,
+    ) -> None:
+        super().__init__(spec, scope)
+        self._reader, self._writer = reader, writer
+        self._agreement = agreement
+        self._next_id = link.first_id(number)
+        self.sandbox = sandbox
+        self._on_late_reply = on_late_reply
+        self._on_tools_changed = on_tools_changed
+        self._flights: dict[int, tuple[Flight, asyncio.Future[Message]]] = {}
+        self._abandoned: dict[int, None] = {}
+        self._gone = False
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def open(
+        cls,
+        spec: UpstreamSpec,
+        scope: str,
+        *,
+        socket_path: str,
+        on_late_reply: OnLateReply | None = None,
+        on_tools_changed: Callable[[str], None] | None = None,
+    ) -> StdioSession:
+        """Connect to the host, which starts the server if need be. Raises UpstreamUnavailable."""
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(spec.timeouts.connect):
+                reader, writer = await asyncio.open_unix_connection(
+                    link.check_socket_path(socket_path)
+                )
+            peer = link.peer_uid(writer.get_extra_info("socket"))
+            if peer is not None and peer not in (0, os.geteuid()):
+                raise UpstreamUnavailable("the stdio host's socket belongs to another user")
+            async with asyncio.timeout(START_SECONDS):
+                writer.write(
+                    link.hello(upstream=spec.id, scope=scope, digest=config_digest(spec)) + b"\n"
+                )
+                welcome = _read_welcome(await reader.readline())
+        except (OSError, TimeoutError, ValueError) as error:
+            if writer is not None:
+                writer.close()
+            raise UpstreamUnavailable(
+                f"the stdio host cannot be reached: {type(error).__name__}"
+            ) from error
+        except BaseException:
+            if writer is not None:
+                writer.close()
+            raise
+        return cls(
+            spec,
+            scope,
+            reader=reader,
+            writer=writer,
+            agreement=Agreement(
+                era=welcome["era"],
+                version=welcome["protocolVersion"],
+                server_info=welcome["serverInfo"],
+                capabilities=welcome["capabilities"],
+            ),
+            number=welcome["link"],
+            sandbox=welcome["sandbox"],
+            on_late_reply=on_late_reply,
+            on_tools_changed=on_tools_changed,
+        )
+
+    @property
+    def agreement(self) -> Agreement:
+        """What the host's handshake with the server settled."""
+        return self._agreement
+
+    @property
+    def usable(self) -> bool:
+        """Whether the link still stands."""
+        return not self._gone
+
+    async def call_tool(
+        self,
+        *,
+        name: str,
+        arguments: bytes,
+        meta: Mapping[str, Any] | None = None,
+        on_progress: OnProgress | None = None,
+        abort: asyncio.Event | None = None,
+        timeouts: Timeouts | None = None,
+        input_schema: Mapping[str, Any] | None = None,
+    ) -> ToolReply:
+        """Make one call, once (see UpstreamSession)."""
+        flight = self._flight(on_progress)
+        full_meta = envelope.request_meta(
+            self.era,
+            self.protocol_version,
+            extra=meta or {},
+            progress_token=flight.id if on_progress is not None else None,
+        )
+        try:
+            line = envelope.call_line(
+                request_id=flight.id, name=name, arguments=arguments, meta=full_meta
+            )
+        except BadArguments as error:
+            raise NothingSent(str(error)) from None
+        if abort is not None and abort.is_set():
+            raise NothingSent("aborted before anything was sent")
+        answer = await self._fly(flight, line, abort, timeouts or self.spec.timeouts)
+        try:
+            return tool_reply(answer)
+        except MalformedMessage as error:
+            raise OutcomeUnknown(Unknown.MALFORMED, str(error)) from None
+
+    async def close(self) -> None:
+        """Give the link up; the host tells the server about calls still open."""
+        self._gone = True
+        self._writer.close()
+        await stop(self._listening)
+        self._fail_all("the session was closed")
+
+    def _flight(self, on_progress: OnProgress | None) -> Flight:
+        self._next_id += 1
+        return Flight(self._next_id, on_progress, self.spec.caps.notifications)
+
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
+        flight = self._flight(None)
+        meta = envelope.request_meta(self.era, self.protocol_version, extra={}, progress_token=None)
+        line = envelope.request_line(request_id=flight.id, method=method, params=params, meta=meta)
+        try:
+            return await self._fly(flight, line, None, self.spec.timeouts)
+        except NothingSent as error:
+            raise UpstreamUnavailable(error.detail) from error
+        except OutcomeUnknown as error:
+            raise RequestFailed(f"{method} got no answer: {error}") from error
+
+    async def _fly(
+        self, flight: Flight, line: bytes, abort: asyncio.Event | None, timeouts: Timeouts
+    ) -> Message:
+        task = asyncio.create_task(self._exchange(flight, line))
+        answer: Message = await self._follow(
+            flight, task, abort=abort, timeouts=timeouts, first_byte=False
+        )
+        return answer
+
+    async def _exchange(self, flight: Flight, line: bytes) -> Message:
+        if self._gone:
+            raise ExchangeFailed(Unknown.EOF, "the stdio server is not running any more")
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._flights[flight.id] = (flight, future)
+        flight.departed = True
+        try:
+            self._writer.write(line + b"\n")
+            await self._writer.drain()
+        except OSError:
+            raise ExchangeFailed(Unknown.EOF, "the stdio host went away") from None
+        return await future
+
+    async def _abandon(self, flight: Flight, task: asyncio.Task[Any], reason: Unknown) -> None:
+        """Tell the server to stop, and hear from the host whether it ever got the call."""
+        if not flight.departed or self._gone:
+            await stop(task)
+            self._flights.pop(flight.id, None)
+            return
+        self._writer.write(
+            envelope.notification_line(
+                "notifications/cancelled", {"requestId": flight.id, "reason": reason.value}
+            )
+            + b"\n"
+        )
+        await asyncio.wait({task}, timeout=VERDICT_SECONDS)
+        if not task.done():
+            self._abandoned[flight.id] = None
+            while len(self._abandoned) > MAX_ABANDONED:
+                self._abandoned.pop(next(iter(self._abandoned)))
+            await stop(task)
+        elif task.exception() is None:
+            self._late(flight.id, task.result())
+        self._flights.pop(flight.id, None)
+
+    async def _listen(self) -> None:
+        splitter = LineSplitter(self.spec.caps.line_bytes + link.ENVELOPE_BYTES)
+        detail = "the stdio host went away"
+        try:
+            while chunk := await self._reader.read(CHUNK):
+                for line in splitter.feed(chunk):
+                    self._take(line)
+        except (LineTooLong, MalformedMessage) as error:
+            detail = str(error)
+        except OSError:
+            pass
+        finally:
+            self._gone = True
+            self._writer.close()
+            self._fail_all(detail)
+
+    def _take(self, line: bytes) -> None:
+        if line.startswith(b'{"placet":'):
+            self._take_verdict(load(line))
+            return
+        message = read_message(line)
+        if message.kind == "notification":
+            self._take_notification(message)
+            return
+        request_id = message.id
+        if type(request_id) is not int or message.kind == "request":
+            return
+        waiting = self._flights.pop(request_id, None)
+        if waiting is not None and not waiting[1].done():
+            waiting[1].set_result(message)
+        elif request_id in self._abandoned:
+            del self._abandoned[request_id]
+            self._late(request_id, message)
+
+    def _take_verdict(self, body: dict[str, Any]) -> None:
+        waiting = self._flights.pop(body["id"], None)
+        if waiting is None:
+            return
+        flight, future = waiting
+        if body["sent"] is not True:
+            flight.departed = False
+        if body["sent"] is True and body["reason"] == Unknown.ABORTED:
+            self._abandoned[flight.id] = None
+        if not future.done():
+            future.set_exception(ExchangeFailed(Unknown(body["reason"]), body["detail"]))
+
+    def _take_notification(self, message: Message) -> None:
+        if message.method == "notifications/tools/list_changed":
+            if self._on_tools_changed is not None:
+                self._on_tools_changed(self.spec.id)
+            return
+        token = (message.body.get("params") or {}).get("progressToken")
+        waiting = self._flights.get(token) if type(token) is int else None
+        if waiting is None:
+            return
+        flight, future = waiting
+        try:
+            flight.notice(message)
+        except ExchangeFailed as failure:
+            if not future.done():
+                future.set_exception(failure)
+
+    def _late(self, request_id: int, message: Message) -> None:
+        if self._on_late_reply is not None:
+            with contextlib.suppress(MalformedMessage):
+                self._on_late_reply(LateReply(self.spec.id, request_id, tool_reply(message)))
+
+    def _fail_all(self, detail: str) -> None:
+        for _, future in self._flights.values():
+            if not future.done():
+                future.set_exception(ExchangeFailed(Unknown.EOF, detail))
+        self._flights.clear()
+
+
+def _read_welcome(line: bytes) -> dict[str, Any]:
+    body = load(line) if line else {}
+    kind = body.get(link.KEY) if isinstance(body, dict) else None
+    if kind == "refused":
+        raise UpstreamUnavailable(
+            str(body["detail"])[:300], retry_after=float(body.get("retryAfter", 0.0))
+        )
+    if kind != "welcome":
+        raise UpstreamUnavailable("the stdio host did not answer the greeting")
+    return dict(body)

@@ -1,0 +1,87 @@
+"""An upstream that keeps a witness's record: what it received, before it answered.
+
+`start(folder)` runs it over Streamable HTTP in a process of its own; `command(folder)` is the
+argument list of the same server over stdio. `Witness.calls()` reads the record, which survives
+every crash: each line was on the disk before its answer existed. While a file `hold` lies in the
+folder, received calls are recorded but not answered.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Witness:
+    folder: Path
+    url: str
+    process: subprocess.Popen[str]
+
+    def calls(self) -> list[dict[str, Any]]:
+        return calls(self.folder)
+
+    def events(self) -> list[dict[str, Any]]:
+        return _lines(self.folder / "events.jsonl")
+
+    def hold(self) -> None:
+        (self.folder / "hold").touch()
+
+    def release(self) -> None:
+        (self.folder / "hold").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
+def calls(folder: Path) -> list[dict[str, Any]]:
+    return _lines(folder / "calls.jsonl")
+
+
+def start(folder: Path, *, port: int = 0, era: str = "both", answers: str = "json") -> Witness:
+    """Start over HTTP. `era`: both, modern or legacy; `answers`: json or sse."""
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.support.witness.over_http",
+            str(folder),
+            "--port",
+            str(port),
+            "--era",
+            era,
+            "--answers",
+            answers,
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("http://"):
+        process.kill()
+        raise RuntimeError(f"the witness did not start: {line!r}")
+    return Witness(folder, line.strip(), process)
+
+
+def command(folder: Path, *, era: str = "both", extra: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The same server over stdio; one file, standard library only, so that a sandbox can run it."""
+    script = Path(__file__).with_name("over_stdio.py")
+    return (sys.executable, str(script), str(folder), "--era", era, *extra)
