@@ -232,18 +232,22 @@ USE_TZ = True
 
 # ---- Mail -------------------------------------------------------------------------------------
 _SMTP = urlsplit(ENV.smtp_url)
-EMAIL_BACKEND = (
-    "django.core.mail.backends.smtp.EmailBackend"
+MAILERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": _SMTP.hostname,
+            "port": _SMTP.port or (465 if _SMTP.scheme == "smtps" else 587),
+            "username": unquote(_SMTP.username or ""),
+            "password": unquote(_SMTP.password or ""),
+            "use_ssl": _SMTP.scheme == "smtps",
+            "use_tls": _SMTP.scheme == "smtp" and bool(_SMTP.username),
+            "timeout": 10,
+        },
+    }
     if ENV.smtp_url
-    else "django.core.mail.backends.dummy.EmailBackend"
-)
-EMAIL_HOST = _SMTP.hostname or "localhost"
-EMAIL_PORT = _SMTP.port or (465 if _SMTP.scheme == "smtps" else 587)
-EMAIL_HOST_USER = unquote(_SMTP.username or "")
-EMAIL_HOST_PASSWORD = unquote(_SMTP.password or "")
-EMAIL_USE_SSL = _SMTP.scheme == "smtps"
-EMAIL_USE_TLS = _SMTP.scheme == "smtp" and bool(_SMTP.username)
-EMAIL_TIMEOUT = 10
+    else {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+}
 DEFAULT_FROM_EMAIL = ENV.mail_from
 
 LOGGING = logging_config(level=ENV.log_level)

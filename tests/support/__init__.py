@@ -1,0 +1,1 @@
+"""What tests share: bounded waits, real servers, databases of their own, builders."""
