@@ -1,6 +1,7 @@
 """The ledger's rows. Imported from here by the layers above; only they write."""
 
 from approvals.models.audit import AuditEvent, Checkpoint, CheckpointLeaf, Payload
+from approvals.models.clock import DatabaseNow, after_seconds, database_now
 from approvals.models.decision import Decision
 from approvals.models.grant import Grant
 from approvals.models.people import (
@@ -18,6 +19,7 @@ __all__ = [
     "AuditEvent",
     "Checkpoint",
     "CheckpointLeaf",
+    "DatabaseNow",
     "Decision",
     "Gate",
     "Grant",
@@ -31,4 +33,6 @@ __all__ = [
     "TeamMembership",
     "Ticket",
     "User",
+    "after_seconds",
+    "database_now",
 ]

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from uuid6 import uuid7
+
+from approvals.models.clock import DatabaseNow
 
 
 class Decision(models.Model):
@@ -32,13 +33,11 @@ class Decision(models.Model):
         "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
     )
     nonce = models.CharField(max_length=64)  # makes a double POST harmless
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["ticket", "user", "nonce"], name="decision_once"
-            ),
+            models.UniqueConstraint(fields=["ticket", "user", "nonce"], name="decision_once"),
             models.CheckConstraint(
                 condition=Q(verdict__in=["approve", "reject", "withdraw"]),
                 name="decision_verdict_known",
@@ -47,3 +46,6 @@ class Decision(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["person", "-created_at"], name="decision_by_person")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} on ticket {self.ticket_id}"

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 from uuid6 import uuid7
+
+from approvals.models.clock import DatabaseNow
 
 
 class Grant(models.Model):
@@ -21,17 +22,13 @@ class Grant(models.Model):
     tool_name = models.CharField(max_length=256)
     tool_digest = models.BinaryField(max_length=32)
     upstream_digest = models.BinaryField(max_length=32)
-    pins = (
-        models.JSONField()
-    )  # JSON pointer -> exact value; the empty pointer pins everything
+    pins = models.JSONField()  # JSON pointer -> exact value; the empty pointer pins everything
     obligations = models.JSONField()  # what the ticket needed, and therefore this grant
     max_uses = models.PositiveIntegerField()
     uses = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField()
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    granted_by = models.ForeignKey(
-        "approvals.Person", on_delete=models.PROTECT, related_name="+"
-    )
+    created_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
+    granted_by = models.ForeignKey("approvals.Person", on_delete=models.PROTECT, related_name="+")
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.ForeignKey(
         "approvals.Person", null=True, on_delete=models.PROTECT, related_name="+"
@@ -39,9 +36,7 @@ class Grant(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(
-                condition=Q(uses__lte=F("max_uses")), name="grant_not_overused"
-            )
+            models.CheckConstraint(condition=Q(uses__lte=F("max_uses")), name="grant_not_overused")
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
@@ -50,3 +45,6 @@ class Grant(models.Model):
                 name="grant_live",
             )
         ]
+
+    def __str__(self) -> str:
+        return f"grant {self.pk} ({self.uses} of {self.max_uses} uses)"

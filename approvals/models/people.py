@@ -19,9 +19,7 @@ class Person(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=120)
-    is_admin = models.BooleanField(
-        default=False
-    )  # configures; sees everything; has no vote by it
+    is_admin = models.BooleanField(default=False)  # configures; sees everything; has no vote by it
     is_auditor = models.BooleanField(default=False)  # sees everything; changes nothing
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -32,29 +30,21 @@ class Person(models.Model):
 class UserManager(BaseUserManager["User"]):
     """Makes accounts; each gets a person of its own unless one is named."""
 
-    def create_user(
-        self, email: str, password: str | None = None, **extra: Any
-    ) -> "User":
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
         """Create an account for `extra['person']` or for a new person named after the address."""
         if not email:
             raise ValueError("an account needs an e-mail address")
         email = self.normalize_email(email).lower()
         if "person" not in extra:
-            extra["person"] = Person.objects.create(
-                name=extra.pop("name", email.split("@")[0])
-            )
+            extra["person"] = Person.objects.create(name=extra.pop("name", email.split("@")[0]))
         user = self.model(email=email, **extra)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(
-        self, email: str, password: str | None = None, **extra: Any
-    ) -> "User":
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
         """Create an account whose person is an admin."""
-        user = self.create_user(
-            email, password, is_staff=True, is_superuser=True, **extra
-        )
+        user = self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
         Person.objects.filter(pk=user.person_id).update(is_admin=True)
         user.person.is_admin = True
         return user
@@ -65,9 +55,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(unique=True)
-    person = models.ForeignKey(
-        Person, on_delete=models.PROTECT, related_name="accounts"
-    )
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="accounts")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
@@ -94,9 +82,7 @@ class Team(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    members = models.ManyToManyField(
-        Person, through="TeamMembership", related_name="teams"
-    )
+    members = models.ManyToManyField(Person, through="TeamMembership", related_name="teams")
 
     def __str__(self) -> str:
         return self.name
@@ -106,14 +92,15 @@ class TeamMembership(models.Model):
     """A person belongs to a team and therefore sees its tickets."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
-    person = models.ForeignKey(
-        Person, on_delete=models.CASCADE, related_name="team_memberships"
-    )
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="team_memberships")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["team", "person"], name="team_member_once")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} in team {self.team_id}"
 
 
 class ReviewerGroup(models.Model):
@@ -133,16 +120,13 @@ class ReviewerGroup(models.Model):
 class GroupMembership(models.Model):
     """A person has a vote in a reviewer group."""
 
-    group = models.ForeignKey(
-        ReviewerGroup, on_delete=models.CASCADE, related_name="memberships"
-    )
-    person = models.ForeignKey(
-        Person, on_delete=models.CASCADE, related_name="group_memberships"
-    )
+    group = models.ForeignKey(ReviewerGroup, on_delete=models.CASCADE, related_name="memberships")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="group_memberships")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["group", "person"], name="group_member_once"
-            )
+            models.UniqueConstraint(fields=["group", "person"], name="group_member_once")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} in group {self.group_id}"

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+
+from approvals.models.clock import DatabaseNow
 
 
 class PolicyVersion(models.Model):
@@ -17,7 +18,10 @@ class PolicyVersion(models.Model):
     published_by = models.ForeignKey(
         "approvals.Person", null=True, on_delete=models.PROTECT, related_name="+"
     )
-    published_at = models.DateTimeField(db_default=Now(), editable=False)
+    published_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
+
+    def __str__(self) -> str:
+        return f"policy {self.pk}"
 
 
 class Gate(models.Model):
@@ -40,3 +44,6 @@ class Gate(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(condition=Q(id=1), name="gate_is_one_row")
         ]
+
+    def __str__(self) -> str:
+        return f"gate at epoch {self.epoch}{', killed' if self.killed else ''}"

@@ -7,11 +7,11 @@ upstream and tool are opaque names and digests that the enforcement point suppli
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
 from uuid6 import uuid7
 
 from approvals.domain.states import OPEN, CancelReason, State, UnknownReason, Waiting
+from approvals.models.clock import DatabaseNow
 
 OPEN_VALUES = sorted(state.value for state in OPEN)
 
@@ -26,8 +26,11 @@ class Holder(models.Model):
     """A web process that holds requests open; alive while its lease is ahead of the clock."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
     lease_expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"holder {self.pk}"
 
 
 class Ticket(models.Model):
@@ -37,17 +40,11 @@ class Ticket(models.Model):
     uid = models.UUIDField(unique=True, default=uuid7, editable=False)
     state = models.CharField(max_length=16, choices=_choices(State))
     version = models.PositiveIntegerField(default=1)  # +1 at every change of the row
-    revision = models.PositiveIntegerField(
-        default=1
-    )  # +1 when the arguments are edited
-    fence = models.PositiveBigIntegerField(
-        default=0
-    )  # +1 whenever authority to execute moves
+    revision = models.PositiveIntegerField(default=1)  # +1 when the arguments are edited
+    fence = models.PositiveBigIntegerField(default=0)  # +1 whenever authority to execute moves
 
     # who asks (snapshots; the ledger holds no key into the enforcement point)
-    team = models.ForeignKey(
-        "approvals.Team", on_delete=models.PROTECT, related_name="tickets"
-    )
+    team = models.ForeignKey("approvals.Team", on_delete=models.PROTECT, related_name="tickets")
     agent_id = models.UUIDField(db_index=True)
     agent_name = models.CharField(max_length=120)
     token_id = models.UUIDField(null=True)
@@ -63,9 +60,7 @@ class Ticket(models.Model):
     upstream_digest = models.BinaryField(max_length=32)
     tool_name = models.CharField(max_length=256)
     tool_digest = models.BinaryField(max_length=32)
-    arguments = models.ForeignKey(
-        "approvals.Payload", on_delete=models.PROTECT, related_name="+"
-    )
+    arguments = models.ForeignKey("approvals.Payload", on_delete=models.PROTECT, related_name="+")
     tool_definition = models.ForeignKey(
         "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -76,9 +71,7 @@ class Ticket(models.Model):
     digest = models.BinaryField(max_length=32)
 
     # why it was paused, and what is needed
-    policy = models.ForeignKey(
-        "approvals.PolicyVersion", null=True, on_delete=models.PROTECT
-    )
+    policy = models.ForeignKey("approvals.PolicyVersion", null=True, on_delete=models.PROTECT)
     verdict = models.JSONField()  # the explanation, clause by clause
     obligations = models.JSONField()
     groups = models.ManyToManyField("approvals.ReviewerGroup", related_name="tickets")
@@ -87,22 +80,16 @@ class Ticket(models.Model):
 
     # repeats
     repeat_key = models.BinaryField(max_length=32)
-    explicit_key = models.BooleanField(
-        default=False
-    )  # the agent named an idempotency key
-    arguments_key = models.BinaryField(
-        max_length=32
-    )  # keyed digest, to refuse a reused key
+    explicit_key = models.BooleanField(default=False)  # the agent named an idempotency key
+    arguments_key = models.BinaryField(max_length=32)  # keyed digest, to refuse a reused key
     requests = models.PositiveIntegerField(default=1)  # "one execution for n requests"
     possible_repeat_of = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="+"
     )
-    retry_of = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    retry_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
 
     # deadlines (database clock)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
     approval_expires_at = models.DateTimeField()
     execution_expires_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
@@ -110,41 +97,27 @@ class Ticket(models.Model):
 
     # who waits
     waiting = models.CharField(max_length=12, choices=_choices(Waiting))
-    holder = models.ForeignKey(
-        Holder, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    holder = models.ForeignKey(Holder, null=True, on_delete=models.PROTECT, related_name="+")
     grace_seconds = models.PositiveIntegerField(default=30)
     detached_at = models.DateTimeField(null=True)
     waits_until = models.DateTimeField(null=True)  # a handover lapses here
-    delivered_at = models.DateTimeField(
-        null=True
-    )  # an answer with the outcome was written out
+    delivered_at = models.DateTimeField(null=True)  # an answer with the outcome was written out
 
     # execution
-    gate_epoch = models.PositiveBigIntegerField(
-        default=0
-    )  # the epoch its authority was judged at
+    gate_epoch = models.PositiveBigIntegerField(default=0)  # the epoch its authority was judged at
     revoked_at = models.DateTimeField(null=True)
     claimed_by = models.CharField(max_length=100, blank=True)
     claimed_at = models.DateTimeField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    max_attempts = models.PositiveSmallIntegerField(
-        default=1
-    )  # > 1 only where an admin said so
+    max_attempts = models.PositiveSmallIntegerField(default=1)  # > 1 only where an admin said so
     sent_at = models.DateTimeField(null=True)
     abort_requested_at = models.DateTimeField(null=True)
-    wound_up_at = models.DateTimeField(
-        null=True
-    )  # a worker closed what a non-execution left open
+    wound_up_at = models.DateTimeField(null=True)  # a worker closed what a non-execution left open
 
     # how it ended
-    cancel_reason = models.CharField(
-        max_length=20, choices=_choices(CancelReason), blank=True
-    )
-    unknown_reason = models.CharField(
-        max_length=12, choices=_choices(UnknownReason), blank=True
-    )
+    cancel_reason = models.CharField(max_length=20, choices=_choices(CancelReason), blank=True)
+    unknown_reason = models.CharField(max_length=12, choices=_choices(UnknownReason), blank=True)
     result = models.ForeignKey(
         "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -191,6 +164,14 @@ class Ticket(models.Model):
                 name="ticket_claim_has_lease",
             ),
             models.CheckConstraint(
+                condition=Q(attempts__lte=F("max_attempts")),
+                name="ticket_attempts_bounded",
+            ),
+            models.CheckConstraint(
+                condition=~Q(waiting="handed_over") | Q(waits_until__isnull=False),
+                name="ticket_handover_lapses",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state__in=["sent", "succeeded", "outcome_unknown"])
                 | Q(sent_at__isnull=False),
                 name="ticket_sent_is_recorded",
@@ -203,9 +184,7 @@ class Ticket(models.Model):
                 name="ticket_open_by_deadline",
             ),
             models.Index(fields=["team", "-id"], name="ticket_team_newest"),
-            models.Index(
-                fields=["agent_id", "tool_name", "-id"], name="ticket_agent_tool"
-            ),
+            models.Index(fields=["agent_id", "tool_name", "-id"], name="ticket_agent_tool"),
             models.Index(fields=["repeat_key", "-id"], name="ticket_repeat_newest"),
             models.Index(
                 fields=["id"],

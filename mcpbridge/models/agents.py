@@ -1,4 +1,4 @@
-"""Agents and their service tokens. Teams and people belong to the ledger and are only referred to."""
+"""Agents and their service tokens. Teams and people belong to the ledger; rows refer to them."""
 
 from typing import ClassVar
 
@@ -13,12 +13,8 @@ class Agent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(max_length=64, unique=True)
-    team = models.ForeignKey(
-        "approvals.Team", on_delete=models.PROTECT, related_name="+"
-    )
-    owner = models.ForeignKey(
-        "approvals.Person", on_delete=models.PROTECT, related_name="+"
-    )
+    team = models.ForeignKey("approvals.Team", on_delete=models.PROTECT, related_name="+")
+    owner = models.ForeignKey("approvals.Person", on_delete=models.PROTECT, related_name="+")
     enabled = models.BooleanField(default=True)
     hold_seconds = models.PositiveIntegerField(null=True, blank=True)  # None: by client
     grace_seconds = models.PositiveIntegerField(default=30)
@@ -37,9 +33,7 @@ class AgentToken(models.Model):
     label = models.CharField(max_length=80, blank=True)
     digest = models.BinaryField(max_length=32, unique=True)
     hint = models.CharField(max_length=8)  # the token's last four characters
-    audience = models.CharField(
-        max_length=200, blank=True
-    )  # our MCP URL; empty: this installation
+    audience = models.CharField(max_length=200, blank=True)  # our MCP URL; empty: this installation
     scopes = models.JSONField(default=list)
     issued_by = models.ForeignKey(
         "approvals.Person", null=True, on_delete=models.PROTECT, related_name="+"
@@ -57,3 +51,6 @@ class AgentToken(models.Model):
                 name="token_live_by_agent",
             )
         ]
+
+    def __str__(self) -> str:
+        return f"token …{self.hint} of agent {self.agent_id}"

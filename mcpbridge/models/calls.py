@@ -19,9 +19,7 @@ class CallRecord(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
-    person = models.ForeignKey(
-        "approvals.Person", on_delete=models.PROTECT, related_name="+"
-    )
+    person = models.ForeignKey("approvals.Person", on_delete=models.PROTECT, related_name="+")
     token_id = models.UUIDField(null=True)
     upstream = models.ForeignKey(Upstream, on_delete=models.PROTECT, related_name="+")
     tool_name = models.CharField(max_length=256)
@@ -42,6 +40,9 @@ class CallRecord(models.Model):
             models.Index(fields=["agent", "-started_at"], name="call_agent_newest"),
             models.Index(fields=["-started_at"], name="call_newest"),
         ]
+
+    def __str__(self) -> str:
+        return f"call {self.pk} ({self.verdict})"
 
 
 class CallCompletion(models.Model):
@@ -66,3 +67,6 @@ class CallCompletion(models.Model):
     result_bytes = models.PositiveBigIntegerField(default=0)
     milliseconds = models.PositiveIntegerField(default=0)
     ended_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"completion of call {self.call_id} ({self.status})"

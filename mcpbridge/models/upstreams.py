@@ -22,29 +22,19 @@ class Upstream(models.Model):
     url = models.URLField(max_length=500, blank=True)
     allow_private_addresses = models.BooleanField(default=False)
     command = models.JSONField(default=list)  # argv
-    environment = models.JSONField(
-        default=dict
-    )  # plain variables; secrets are sealed below
+    environment = models.JSONField(default=dict)  # plain variables; secrets are sealed below
     cwd = models.CharField(max_length=500, blank=True)
-    sandbox = models.JSONField(
-        default=dict
-    )  # SandboxProfile fields that differ from its defaults
+    sandbox = models.JSONField(default=dict)  # SandboxProfile fields that differ from its defaults
     per_agent = models.BooleanField(default=False)
     sealed_secrets = models.BinaryField(
         null=True
     )  # AES-256-GCM: {"headers": {}, "environment": {}}
     credential_id = models.UUIDField(null=True)  # new at every change of the secrets
-    timeouts = models.JSONField(
-        default=dict
-    )  # Timeouts fields that differ from their defaults
+    timeouts = models.JSONField(default=dict)  # Timeouts fields that differ from their defaults
     caps = models.JSONField(default=dict)
     trust_annotations = models.BooleanField(default=False)
-    pin_on_first_contact = models.BooleanField(
-        default=False
-    )  # first list only; never on a change
-    teams = models.ManyToManyField(
-        "approvals.Team", related_name="+"
-    )  # whose agents may use it
+    pin_on_first_contact = models.BooleanField(default=False)  # first list only; never on a change
+    teams = models.ManyToManyField("approvals.Team", related_name="+")  # whose agents may use it
     config_digest = models.BinaryField(max_length=32)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_seen_at = models.DateTimeField(null=True)  # last tool list that was read
@@ -63,14 +53,10 @@ class ToolPin(models.Model):
         GONE = "gone", "no longer listed by the upstream"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    upstream = models.ForeignKey(
-        Upstream, on_delete=models.CASCADE, related_name="pins"
-    )
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="pins")
     name = models.CharField(max_length=256)
     status = models.CharField(max_length=12, choices=Status.choices)
-    definition = models.JSONField(
-        null=True
-    )  # as pinned; None while never seen by an admin
+    definition = models.JSONField(null=True)  # as pinned; None while never seen by an admin
     digest = models.BinaryField(max_length=32, null=True)
     offered = models.JSONField(null=True)  # what the upstream says now, when it differs
     offered_digest = models.BinaryField(max_length=32, null=True)
@@ -78,46 +64,39 @@ class ToolPin(models.Model):
         "approvals.Person", null=True, on_delete=models.PROTECT, related_name="+"
     )
     pinned_at = models.DateTimeField(null=True)
-    idempotent = models.BooleanField(
-        default=False
-    )  # an admin's word, never the server's
+    idempotent = models.BooleanField(default=False)  # an admin's word, never the server's
     max_attempts = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["upstream", "name"], name="pin_once_per_tool"
-            ),
+            models.UniqueConstraint(fields=["upstream", "name"], name="pin_once_per_tool"),
             models.CheckConstraint(
-                condition=~Q(status="pinned")
-                | Q(definition__isnull=False, digest__isnull=False),
+                condition=~Q(status="pinned") | Q(definition__isnull=False, digest__isnull=False),
                 name="pinned_tool_has_definition",
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.status})"
 
 
 class StdioLease(models.Model):
     """Which host process owns a stdio server (and each of its scopes) right now."""
 
     id = models.BigAutoField(primary_key=True)
-    upstream = models.ForeignKey(
-        Upstream, on_delete=models.CASCADE, related_name="leases"
-    )
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="leases")
     scope = models.CharField(max_length=64)  # "shared", or an agent's id
     host = models.CharField(max_length=120)  # machine name, process id, random part
     fence = models.PositiveBigIntegerField(default=1)
     expires_at = models.DateTimeField()
-    state = models.CharField(
-        max_length=12, default="idle"
-    )  # idle, running, backoff, failed
-    sandbox_label = models.CharField(
-        max_length=20, blank=True
-    )  # bubblewrap, landlock, unsandboxed
+    state = models.CharField(max_length=12, default="idle")  # idle, running, backoff, failed
+    sandbox_label = models.CharField(max_length=20, blank=True)  # bubblewrap, landlock, unsandboxed
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["upstream", "scope"], name="lease_once_per_scope"
-            )
+            models.UniqueConstraint(fields=["upstream", "scope"], name="lease_once_per_scope")
         ]
+
+    def __str__(self) -> str:
+        return f"lease of upstream {self.upstream_id} for {self.scope}"
