@@ -40,5 +40,5 @@ def test_valkey_comes_back_under_the_same_address(valkey_server: ValkeyServer) -
 
 
 def test_a_bounded_wait_fails_with_what_it_saw() -> None:
-    with pytest.raises(AssertionError, match="not within 0.05 s: the moon; last seen: 0"):
+    with pytest.raises(AssertionError, match=r"not within 0\.05 s: the moon; last seen: 0"):
         eventually(lambda: 0, within=0.05, why="the moon")

@@ -1,0 +1,49 @@
+"""The first account of an installation: from the environment, or with a password made now."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from approvals import api
+from placet.env import Environment
+
+PASSWORD_BYTES = 12
+
+
+class AdminRefused(Exception):
+    """The first admin cannot be made from the given variables."""
+
+
+@dataclass(frozen=True, repr=False)
+class FirstAdmin:
+    """Who may sign in; `password` only when it was made now and nobody else knows it."""
+
+    email: str
+    password: str
+    made: bool
+
+
+def ensure_admin(environment: Environment) -> FirstAdmin:
+    """Make the first account unless there is one. Raises AdminRefused."""
+    if get_user_model().objects.exists():
+        return FirstAdmin(email=environment.admin_email, password="", made=False)
+    given = environment.admin_password
+    if given:
+        _refuse_weak(given)
+    password = given or secrets.token_urlsafe(PASSWORD_BYTES)
+    api.create_user(email=environment.admin_email, password=password, name="Admin", is_admin=True)
+    return FirstAdmin(email=environment.admin_email, password="" if given else password, made=True)
+
+
+def _refuse_weak(password: str) -> None:
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise AdminRefused(
+            "PLACET_ADMIN_PASSWORD is refused: " + " ".join(error.messages)
+        ) from None
