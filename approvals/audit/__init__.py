@@ -1,0 +1,9 @@
+"""The audit record: hash chains per subject, sealed payloads, signed checkpoints, verification.
+
+Knows rows and bytes; knows nothing of who may do what, nor of how a ticket moves.
+"""
+
+from approvals.audit.chain import append, ticket_subject
+from approvals.audit.fingerprints import attest, fingerprint, row_label
+
+__all__ = ["append", "attest", "fingerprint", "row_label", "ticket_subject"]

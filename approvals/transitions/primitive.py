@@ -1,0 +1,178 @@
+"""The one compare-and-swap under every transition, and the guards that several share.
+
+`write` is the only statement that updates a ticket. It takes conditions and new values and does
+not know what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from django.db.models import F, Q
+
+from approvals import events
+from approvals.audit import attest, ticket_subject
+from approvals.audit.chain import ORIGIN, link, require_transaction, store
+from approvals.audit.sealing import evidence
+from approvals.domain.canonical import JSON
+from approvals.domain.errors import AuditBroken, IllegalTransition, StaleState
+from approvals.domain.states import EDGES, State
+from approvals.models import AuditEvent, DatabaseNow, Payload, Ticket
+
+PAYLOADS: Final = (
+    "arguments", "tool_definition", "agent_says", "result", "reason", "annotation",
+)  # fmt: skip
+NEXT_FENCE: Final = F("fence") + 1
+NO_CLAIM: Final[Mapping[str, Any]] = {
+    "claimed_by": "",
+    "claimed_at": None,
+    "lease_expires_at": None,
+}
+_EDGE_NAMES = {(edge.source, edge.target): edge.name for edge in EDGES}
+
+
+def approval_live() -> Q:
+    """Not revoked, and its time to execute ahead of the database's clock."""
+    return Q(revoked_at__isnull=True, execution_expires_at__gt=DatabaseNow())
+
+
+def lease_alive() -> Q:
+    """The executor's lease is ahead of the database's clock."""
+    return Q(lease_expires_at__gt=DatabaseNow())
+
+
+def lease_dead() -> Q:
+    """The executor's lease ran out by the database's clock."""
+    return Q(lease_expires_at__lte=DatabaseNow())
+
+
+def edge_name(source: State | None, target: State) -> str:
+    """The name of the edge; raises IllegalTransition where there is none."""
+    try:
+        return _EDGE_NAMES[source, target]
+    except KeyError:
+        raise IllegalTransition(
+            f"A ticket cannot go from {source or 'nothing'} to {target}."
+        ) from None
+
+
+def move(
+    *,
+    ticket_id: int,
+    source: State,
+    target: State,
+    guard: Q | None = None,
+    changes: Mapping[str, Any] | None = None,
+    actor: str,
+    detail: Mapping[str, JSON] | None = None,
+) -> Ticket:
+    """Move the ticket along one edge if it stands there and `guard` holds; raises StaleState."""
+    return write(
+        ticket_id=ticket_id,
+        states=(source,),
+        guard=guard,
+        changes={**(changes or {}), "state": target},
+        actor=actor,
+        action=edge_name(source, target),
+        source=source,
+        target=target,
+        detail=detail,
+    )
+
+
+def write(
+    *,
+    ticket_id: int,
+    states: Collection[State] | None = None,
+    guard: Q | None = None,
+    changes: Mapping[str, Any],
+    actor: str,
+    action: str,
+    source: State | None = None,
+    target: State | None = None,
+    detail: Mapping[str, JSON] | None = None,
+) -> Ticket:
+    """Change the ticket if its state and `guard` allow it, with its audit row; raises StaleState.
+
+    `states` None means any state.
+    """
+    require_transaction()
+    rows = Ticket.objects.filter(pk=ticket_id)
+    if states is not None:
+        rows = rows.filter(state__in=states)
+    if guard is not None:
+        rows = rows.filter(guard)
+    if not rows.update(**changes, version=F("version") + 1):
+        raise StaleState(ticket=ticket_id, action=action)
+    return record(
+        ticket_id=ticket_id,
+        written=changes,
+        actor=actor,
+        action=action,
+        source=source,
+        target=target,
+        detail=detail,
+    )
+
+
+def record(
+    *,
+    ticket_id: int,
+    written: Collection[str],
+    actor: str,
+    action: str,
+    source: State | None = None,
+    target: State | None = None,
+    detail: Mapping[str, JSON] | None = None,
+) -> Ticket:
+    """Append the audit row for a write that this transaction just made; returns the fresh row.
+
+    The ticket's version counts its audit rows: where that does not add up, AuditBroken is raised
+    and the caller's transaction with it undone.
+    """
+    ticket = Ticket.objects.annotate(db_now=DatabaseNow()).get(pk=ticket_id)
+    head = (
+        AuditEvent.objects.filter(subject=ticket_subject(ticket.uid))
+        .order_by("-seq")
+        .values_list("seq", "hash")
+        .first()
+    )
+    if (head[0] if head else 0) != ticket.version - 1:
+        raise AuditBroken(
+            f"ticket {ticket_id} is at version {ticket.version}, "
+            f"but its chain has {head[0] if head else 0} audit rows"
+        )
+    full: dict[str, JSON] = {**(detail or {}), **_commitments(ticket, written)}
+    rows = full.get("rows")
+    full["rows"] = {**(rows if isinstance(rows, dict) else {}), **_attested(ticket)}
+    store(
+        link(
+            subject=ticket_subject(ticket.uid),
+            seq=ticket.version,
+            previous=bytes(head[1]) if head else ORIGIN,
+            at=ticket.db_now,
+            actor=actor,
+            action=action,
+            source=source.value if source else "",
+            target=target.value if target else "",
+            fence=ticket.fence,
+            detail=full,
+        )
+    )
+    events.ticket_changed(ticket.uid, ticket.version, ticket.state, ticket.team_id)
+    return ticket
+
+
+def _attested(ticket: Ticket) -> dict[str, JSON]:
+    rows = attest(ticket)["rows"]
+    return rows if isinstance(rows, dict) else {}
+
+
+def _commitments(ticket: Ticket, written: Collection[str]) -> dict[str, JSON]:
+    """What the audit row says about the payloads that this write tied to the ticket."""
+    names = [name for name in PAYLOADS if name in written or f"{name}_id" in written]
+    keys = [key for name in names if (key := getattr(ticket, f"{name}_id")) is not None]
+    if not keys:
+        return {}
+    return evidence(*Payload.objects.filter(pk__in=keys).only("pk", "commitment"))
