@@ -14,23 +14,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 PARENT_IS_GONE = 137
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Put the command on its leash; returns only where the script itself is the leash."""
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Become the command on its leash, or stay as its leash until it ends."""
     split = arguments.index("--")
     options, command = arguments[:split], list(arguments[split + 1 :])
     parent = int(options[-1])
     if options[0] == "--watch":
-        return watch(int(options[1]), command)
+        sys.exit(watch(int(options[1]), command))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
         sys.exit(f"prctl failed: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:  # it died before the kernel knew
-        return PARENT_IS_GONE
+        sys.exit(PARENT_IS_GONE)
     os.execvp(command[0], command)  # noqa: S606  # that is this script's job
 
 
@@ -54,4 +55,4 @@ def _let_the_program_answer(number: int, frame: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
