@@ -14,7 +14,14 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from mcpbridge.administration.errors import Refused
-from mcpbridge.approvals_gateway import CancelReason, audit, bump_epoch, cancel_tickets, directory
+from mcpbridge.approvals_gateway import (
+    JSON,
+    CancelReason,
+    audit,
+    bump_epoch,
+    cancel_tickets,
+    directory,
+)
 from mcpbridge.models import Agent
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
@@ -106,7 +113,7 @@ def _columns(settings: AgentSettings) -> dict[str, object]:
     }
 
 
-def _facts(agent: Agent) -> dict[str, str | int | bool | None]:
+def _facts(agent: Agent) -> dict[str, JSON]:
     """The settings as an audit row shows them: identifiers and numbers only."""
     return {
         "name": agent.name,

@@ -58,7 +58,7 @@ def create_upstream(
     try:
         with transaction.atomic():
             upstream.save()
-            upstream.teams.set(_teams(settings))
+            upstream.teams.set(list(_teams(settings)))
             bump_epoch(
                 subject=f"upstream:{upstream.id}",
                 actor=actor,
@@ -87,7 +87,7 @@ def change_upstream(
     if _snapshot(upstream) == columns and secrets is None and teams == _team_ids(upstream):
         return upstream
     upstream.save()
-    upstream.teams.set(teams)
+    upstream.teams.set(list(teams))
     bump_epoch(
         subject=f"upstream:{upstream.id}",
         actor=actor,

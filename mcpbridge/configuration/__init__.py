@@ -1,0 +1,14 @@
+"""Configuration as code: one document that says who is who, what is behind, and the policy."""
+
+from mcpbridge.configuration.applying import Report, apply_document
+from mcpbridge.configuration.document import BadDocument, Document, parse_document
+from mcpbridge.configuration.exporting import export_document
+
+__all__ = [
+    "BadDocument",
+    "Document",
+    "Report",
+    "apply_document",
+    "export_document",
+    "parse_document",
+]

@@ -1,0 +1,287 @@
+"""Bringing an installation to what a document says, in one transaction or not at all.
+
+Applying is idempotent, and `dry_run` is the same work rolled back: what it reports is what
+happens. What a document does not name stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from mcpbridge.administration import (
+    AgentSettings,
+    Refused,
+    UpstreamSettings,
+    change_agent,
+    change_upstream,
+    create_agent,
+    create_upstream,
+    set_idempotent,
+)
+from mcpbridge.approvals_gateway import (
+    Directory,
+    Refusal,
+    bump_epoch,
+    directory,
+    ensure_group,
+    ensure_person,
+    ensure_team,
+    publish_policy,
+    set_members,
+)
+from mcpbridge.calls.pins import definition_digest
+from mcpbridge.catalog.secrets import Secrets, open_secrets
+from mcpbridge.configuration.document import (
+    AgentSection,
+    BadDocument,
+    Document,
+    ToolSection,
+    UpstreamSection,
+)
+from mcpbridge.configuration.exporting import export_document
+from mcpbridge.configuration.reporting import differences
+from mcpbridge.models import Agent, ToolPin, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was (or would be) changed, a line each; empty when all was as it should be."""
+
+    changes: tuple[str, ...] = field(default=())
+
+
+def apply_document(
+    document: Document,
+    *,
+    actor: str = "system:apply",
+    environment: Mapping[str, str],
+    dry_run: bool = False,
+) -> Report:
+    """Apply `document`; secrets are read from `environment` by the names that it gives.
+
+    Raises BadDocument naming the place when something cannot be applied; nothing is kept then.
+    """
+    with transaction.atomic(durable=True):
+        before = export_document()
+        rotated = _Applying(document, actor, environment).run()
+        changes = (*differences(before, export_document()), *rotated)
+        if dry_run:
+            transaction.set_rollback(True)
+    return Report(changes=changes)
+
+
+class _Applying:
+    """One run over a document, section by section, in the order in which they refer back."""
+
+    def __init__(self, document: Document, actor: str, environment: Mapping[str, str]) -> None:
+        self._document = document
+        self._actor = actor
+        self._environment = environment
+        self._rotated: list[str] = []
+
+    def run(self) -> tuple[str, ...]:
+        """Apply every section; returns what changed that an export does not show."""
+        self._people()
+        self._upstreams(directory())
+        self._tools()
+        self._agents(directory())
+        self._policy()
+        return tuple(self._rotated)
+
+    def _people(self) -> None:
+        for index, user in enumerate(self._document.users):
+            password = None
+            if user.password_env is not None:
+                password = self._variable(user.password_env, f"users[{index}].password_env")
+            ensure_person(
+                email=user.email,
+                name=user.name,
+                password=password,
+                is_admin=user.admin,
+                is_auditor=user.auditor,
+                actor=self._actor,
+            )
+        people = _emails(directory())
+        for index, group in enumerate(self._document.groups):
+            ensure_group(slug=group.name, name=group.title, actor=self._actor)
+            members = _persons(people, group.members, f"groups[{index}].members")
+            set_members(people=members, group=group.name, actor=self._actor)
+        for index, team in enumerate(self._document.teams):
+            try:
+                ensure_team(
+                    slug=team.name,
+                    name=team.title,
+                    default_group=team.reviewers,
+                    actor=self._actor,
+                )
+            except ValueError as wrong:
+                raise BadDocument(f"teams[{index}].reviewers: {wrong}") from wrong
+            members = _persons(people, team.members, f"teams[{index}].members")
+            set_members(people=members, team=team.name, actor=self._actor)
+
+    def _upstreams(self, known: Directory) -> None:
+        teams = {team.slug: team.id for team in known.teams}
+        existing = {row.name: row for row in Upstream.objects.all()}
+        for index, section in enumerate(self._document.upstreams):
+            path = f"upstreams[{index}]"
+            row = existing.get(section.name)
+            settings = _upstream_settings(section, teams, path)
+            secrets = self._secrets(section, path)
+            try:
+                if row is None:
+                    create_upstream(
+                        actor=self._actor, name=section.name, settings=settings, secrets=secrets
+                    )
+                    continue
+                changed = secrets != open_secrets(row.id, row.sealed_secrets)
+                change_upstream(
+                    actor=self._actor,
+                    upstream_id=row.id,
+                    settings=settings,
+                    secrets=secrets if changed else None,
+                )
+            except Refused as refused:
+                raise BadDocument(f"{path}: {refused.message}") from refused
+            if changed:
+                self._rotated.append(f"upstreams: {section.name} has new secrets")
+
+    def _tools(self) -> None:
+        for index, section in enumerate(self._document.tools):
+            path = f"tools[{index}]"
+            upstream = Upstream.objects.filter(name=section.upstream).first()
+            if upstream is None:
+                raise BadDocument(f"{path}.upstream: there is no upstream {section.upstream!r}")
+            pin = self._pin(upstream, section, path)
+            try:
+                set_idempotent(
+                    actor=self._actor,
+                    pin_id=pin.id,
+                    idempotent=section.idempotent,
+                    max_attempts=section.max_attempts,
+                )
+            except Refused as refused:
+                raise BadDocument(f"{path}.{refused.field}: {refused.message}") from refused
+
+    def _pin(self, upstream: Upstream, section: ToolSection, path: str) -> ToolPin:
+        """Pin the definition that the document carries; the upstream must offer exactly that."""
+        if section.definition.get("name") != section.name:
+            raise BadDocument(f"{path}.definition.name must be {section.name!r}, as is the tool's")
+        wanted = definition_digest(section.definition)
+        pin, _made = ToolPin.objects.get_or_create(
+            upstream=upstream,
+            name=section.name,
+            defaults={"status": ToolPin.Status.QUARANTINED},
+        )
+        pinned = pin.status == ToolPin.Status.PINNED and pin.digest is not None
+        if pinned and bytes(pin.digest or b"") == wanted:
+            return pin
+        pin.definition, pin.digest = section.definition, wanted
+        pin.status, pin.pinned_at = ToolPin.Status.PINNED, timezone.now()
+        pin.offered = pin.offered_digest = None
+        pin.save()
+        bump_epoch(
+            subject=f"upstream:{upstream.id}",
+            actor=self._actor,
+            action="tool_pinned",
+            detail={"pin": str(pin.id), "digest": wanted.hex()},
+        )
+        return pin
+
+    def _agents(self, known: Directory) -> None:
+        people = _emails(known)
+        teams = {team.slug: team.id for team in known.teams}
+        existing = {row.name: row for row in Agent.objects.all()}
+        for index, section in enumerate(self._document.agents):
+            path = f"agents[{index}]"
+            settings = _agent_settings(section, people, teams, path)
+            row = existing.get(section.name)
+            try:
+                if row is None:
+                    create_agent(actor=self._actor, name=section.name, settings=settings)
+                else:
+                    change_agent(actor=self._actor, agent_id=row.id, settings=settings)
+            except Refused as refused:
+                raise BadDocument(f"{path}.{refused.field}: {refused.message}") from refused
+
+    def _policy(self) -> None:
+        if self._document.policy is None:
+            return
+        try:
+            publish_policy(document=self._document.policy, note="applied from a file")
+        except Refusal as refusal:
+            raise BadDocument(f"policy: {refusal}") from refusal
+
+    def _secrets(self, section: UpstreamSection, path: str) -> Secrets:
+        return Secrets(
+            headers={
+                name: self._variable(variable, f"{path}.headers_env.{name}")
+                for name, variable in section.headers_env.items()
+            },
+            environment={
+                name: self._variable(variable, f"{path}.environment_env.{name}")
+                for name, variable in section.environment_env.items()
+            },
+        )
+
+    def _variable(self, name: str, path: str) -> str:
+        try:
+            return self._environment[name]
+        except KeyError:
+            raise BadDocument(f"{path}: the environment variable {name} is not set") from None
+
+
+def _upstream_settings(
+    section: UpstreamSection, teams: Mapping[str, UUID], path: str
+) -> UpstreamSettings:
+    return UpstreamSettings(
+        transport=section.transport,
+        enabled=section.enabled,
+        url=section.url,
+        allow_private_addresses=section.allow_private_addresses,
+        command=tuple(section.command),
+        environment=section.environment,
+        cwd=section.cwd,
+        sandbox=section.sandbox.model_dump(exclude_defaults=True, exclude_none=True),
+        per_agent=section.per_agent,
+        timeouts={str(key): float(value) for key, value in section.timeouts.items()},
+        caps={str(key): value for key, value in section.caps.items()},
+        trust_annotations=section.trust_annotations,
+        pin_on_first_contact=section.pin_on_first_contact,
+        team_ids=frozenset(
+            _known(teams, name, f"{path}.teams[{at}]") for at, name in enumerate(section.teams)
+        ),
+    )
+
+
+def _agent_settings(
+    section: AgentSection, people: Mapping[str, UUID], teams: Mapping[str, UUID], path: str
+) -> AgentSettings:
+    return AgentSettings(
+        owner_id=_known(people, section.owner.lower(), f"{path}.owner"),
+        team_id=_known(teams, section.team, f"{path}.team"),
+        enabled=section.enabled,
+        hold_seconds=section.hold_seconds,
+        grace_seconds=section.grace_seconds,
+        max_open_tickets=section.max_open_tickets,
+    )
+
+
+def _emails(known: Directory) -> dict[str, UUID]:
+    return {email: person.id for person in known.people for email in person.emails}
+
+
+def _persons(people: Mapping[str, UUID], emails: Iterable[str], path: str) -> set[UUID]:
+    return {_known(people, email.lower(), f"{path}[{at}]") for at, email in enumerate(emails)}
+
+
+def _known(known: Mapping[str, UUID], name: str, path: str) -> UUID:
+    try:
+        return known[name]
+    except KeyError:
+        listed = ", ".join(sorted(known)[:10]) or "none"
+        raise BadDocument(f"{path}: {name!r} is not known here; known are {listed}") from None
