@@ -138,7 +138,7 @@ def pending_text(outcome: Pending) -> str:
     seen = f" People see it at {ticket.url}." if ticket.url else ""
     return (
         f"{where}{shared} To wait for the outcome, call {AWAIT_TICKET} with ticket_id"
-        f' "{ticket.uid}". Do not make the call again with other arguments to get around this.{seen}'
+        f' "{ticket.uid}". Other arguments would be another call, asked about anew.{seen}'
     )
 
 

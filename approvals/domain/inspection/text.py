@@ -7,20 +7,18 @@ texts are cut to head and tail; findings always speak of the whole text.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from approvals.domain.inspection.characters import (
-    Kind,
-    is_mark,
-    kind_of,
-    label,
-    likeness,
-    name_of,
-    reads_as,
-    scripts_mixed,
-    words_of,
+from approvals.domain.inspection.characters import Kind, label, name_of
+from approvals.domain.inspection.findings import (
+    MARKS_IN_A_ROW,
+    Finding,
+    character_findings,
+    is_emoji_style,
+    marks_of,
+    suspects_of,
+    word_findings,
 )
 
 SHOWN_WHOLE_CHARS: Final = 1600
@@ -30,8 +28,6 @@ HEAD_LINES: Final = 20
 TAIL_CHARS: Final = 400
 TAIL_LINES: Final = 10
 IDENTIFIER_CHARS: Final = 512
-MARKS_IN_A_ROW: Final = 4
-WORDS_NAMED: Final = 3
 ONE_LINE_CHARS: Final = 160
 ELLIPSIS: Final = "…"
 
@@ -57,15 +53,6 @@ class Segment:
     def is_chip(self) -> bool:
         """Whether this stands for a character that is not shown itself."""
         return self.kind is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something a reader should know, in one sentence."""
-
-    kind: Kind
-    words: str
-    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +90,10 @@ def inspect(text: str, *, identifier_like: bool = False, whole: bool = False) ->
     spaces become chips as well, and mixed scripts and lookalikes are findings. `whole` shows a
     long text uncut, as after a person opened it. Sizes are bytes of UTF-8.
     """
-    suspects = _suspects(text, identifier_like=identifier_like)
-    findings = _character_findings(text, suspects)
+    suspects = suspects_of(text, identifier_like=identifier_like)
+    findings = character_findings(text, suspects)
     if identifier_like:
-        findings += _word_findings(text)
+        findings += word_findings(text)
     size = byte_length(text)
     if whole or not _is_long(text):
         head, tail, hidden = text, "", 0
@@ -126,7 +113,7 @@ def inspect(text: str, *, identifier_like: bool = False, whole: bool = False) ->
 def one_line(text: str, *, limit: int = ONE_LINE_CHARS) -> str:
     """`text` as one safe line for titles and logs: labels for what misleads, cut at `limit`."""
     cut = text[: limit + 1]
-    shown = _flat(_segments(cut, _suspects(cut, identifier_like=True)))
+    shown = _flat(_segments(cut, suspects_of(cut, identifier_like=True)))
     return shown if len(shown) <= limit else shown[: max(0, limit - 1)].rstrip() + ELLIPSIS
 
 
@@ -155,19 +142,8 @@ def _ends(text: str) -> tuple[str, str]:
     return head, "".join(rest[-TAIL_CHARS:].splitlines(keepends=True)[-TAIL_LINES:])
 
 
-def _suspects(text: str, *, identifier_like: bool) -> dict[str, Kind]:
-    """The misleading characters that occur in a text, each with its kind."""
-    if text.isascii() and text.isprintable():
-        return {}
-    found = {character: kind for character in set(text) if (kind := kind_of(character))}
-    if not identifier_like:
-        for plain in [c for c, kind in found.items() if kind is Kind.SPACE or c in "\n\t"]:
-            del found[plain]
-    return found
-
-
 def _segments(text: str, suspects: dict[str, Kind]) -> tuple[Segment, ...]:
-    marks = "".join(re.escape(c) for c in set(text) if not c.isascii() and is_mark(c))
+    marks = marks_of(text)
     if not suspects and not marks:
         return (Segment(text),) if text else ()
     patterns = [f"([{''.join(map(re.escape, suspects))}])\\1*"] if suspects else []
@@ -178,7 +154,7 @@ def _segments(text: str, suspects: dict[str, Kind]) -> tuple[Segment, ...]:
     for found in re.finditer("|".join(patterns), text):
         character = text[found.start()]
         kind = suspects.get(character, Kind.COMBINING)
-        if _is_emoji_style(text, found.start(), found.end()):
+        if is_emoji_style(text, found.start(), found.end()):
             continue
         if found.start() > done:
             segments.append(Segment(text[done : found.start()]))
@@ -190,83 +166,8 @@ def _segments(text: str, suspects: dict[str, Kind]) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def _is_emoji_style(text: str, start: int, end: int) -> bool:
-    """One emoji-style selector right after a symbol: drawn, harmless and common."""
-    if text[start:end] != "\ufe0f" or start == 0:
-        return False
-    before = text[start - 1]
-    return ord(before) >= 0x2190 and kind_of(before) is None and not before.isalnum()
-
-
 def _flat(segments: tuple[Segment, ...]) -> str:
     return "".join(
         f"{part.text}\u00d7{part.count}" if part.is_chip and part.count > 1 else part.text
         for part in segments
     )
-
-
-_SENTENCES: Final = {
-    Kind.BIDI: "changes the direction of the text around it",
-    Kind.INVISIBLE: "is not visible",
-    Kind.TAG: "is invisible to people and readable by models",
-    Kind.CONTROL: "is a control character",
-    Kind.SURROGATE: "is half of a character",
-    Kind.UNASSIGNED: "has no agreed meaning",
-    Kind.SPACE: "looks like a space and is none",
-    Kind.COMBINING: "is stacked on others until it covers them",
-}
-
-
-def _character_findings(text: str, suspects: dict[str, Kind]) -> list[Finding]:
-    counts: Counter[Kind] = Counter()
-    examples: dict[Kind, str] = {}
-    whole = _segments(text, suspects) if not text.isascii() or suspects else ()
-    for segment in whole:
-        if segment.kind is not None:
-            counts[segment.kind] += segment.count
-            examples.setdefault(segment.kind, f"{segment.text} {segment.why}")
-    return [
-        Finding(kind, _sentence(kind, counts[kind], examples[kind]), counts[kind])
-        for kind in Kind
-        if counts[kind]
-    ]
-
-
-def _sentence(kind: Kind, count: int, example: str) -> str:
-    if count == 1:
-        return f"One character {_SENTENCES[kind]}: {example}."
-    return f"{count:,} characters, each of which {_SENTENCES[kind]}; the first is {example}."
-
-
-def _word_findings(text: str) -> list[Finding]:
-    if text.isascii():
-        return []
-    mixed: dict[str, str] = {}
-    alike: dict[str, str] = {}
-    for word in words_of(text):
-        scripts = scripts_mixed(word)
-        if scripts:
-            mixed[word] = " and ".join(script.capitalize() for script in scripts)
-        elif reading := reads_as(word):
-            alike[word] = reading
-    signs = {c: likeness(c) for c in text if not c.isalpha() and kind_of(c) is None and likeness(c)}
-    findings = []
-    if mixed:
-        named = "; ".join(f"“{word}” has {of}" for word, of in _few(mixed))
-        findings.append(
-            Finding(
-                Kind.MIXED_SCRIPT, f"Letters of several scripts in one word: {named}.", len(mixed)
-            )
-        )
-    if alike or signs:
-        named = "; ".join(
-            [f"“{word}” is not “{reading}”" for word, reading in _few(alike)]
-            + [f"{label(c)} {name_of(c)} is not “{reading}”" for c, reading in _few(signs)]
-        )
-        total = len(alike) + len(signs)
-        findings.append(Finding(Kind.CONFUSABLE, f"Looks like something else: {named}.", total))
-    return findings
-
-
-def _few(found: dict[str, str]) -> list[tuple[str, str]]:
-    return [(key[:40], value[:40]) for key, value in list(found.items())[:WORDS_NAMED]]

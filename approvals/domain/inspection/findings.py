@@ -1,0 +1,157 @@
+"""What a reader should be told about a text, in sentences.
+
+Speaks of the whole text, however little of it is shown; counts without building segments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from approvals.domain.inspection.characters import (
+    Kind,
+    is_mark,
+    kind_of,
+    label,
+    likeness,
+    name_of,
+    reads_as,
+    scripts_mixed,
+    words_of,
+)
+
+MARKS_IN_A_ROW: Final = 4
+WORDS_NAMED: Final = 3
+EMOJI_STYLE: Final = "\ufe0f"
+
+_SENTENCES: Final = {
+    Kind.BIDI: "changes the direction of the text around it",
+    Kind.INVISIBLE: "is not visible",
+    Kind.TAG: "is invisible to people and readable by models",
+    Kind.CONTROL: "is a control character",
+    Kind.SURROGATE: "is half of a character",
+    Kind.UNASSIGNED: "has no agreed meaning",
+    Kind.SPACE: "looks like a space and is none",
+    Kind.COMBINING: "is stacked on others until it covers them",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a reader should know, in one sentence."""
+
+    kind: Kind
+    words: str
+    count: int = 1
+
+
+def character_findings(text: str, suspects: dict[str, Kind]) -> list[Finding]:
+    """What the whole text holds, counted without building its segments."""
+    counts: Counter[Kind] = Counter()
+    examples: dict[Kind, str] = {}
+    if suspects:
+        for character, count in Counter(text).items():
+            kind = suspects.get(character)
+            styles = _emoji_styles(text) if character == EMOJI_STYLE else 0
+            if kind is not None and count > styles:
+                counts[kind] += count - styles
+                examples.setdefault(kind, character)
+    for stacked in _stacked_marks(text):
+        counts[Kind.COMBINING] += len(stacked)
+        examples.setdefault(Kind.COMBINING, stacked[0])
+    return [
+        Finding(kind, _sentence(kind, counts[kind], examples[kind]), counts[kind])
+        for kind in Kind
+        if counts[kind]
+    ]
+
+
+def _emoji_styles(text: str) -> int:
+    """How many style selectors are the harmless kind."""
+    return sum(
+        is_emoji_style(text, found.start(), found.end())
+        for found in re.finditer(f"{EMOJI_STYLE}+", text)
+    )
+
+
+def _stacked_marks(text: str) -> Iterator[str]:
+    """The runs of marks beyond the few that writing needs."""
+    marks = marks_of(text)
+    if marks:
+        few = f"[{marks}]{{{MARKS_IN_A_ROW}}}"
+        for found in re.finditer(f"(?<={few})[{marks}]++", text):
+            yield found.group()
+
+
+def _sentence(kind: Kind, count: int, character: str) -> str:
+    example = f"{label(character)} {name_of(character)}"
+    if count == 1:
+        return f"One character {_SENTENCES[kind]}: {example}."
+    return f"{count:,} characters, each of which {_SENTENCES[kind]}; the first is {example}."
+
+
+def word_findings(text: str) -> list[Finding]:
+    if text.isascii():
+        return []
+    mixed: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    for word in dict.fromkeys(words_of(text)):
+        scripts = scripts_mixed(word)
+        if scripts:
+            mixed[word] = " and ".join(script.capitalize() for script in scripts)
+        elif reading := reads_as(word):
+            alike[word] = reading
+    signs = {
+        c: likeness(c)
+        for c in dict.fromkeys(text)
+        if not c.isalpha() and kind_of(c) is None and likeness(c)
+    }
+    findings = []
+    if mixed:
+        named = "; ".join(f"“{word}” has {of}" for word, of in _few(mixed))
+        findings.append(
+            Finding(
+                Kind.MIXED_SCRIPT, f"Letters of several scripts in one word: {named}.", len(mixed)
+            )
+        )
+    if alike or signs:
+        named = "; ".join(
+            [f"“{word}” is not “{reading}”" for word, reading in _few(alike)]
+            + [f"{label(c)} {name_of(c)} is not “{reading}”" for c, reading in _few(signs)]
+        )
+        total = len(alike) + len(signs)
+        findings.append(Finding(Kind.CONFUSABLE, f"Looks like something else: {named}.", total))
+    return findings
+
+
+def _few(found: dict[str, str]) -> list[tuple[str, str]]:
+    return [(key[:40], value[:40]) for key, value in list(found.items())[:WORDS_NAMED]]
+
+
+def suspects_of(text: str, *, identifier_like: bool) -> dict[str, Kind]:
+    """The misleading characters that occur in a text, each with its kind."""
+    if text.isascii() and text.isprintable():
+        return {}
+    found = {character: kind for character in set(text) if (kind := kind_of(character))}
+    if not identifier_like:
+        for plain in [c for c, kind in found.items() if kind is Kind.SPACE or c in "\n\t"]:
+            del found[plain]
+    return found
+
+
+def marks_of(text: str) -> str:
+    """The combining marks of a text, for a character class; suspects are none of them."""
+    if text.isascii():
+        return ""
+    return "".join(c for c in set(text) if not c.isascii() and is_mark(c) and not kind_of(c))
+
+
+def is_emoji_style(text: str, start: int, end: int) -> bool:
+    """One emoji-style selector right after a symbol: drawn, harmless and common."""
+    if text[start:end] != EMOJI_STYLE or start == 0:
+        return False
+    before = text[start - 1]
+    return ord(before) >= 0x2190 and kind_of(before) is None and not before.isalnum()
