@@ -1,0 +1,209 @@
+"""Executing one approved ticket: claim, prepare, commit `sent`, send, settle.
+
+A crash at any line leaves a row from which the sweeper goes on: claimed and nothing sent, or
+sent and the outcome unknown. Nothing here repeats a send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from mcpbridge import approvals_gateway as ledger
+from mcpbridge.approvals_gateway import CancelReason, Claim, Refusal, StaleState, UnknownReason
+from mcpbridge.catalog.catalog import CatalogTool, CatalogUnreadable, catalog
+from mcpbridge.catalog.snapshot import load_tool
+from mcpbridge.executor.lease import LeaseKeeper
+from mcpbridge.executor.road import (
+    Ended,
+    Failure,
+    Reply,
+    Result,
+    RpcError,
+    Unknown,
+    Unsent,
+    make_call,
+)
+from mcpbridge.offload import in_database
+from mcpbridge.upstream.client import UpstreamSession
+from mcpbridge.upstream.errors import UpstreamUnavailable
+
+logger = logging.getLogger(__name__)
+
+SETTLE_SECONDS: Final = 120.0  # how long an outcome is offered to a database that is away
+RETRY_SECONDS: Final = 0.5
+
+_REASONS: Final = {
+    Unknown.TIMEOUT: UnknownReason.TIMEOUT,
+    Unknown.EOF: UnknownReason.EOF,
+    Unknown.MALFORMED: UnknownReason.MALFORMED,
+    Unknown.WRONG_ID: UnknownReason.MALFORMED,
+    Unknown.OVERSIZE: UnknownReason.OVERSIZE,
+    Unknown.ABORTED: UnknownReason.ABORTED,
+}
+
+_background: set[asyncio.Task[None]] = set()
+
+
+async def run_ticket(uid: UUID, *, worker: str, stop: asyncio.Event | None = None) -> None:
+    """Execute the ticket if it can be claimed; `stop` ends the call early as aborted."""
+    claim = await in_database(ledger.claim, uid=uid, worker=worker)
+    if claim is None:
+        return
+    async with LeaseKeeper(claim) as lease:
+        watcher = asyncio.create_task(_pass_on(stop, lease.abort)) if stop else None
+        try:
+            await _execute(claim, lease)
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+
+
+async def _pass_on(stop: asyncio.Event, abort: asyncio.Event) -> None:
+    await stop.wait()
+    abort.set()
+
+
+async def _execute(claim: Claim, lease: LeaseKeeper) -> None:
+    prepared = await _prepare(claim)
+    if prepared is None or lease.abort.is_set():
+        return
+    tool, session = prepared
+    try:
+        await in_database(
+            ledger.record_send,
+            claim,
+            tool_digest=tool.digest,
+            upstream_digest=tool.source.digest,
+        )
+    except Refusal as refusal:
+        logger.info(
+            "Ticket %d was not sent: %s",
+            claim.number,
+            refusal.message,
+            extra={"ticket": claim.uid},
+        )
+        return
+    lease.sent()
+    ended = await _send(claim, tool, session, lease.abort)
+    await _settle(claim, ended)
+
+
+async def _prepare(claim: Claim) -> tuple[CatalogTool, UpstreamSession] | None:
+    """The tool as its rows stand now, and a session; None when the call cannot be made."""
+    tool = await in_database(load_tool, claim.upstream_id, claim.tool_name)
+    if tool is None or not _is_the_approved(tool, claim):
+        await in_database(_cancel_drifted, claim)
+        return None
+    try:
+        await catalog().ensure_fresh(tool.source, agent_id=claim.agent_id)
+        # Reading the list may have shown that the tool changed: look at the rows again.
+        tool = await in_database(load_tool, claim.upstream_id, claim.tool_name)
+        if tool is None or not _is_the_approved(tool, claim):
+            return None
+        return tool, await catalog().session(tool.source, agent_id=claim.agent_id)
+    except CatalogUnreadable as error:
+        await _settle(claim, Unsent(error.detail))
+    except UpstreamUnavailable as error:
+        await _settle(claim, Unsent(error.detail))
+    return None
+
+
+def _is_the_approved(tool: CatalogTool, claim: Claim) -> bool:
+    return tool.digest == claim.tool_digest and tool.source.digest == claim.upstream_digest
+
+
+def _cancel_drifted(claim: Claim) -> None:
+    with transaction.atomic(durable=True):
+        ledger.cancel_tickets(
+            reason=CancelReason.DRIFT,
+            actor=f"system:worker:{claim.worker}",
+            uid=claim.uid,
+        )
+
+
+async def _send(
+    claim: Claim, tool: CatalogTool, session: UpstreamSession, abort: asyncio.Event
+) -> Ended:
+    def keep(reply: Reply) -> None:
+        task = asyncio.create_task(_keep_evidence(claim, reply))
+        _background.add(task)
+        task.add_done_callback(_background.discard)
+
+    try:
+        return await make_call(
+            session,
+            tool,
+            arguments=claim.arguments,
+            meta={},
+            on_late_reply=keep,
+            abort=abort,
+        )
+    except asyncio.CancelledError:
+        # The process is going away: say so as long as it can still be said.
+        await asyncio.shield(_settle(claim, Failure(Unknown.ABORTED)))
+        raise
+    except Exception:
+        logger.exception("A call broke off.", extra={"ticket": claim.uid})
+        return Failure(Unknown.MALFORMED)
+
+
+async def _keep_evidence(claim: Claim, reply: Reply) -> None:
+    try:
+        await in_database(ledger.late_answer, uid=claim.uid, evidence=reply.recorded())
+    except (Refusal, DatabaseError):
+        logger.warning(
+            "A late answer could not be kept.", extra={"ticket": claim.uid}, exc_info=True
+        )
+
+
+async def _settle(claim: Claim, ended: Ended) -> None:
+    """Record what came of the call, offering it again while the database is away."""
+    match ended:
+        case Result() if not ended.is_error:
+            await _persist(claim, ledger.settle_succeeded, ended.recorded())
+        case Result() | RpcError():
+            await _persist(claim, ledger.settle_failed, ended.recorded())
+        case Unsent():
+            await _persist(claim, ledger.fail_unsent, ended.why)
+        case Failure():
+            await _persist(claim, ledger.settle_unknown, _REASONS[ended.reason])
+
+
+async def _persist[T](claim: Claim, settle: Callable[[Claim, T], Any], what: T) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SETTLE_SECONDS
+    told = False
+    while True:
+        try:
+            await in_database(settle, claim, what)
+            return
+        except StaleState:
+            logger.warning(
+                "Ticket %d was settled by somebody else; this answer is kept as evidence.",
+                claim.number,
+                extra={"ticket": claim.uid},
+            )
+            return
+        except DatabaseError:
+            if loop.time() > until:
+                logger.exception(
+                    "The outcome of ticket %d could not be recorded; the sweeper calls it unknown.",
+                    claim.number,
+                    extra={"ticket": claim.uid},
+                )
+                return
+            if not told:
+                logger.warning(
+                    "The outcome of ticket %d cannot be recorded now.",
+                    claim.number,
+                    extra={"ticket": claim.uid},
+                )
+                told = True
+            await asyncio.sleep(RETRY_SECONDS)

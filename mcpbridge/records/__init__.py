@@ -1,0 +1,10 @@
+"""Call records: what policy allowed or denied outright, written before anything is sent.
+
+`writer` commits the starts of many calls in one transaction and acknowledges each after the
+commit; `rows` is what stands in that transaction. Knows nothing of how calls are made.
+"""
+
+from mcpbridge.records.rows import CallEnd, CallStart
+from mcpbridge.records.writer import RecordRefused, ended, shutdown, start
+
+__all__ = ["CallEnd", "CallStart", "RecordRefused", "ended", "shutdown", "start"]

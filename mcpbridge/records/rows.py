@@ -1,0 +1,101 @@
+"""The rows of call records, and the gate that their transaction reads.
+
+Synchronous; runs inside the writer's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from uuid6 import uuid7
+
+from mcpbridge import approvals_gateway as ledger
+from mcpbridge.approvals_gateway import AuthorityChanged, GateView, KillSwitchOn
+from mcpbridge.models import CallCompletion, CallRecord
+
+type Status = Literal["ok", "error", "unsent", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStart:
+    """A call that policy allowed or denied, judged at `epoch`."""
+
+    id: UUID = field(default_factory=uuid7)
+    agent_id: UUID
+    person_id: UUID
+    token_id: UUID
+    upstream_id: UUID
+    tool_name: str
+    tool_digest: bytes
+    verdict: Literal["allow", "deny"]
+    rule: str
+    policy_version: int | None
+    epoch: int
+    arguments: bytes = field(repr=False)
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnd:
+    """How an allowed call ended."""
+
+    call_id: UUID
+    status: Status
+    reason: str = ""
+    result_bytes: int = 0
+    milliseconds: int = 0
+
+
+def refusal(start: CallStart, gate: GateView) -> AuthorityChanged | KillSwitchOn | None:
+    """Why this call may not start under the gate as it stands now; None where it may.
+
+    A denial starts nothing, so the kill switch does not keep it from being recorded.
+    """
+    if start.epoch != gate.epoch:
+        return AuthorityChanged(epoch=gate.epoch)
+    if gate.killed and start.verdict == "allow":
+        return KillSwitchOn()
+    return None
+
+
+def insert_starts(starts: Sequence[CallStart]) -> None:
+    """Write the starts, their arguments sealed; joins the caller's transaction."""
+    rows = []
+    for start in starts:
+        payload_id, commitment = ledger.seal("arguments", start.arguments)
+        rows.append(
+            CallRecord(
+                id=start.id,
+                agent_id=start.agent_id,
+                person_id=start.person_id,
+                token_id=start.token_id,
+                upstream_id=start.upstream_id,
+                tool_name=start.tool_name,
+                tool_digest=start.tool_digest,
+                verdict=start.verdict,
+                rule=start.rule[:120],
+                policy_version=start.policy_version,
+                gate_epoch=start.epoch,
+                arguments_id=payload_id,
+                arguments_commitment=commitment,
+                trace_id=start.trace_id,
+            )
+        )
+    CallRecord.objects.bulk_create(rows)
+
+
+def insert_ends(ends: Sequence[CallEnd]) -> None:
+    """Write the completions; joins the caller's transaction."""
+    CallCompletion.objects.bulk_create(
+        CallCompletion(
+            call_id=end.call_id,
+            status=end.status,
+            reason=end.reason[:20],
+            result_bytes=end.result_bytes,
+            milliseconds=end.milliseconds,
+        )
+        for end in ends
+    )
