@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from approvals.domain.inspection.characters import Kind
-from approvals.domain.inspection.text import Finding
+from approvals.domain.inspection.findings import Finding
 from approvals.domain.obligations import Obligations
 
 

@@ -4,8 +4,8 @@ Nothing here knows HTML: the result is segments, findings and words for any face
 """
 
 from approvals.domain.inspection.arguments import ArgumentRow, ArgumentTable, argument_rows
+from approvals.domain.inspection.findings import Finding
 from approvals.domain.inspection.text import (
-    Finding,
     InspectedText,
     Segment,
     inspect,

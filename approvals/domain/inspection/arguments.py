@@ -18,7 +18,8 @@ from approvals.domain.canonical import (
     canonical_bytes,
     escape_pointer,
 )
-from approvals.domain.inspection.text import Finding, InspectedText, inspect, is_identifier
+from approvals.domain.inspection.findings import Finding
+from approvals.domain.inspection.text import InspectedText, inspect, is_identifier
 
 MAX_ROWS: Final = 200
 

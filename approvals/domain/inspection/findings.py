@@ -94,6 +94,7 @@ def _sentence(kind: Kind, count: int, character: str) -> str:
 
 
 def word_findings(text: str) -> list[Finding]:
+    """Words and signs of an exact name that pose as others."""
     if text.isascii():
         return []
     mixed: dict[str, str] = {}
