@@ -100,6 +100,8 @@ def find_python() -> Tuple[str, str]:
         version = _version_of(candidate)
         if version and version >= OLDEST and version not in working:
             working[version] = candidate
+            if version == PREFERRED[0] or (candidate == sys.executable and version in PREFERRED):
+                return candidate, "%d.%d" % version
     for version in (*PREFERRED, *sorted(working)):
         if version in working:
             return working[version], "%d.%d" % version

@@ -25,6 +25,7 @@ _SENSITIVE_NAME = (
     r"|credential|authorization|cookie|sessionid|csrf\w*)[a-z0-9_-]*)"
 )
 _PATTERNS = (
+    re.compile(r"(?i)\b(?:set-)?cookie[\"']?\s*[=:]\s*[^\r\n]+"),
     re.compile(r"(?i)\b(?:bearer|basic)\s+(?!\[)[\w.~+/=-]{6,}"),
     re.compile(r"(?i)(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(
