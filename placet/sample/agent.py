@@ -51,7 +51,7 @@ async def run(call: SampleCall, say: Say) -> CallToolResult:
             result = await client.call_tool(
                 AWAIT_TOOL, {"ticket_id": ticket}, progress_callback=progress
             )
-        say(("was told: " if result.is_error else "received: ") + _text(result))
+        say(("was told: " if result.is_error else "received: ") + text_of(result))
         return result
 
 
@@ -77,11 +77,12 @@ def _pending_ticket(result: CallToolResult) -> str | None:
     return None
 
 
-def _text(result: CallToolResult) -> str:
+def text_of(result: CallToolResult) -> str:
+    """What an answer says to a model, as text."""
     parts = [part.text for part in result.content if isinstance(part, TextContent)]
     return "\n".join(parts) or json.dumps(result.structured_content)
 
 
 def _first_line(result: CallToolResult) -> str:
-    lines = [line.strip() for line in _text(result).splitlines() if "Message" in line]
-    return lines[0] if lines else _text(result).splitlines()[0]
+    lines = [line.strip() for line in text_of(result).splitlines() if "Message" in line]
+    return lines[0] if lines else text_of(result).splitlines()[0]
