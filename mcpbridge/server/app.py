@@ -1,11 +1,174 @@
-"""The raw ASGI application at /mcp."""
+"""The raw ASGI application of the agents' face: `/mcp`, `/mcp/u/<upstream>` and its metadata.
 
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+It stands beside Django, because a held call inside Django's request cycle would keep a thread and
+a database connection. In order: room, host and origin, method, size, token, strict JSON, and only
+then the SDK. Runs unchanged under Daphne and uvicorn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from django.db import DatabaseError
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+
+from mcpbridge import conf
+from mcpbridge.calls.principal import Principal
+from mcpbridge.offload import in_database
+from mcpbridge.server import edge
+from mcpbridge.server.auth import (
+    METADATA_PATH,
+    SCOPE,
+    Authenticator,
+    protected_resource,
+)
+from mcpbridge.server.capacity import Capacity
+from mcpbridge.server.exchange import SCOPE_KEY, Exchange
+from mcpbridge.server.handlers import Handlers
+from mcpbridge.server.inflight import InFlight
+from mcpbridge.server.sessions import Sessions
+from mcpbridge.server.waiting import Waiters
+from mcpbridge.server.wire import (
+    INTERNAL_ERROR,
+    AgentGone,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    answer_json,
+    answer_refusal,
+    header,
+)
+
+logger = logging.getLogger(__name__)
+
+_ENDPOINT: Final = re.compile(r"/mcp(?:/u/(?P<upstream>[-a-zA-Z0-9_]{1,40}))?/?\Z")
 
 
-async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Answer that nothing is served here."""
-    await send(
-        {"type": "http.response.start", "status": 503, "headers": [], "trailers": False}
+class Face:
+    """The agents' face in one event loop."""
+
+    def __init__(self) -> None:
+        self.capacity = Capacity()
+        self.authenticator = Authenticator()
+        self.waiters = Waiters()
+        self.in_flight = InFlight()
+        self.handlers = Handlers(self.waiters)
+        self.sessions = Sessions(self.handlers.server, max_body_bytes=conf.max_body_bytes())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        try:
+            with self.capacity.one():
+                await self._answer(scope, receive, send)
+        except Refused as refused:
+            await answer_refusal(send, refused)
+        except AgentGone:
+            logger.debug("An agent closed its connection before its request was complete.")
+
+    async def close(self) -> None:
+        """Let go of everything: sessions, waiters, the bus."""
+        await self.sessions.close()
+        await self.waiters.close()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        edge.check_host(headers, conf.allowed_hosts())
+        edge.check_origin(headers, conf.allowed_origins())
+        path = scope["path"]
+        if path == METADATA_PATH or path.startswith(METADATA_PATH + "/"):
+            await _answer_metadata(scope, send)
+            return
+        endpoint = _ENDPOINT.match(path)
+        if endpoint is None:
+            raise Refused(404, "there are two kinds of endpoint here: /mcp and /mcp/u/<upstream>")
+        edge.check_method(scope["method"])
+        place = path.rstrip("/")
+        principal = await self._principal(scope, place)
+        if scope["method"] == "POST":
+            edge.check_media(headers)
+        limit = conf.max_body_bytes()
+        raw = await edge.read_body(headers, receive, limit)
+        arrived = (
+            edge.read_message(raw, max_bytes=limit)
+            if scope["method"] == "POST"
+            else edge.Arrived(raw, {})
+        )
+        exchange = Exchange(principal=principal, upstream=endpoint["upstream"], arrived=arrived)
+        self._admit(scope, exchange)
+        await self._serve(scope, receive, send, exchange=exchange, place=place)
+
+    async def _principal(self, scope: Scope, place: str) -> Principal:
+        try:
+            principal = await in_database(
+                self.authenticator.authenticate, headers=scope["headers"], endpoint=place
+            )
+            await self.waiters.start()
+        except DatabaseError:
+            logger.exception("A request was refused: the database does not answer.")
+            raise Refused(
+                503,
+                "the database does not answer; nothing was executed",
+                code=INTERNAL_ERROR,
+                headers={"Retry-After": "2"},
+            ) from None
+        return principal
+
+    def _admit(self, scope: Scope, exchange: Exchange) -> None:
+        """Keep a session's ids apart; note explicit cancels before the SDK acts on them."""
+        session = header(scope["headers"], edge.SESSION_HEADER)
+        if session is None:
+            return
+        arrived = exchange.arrived
+        if arrived.request_id is not None:
+            self.in_flight.begin(session, arrived.request_id, exchange)
+        elif arrived.method == "notifications/cancelled":
+            self.in_flight.cancel(session, arrived.params.get("requestId"), by=exchange)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, *, exchange: Exchange, place: str
+    ) -> None:
+        inner = dict(scope)
+        inner[SCOPE_KEY] = exchange
+        inner["user"] = AuthenticatedUser(_owner(exchange.principal, place))
+        try:
+            manager = await self.sessions.manager()
+            await manager.handle_request(inner, exchange.receiving(receive), exchange.sending(send))
+        finally:
+            exchange.responded()
+
+
+def _owner(principal: Principal, place: str) -> AccessToken:
+    """What a session is bound to: this token, at this endpoint. Holds no secret."""
+    return AccessToken(
+        token="",
+        client_id=f"{principal.token_id} {place}",
+        scopes=[SCOPE],
+        subject=str(principal.agent_id),
     )
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _answer_metadata(scope: Scope, send: Send) -> None:
+    if scope["method"] not in {"GET", "HEAD"}:
+        raise Refused(405, "only GET is served here", headers={"Allow": "GET, HEAD"})
+    document = protected_resource(scope["path"])
+    if document is None:
+        raise Refused(404, "no such protected resource; there is /mcp and /mcp/u/<upstream>")
+    await answer_json(send, 200, document)
+
+
+_faces: WeakKeyDictionary[asyncio.AbstractEventLoop, Face] = WeakKeyDictionary()
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request of an agent, by the face of the running event loop."""
+    loop = asyncio.get_running_loop()
+    face = _faces.get(loop)
+    if face is None:
+        face = _faces[loop] = Face()
+    await face(scope, receive, send)

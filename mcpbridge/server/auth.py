@@ -1,0 +1,177 @@
+"""Who is calling: bearer tokens, verified against the rows, remembered for one gate epoch.
+
+Every revocation and every change of an agent bumps the gate's epoch, and a remembered principal
+counts for the current epoch only; so a revoked token is refused from the next request on. Secrets
+are hashed on arrival: they are neither kept nor logged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from django.db.models import Q
+
+from mcpbridge import approvals_gateway as gateway
+from mcpbridge import conf
+from mcpbridge.calls.principal import Principal
+from mcpbridge.models import AgentToken
+from mcpbridge.server.wire import Headers, Refused, header
+
+SCOPE: Final = "mcp:tools"
+METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{16,512})\Z")
+_REMEMBERED: Final = 10_000
+_USED_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    principal: Principal
+    audience: str
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
+class Authenticator:
+    """Verifies bearer tokens. Thread-safe; its methods use the database and are synchronous."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._epoch = -1
+        self._used: OrderedDict[bytes, datetime] = OrderedDict()
+
+    def authenticate(self, *, headers: Headers, endpoint: str) -> Principal:
+        """The live agent behind the request's token, valid for `endpoint` (a path of ours).
+
+        Raises Refused: 401 without a live token for this endpoint, 403 without its scope.
+        """
+        digest = _digest(headers, endpoint)
+        epoch = gateway.gate().epoch
+        verified = self._remembered(digest, epoch) or self._verify(digest, epoch, endpoint)
+        now = datetime.now(UTC)
+        if verified.expires_at <= now:
+            raise _unauthorized(endpoint, "the token has expired")
+        if not _is_meant_for(verified.audience, endpoint):
+            raise _unauthorized(endpoint, "the token was issued for another resource")
+        if verified.scopes and SCOPE not in verified.scopes:
+            raise _forbidden(endpoint)
+        self._note_use(digest, now)
+        return verified.principal
+
+    def _remembered(self, digest: bytes, epoch: int) -> _Verified | None:
+        with self._lock:
+            if epoch > self._epoch:
+                self._known.clear()
+                self._epoch = epoch
+            return self._known.get(digest) if epoch == self._epoch else None
+
+    def _verify(self, digest: bytes, epoch: int, endpoint: str) -> _Verified:
+        """Read the token's row, after the epoch it will be remembered for was read."""
+        token = AgentToken.objects.select_related("agent").filter(digest=digest).first()
+        if token is None or token.revoked_at is not None:
+            raise _unauthorized(endpoint, "the token is not known here, or was revoked")
+        agent = token.agent
+        if not agent.enabled:
+            raise _unauthorized(endpoint, f"the agent {agent.name!r} is disabled")
+        verified = _Verified(
+            principal=Principal(
+                agent_id=agent.pk,
+                agent_name=agent.name,
+                token_id=token.pk,
+                team_id=agent.team_id,
+                person_id=agent.owner_id,
+                gate_epoch=epoch,
+                hold_seconds=agent.hold_seconds,
+                grace_seconds=agent.grace_seconds,
+                max_open_tickets=agent.max_open_tickets,
+            ),
+            audience=token.audience,
+            scopes=frozenset(str(scope) for scope in token.scopes),
+            expires_at=token.expires_at,
+        )
+        with self._lock:
+            if epoch == self._epoch:
+                self._known[digest] = verified
+                while len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        return verified
+
+    def _note_use(self, digest: bytes, now: datetime) -> None:
+        """Record about once a minute that the token is in use."""
+        with self._lock:
+            last = self._used.get(digest)
+            if last is not None and now - last < _USED_EVERY:
+                return
+            self._used[digest] = now
+            self._used.move_to_end(digest)
+            while len(self._used) > _REMEMBERED:
+                self._used.popitem(last=False)
+        AgentToken.objects.filter(
+            Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _USED_EVERY), digest=digest
+        ).update(last_used_at=now)
+
+
+def protected_resource(path: str) -> dict[str, object] | None:
+    """The metadata document (RFC 9728) of the endpoint that `path` names; None for no endpoint."""
+    endpoint = path.removeprefix(METADATA_PATH).rstrip("/") or "/mcp"
+    if endpoint != "/mcp" and not endpoint.startswith("/mcp/u/"):
+        return None
+    return {
+        "resource": conf.public_url() + endpoint,
+        "resource_name": "Placet",
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": [SCOPE],
+    }
+
+
+def _digest(headers: Headers, endpoint: str) -> bytes:
+    given = header(headers, "authorization")
+    if given is None:
+        raise Refused(
+            401,
+            "a bearer token is needed: Authorization: Bearer …",
+            headers={"WWW-Authenticate": _challenge(endpoint)},
+        )
+    found = _BEARER.match(given)
+    if not found:
+        raise _unauthorized(endpoint, "the Authorization header is not of the form: Bearer <token>")
+    return hashlib.sha256(found[1].encode("ascii")).digest()
+
+
+def _is_meant_for(audience: str, endpoint: str) -> bool:
+    """Whether a token for `audience` opens `endpoint`: the same URL, or one that lies above it."""
+    if not audience:
+        return True
+    wanted = audience.rstrip("/")
+    here = conf.public_url() + endpoint
+    return here == wanted or (here.startswith(wanted + "/") and wanted.endswith("/mcp"))
+
+
+def _challenge(endpoint: str, *, error: str = "", description: str = "") -> str:
+    fields = {
+        "resource_metadata": conf.public_url() + METADATA_PATH + endpoint,
+        "scope": SCOPE,
+        "error": error,
+        "error_description": description,
+    }
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in fields.items() if value)
+
+
+def _unauthorized(endpoint: str, why: str) -> Refused:
+    description = "".join(c for c in why if c.isascii() and c.isprintable() and c not in '"\\')
+    challenge = _challenge(endpoint, error="invalid_token", description=description)
+    return Refused(401, why, headers={"WWW-Authenticate": challenge})
+
+
+def _forbidden(endpoint: str) -> Refused:
+    challenge = _challenge(endpoint, error="insufficient_scope")
+    return Refused(
+        403, f"the token lacks the scope {SCOPE!r}", headers={"WWW-Authenticate": challenge}
+    )

@@ -1,0 +1,151 @@
+"""A paused call on this side: held, then over, handed over, withdrawn, or left to its grace period.
+
+Who leaves how: a closed stream is a cancel in 2026-07-28, and only a disconnect before that;
+`notifications/cancelled` is a cancel. Nothing is withdrawn while another request waits for the
+same ticket, here or in another process. Knows no policy and no upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal
+from uuid import UUID
+
+from mcpbridge import conf
+from mcpbridge.approvals_gateway import NotVisible, TicketView
+from mcpbridge.calls.outcome import Outcome, Unavailable, outcome_of
+from mcpbridge.calls.tool_call import ClientDeclaration
+from mcpbridge.offload import in_database
+from mcpbridge.server.exchange import Exchange
+from mcpbridge.server.holding import AgentLeft, Report, hold
+from mcpbridge.server.rendering import Held
+from mcpbridge.server.waiting import Waiter, Waiters, settled
+
+type Kind = Literal["call", "await"]
+
+
+class PausedCalls:
+    """Waits for tickets on behalf of the agents' requests."""
+
+    def __init__(self, waiters: Waiters) -> None:
+        self._waiters = waiters
+
+    async def holder(self) -> UUID:
+        """The lease under which this process holds calls."""
+        return await self._waiters.start()
+
+    async def wait_for_call(
+        self,
+        ticket: TicketView,
+        exchange: Exchange,
+        *,
+        client: ClientDeclaration,
+        style: Held,
+        report: Report,
+    ) -> Outcome:
+        """The outcome of a call that was just paused, or that it is still pending."""
+        waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id)
+        return await self._wait(
+            waiter, ticket, exchange, kind="call", client=client, style=style, report=report
+        )
+
+    async def wait_again(
+        self,
+        uid: UUID,
+        exchange: Exchange,
+        *,
+        client: ClientDeclaration,
+        style: Held,
+        report: Report,
+    ) -> Outcome:
+        """The outcome of an earlier call of this agent, or that it is still pending."""
+        waiter = self._waiters.join(uid, exchange.principal.agent_id)
+        try:
+            ticket = await self._waiters.attach(waiter)
+        except NotVisible:
+            self._waiters.leave(waiter)
+            return Unavailable(why="this agent has no ticket with that id", retry=False)
+        except BaseException:
+            self._waiters.leave(waiter)
+            raise
+        return await self._wait(
+            waiter, ticket, exchange, kind="await", client=client, style=style, report=report
+        )
+
+    def beside(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Finish something whose request is gone."""
+        self._waiters.spawn(work, name="beside-requests")
+
+    def abandon(self, ticket: TicketView, exchange: Exchange, *, client: ClientDeclaration) -> None:
+        """A ticket was opened for a request whose agent had already left."""
+        waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id)
+        self._let_go(waiter, exchange, kind="call", client=client)
+
+    async def _wait(
+        self,
+        waiter: Waiter,
+        ticket: TicketView,
+        exchange: Exchange,
+        *,
+        kind: Kind,
+        client: ClientDeclaration,
+        style: Held,
+        report: Report,
+    ) -> Outcome:
+        try:
+            view = await hold(
+                self._waiters, waiter, exchange, ticket=ticket, style=style, report=report
+            )
+            if not view.is_over:
+                view = await self._handed_over(waiter)
+        except (asyncio.CancelledError, AgentLeft):
+            self._let_go(waiter, exchange, kind=kind, client=client)
+            raise
+        except BaseException:
+            self._let_go(waiter, exchange, kind="await", client=client)
+            raise
+        self._waiters.leave(waiter)
+        if view.is_over:
+            exchange.on_written(self._delivered(view.uid))
+        return outcome_of(view, public_url=conf.public_url())
+
+    async def _handed_over(self, waiter: Waiter) -> TicketView:
+        """The agent is told to come back: from now on the ticket waits without a holder."""
+        return await settled(
+            in_database(self._waiters.ledger.hand_over, uid=waiter.uid),
+            otherwise=lambda _done: None,
+        )
+
+    def _let_go(
+        self, waiter: Waiter, exchange: Exchange, *, kind: Kind, client: ClientDeclaration
+    ) -> None:
+        """The request ended without its outcome; what that means is written beside it."""
+        if not self._waiters.leave(waiter) or (holder := self._waiters.holder) is None:
+            return
+        insist, ledger = self._waiters.insist, self._waiters.ledger
+        is_cancel = exchange.cancelled or (exchange.gone and client.is_modern)
+        if kind == "await":
+            # Whoever waits again was told that it may come back, and still may.
+            insist(ledger.hand_over, uid=waiter.uid, holder_id=holder)
+        elif is_cancel:
+            insist(ledger.withdraw, uid=waiter.uid, agent_id=waiter.agent_id, holder_id=holder)
+        else:
+            insist(ledger.detach, uid=waiter.uid, holder_id=holder)
+
+    def _delivered(self, uid: UUID) -> Callable[[], None]:
+        return lambda: self._waiters.insist(self._waiters.ledger.mark_delivered, uid=uid)
+
+
+def reporter(
+    send: Callable[[float, str], Awaitable[None]], words: Callable[[TicketView], str]
+) -> Report:
+    """Progress for people who are waited for: a number that grows, and who is waited for."""
+    sent = 0
+
+    async def report(view: TicketView) -> None:
+        nonlocal sent
+        sent += 1
+        await send(float(sent), words(view))
+
+    return report

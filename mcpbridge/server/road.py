@@ -1,0 +1,157 @@
+"""The road of one tool call: enforced, then run, held, or refused.
+
+What was begun is never lost: a request that is cancelled while it is being enforced still learns
+what came of it, and takes it back. Knows no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from mcpbridge.approvals_gateway import AgentNotLive, Waiting
+from mcpbridge.calls import outcome as outcomes
+from mcpbridge.calls.outcome import Outcome
+from mcpbridge.calls.tool_call import ToolCall
+from mcpbridge.executor.allowed import run_allowed
+from mcpbridge.executor.road import Progress
+from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforce
+from mcpbridge.server.exchange import Exchange
+from mcpbridge.server.holding import Report
+from mcpbridge.server.paused import PausedCalls
+from mcpbridge.server.rendering import Held
+from mcpbridge.server.waiting import settled
+
+logger = logging.getLogger(__name__)
+
+type SendProgress = Callable[[float, float | None, str | None], Awaitable[None]]
+
+AGENTS_OWN_DOING: Final = frozenset({"unknown_tool", "idempotency_key_reused"})
+_PROGRESS_BACKLOG: Final = 64
+
+
+class CallInvalid(Exception):
+    """The call itself is wrong; it was neither recorded nor executed. `code` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Road:
+    """Carries tool calls of agents to their outcomes."""
+
+    def __init__(self, paused: PausedCalls) -> None:
+        self._paused = paused
+
+    async def call(
+        self,
+        call: ToolCall,
+        exchange: Exchange,
+        *,
+        style: Held,
+        report: Report,
+        send_progress: SendProgress | None,
+    ) -> Outcome:
+        """What the agent is told about its call. Raises CallInvalid and AgentLeft."""
+        holder = await self._paused.holder()
+        try:
+            answer = await settled(
+                enforce(exchange.principal, call, waiting=Waiting.HELD, holder_id=holder),
+                otherwise=lambda done: self._take_back(done, call, exchange),
+            )
+        except AgentNotLive as refusal:
+            return outcomes.Unavailable(why=refusal.message, retry=False)
+        match answer:
+            case Allowed():
+                return await self._run(answer, call, exchange, send_progress)
+            case Paused():
+                return await self._paused.wait_for_call(
+                    answer.ticket, exchange, client=call.client, style=style, report=report
+                )
+            case Unavailable() if answer.code in AGENTS_OWN_DOING:
+                raise CallInvalid(answer.code, answer.outcome.why)
+            case Denied() | Unavailable():
+                return answer.outcome
+
+    async def _run(
+        self,
+        allowed: Allowed,
+        call: ToolCall,
+        exchange: Exchange,
+        send_progress: SendProgress | None,
+    ) -> Outcome:
+        """An allowed call, run in this process; aborted when its agent cancels it."""
+        abort = asyncio.Event()
+        stop = exchange.on_gone(abort.set) if call.client.is_modern else _nothing
+        forward = _Forward(send_progress) if send_progress is not None else None
+        try:
+            outcome = await settled(
+                run_allowed(allowed, on_progress=forward, abort=abort), otherwise=_read
+            )
+            if forward is not None:
+                await forward.finish()
+            return outcome
+        except asyncio.CancelledError:
+            abort.set()
+            raise
+        finally:
+            stop()
+            if forward is not None:
+                forward.stop()
+
+    def _take_back(self, done: asyncio.Future[Any], call: ToolCall, exchange: Exchange) -> None:
+        """The agent left while its call was being enforced."""
+        if done.cancelled() or done.exception() is not None:
+            return
+        answer = done.result()
+        if isinstance(answer, Paused):
+            self._paused.abandon(answer.ticket, exchange, client=call.client)
+        elif isinstance(answer, Allowed):
+            self._paused.beside(_unsent(answer))
+
+
+class _Forward:
+    """Progress of the upstream, forwarded in its order; what comes too fast is left out."""
+
+    def __init__(self, send: SendProgress) -> None:
+        self._send = send
+        self._queue: asyncio.Queue[Progress | None] = asyncio.Queue(_PROGRESS_BACKLOG)
+        self._task = asyncio.create_task(self._pump())
+
+    def __call__(self, progress: Progress) -> None:
+        """Take one progress notification; never waits."""
+        if not self._queue.full():
+            self._queue.put_nowait(progress)
+
+    async def finish(self) -> None:
+        """Send what is left: nothing of it may follow the result."""
+        await self._queue.put(None)
+        await self._task
+
+    def stop(self) -> None:
+        """Send no more."""
+        self._task.cancel()
+
+    async def _pump(self) -> None:
+        while (progress := await self._queue.get()) is not None:
+            await self._send(progress.progress, progress.total, progress.message)
+
+
+async def _unsent(allowed: Allowed) -> None:
+    """Run an allowed call into its abort, so that its record says that nothing was sent."""
+    abort = asyncio.Event()
+    abort.set()
+    await run_allowed(allowed, abort=abort)
+
+
+def _nothing() -> None:
+    """Nobody listens, so there is nothing to stop."""
+
+
+def _read(done: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody waits for any more."""
+    if not done.cancelled() and (problem := done.exception()) is not None:
+        logger.error("A call whose agent had left failed.", exc_info=problem)

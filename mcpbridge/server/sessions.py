@@ -1,0 +1,67 @@
+"""The SDK's session manager, owned by one task of its own.
+
+Daphne has no lifespan, so the manager starts with the first request; its task has a context of
+its own, because whatever the first request's context holds (its trace, its agent) would otherwise
+be seen by every later session. Knows no agent and no ticket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+logger = logging.getLogger(__name__)
+
+SESSION_IDLE_SECONDS = 30 * 60.0
+MAX_SESSIONS = 10_000
+
+
+class Sessions:
+    """One running session manager for one event loop. Started at most once."""
+
+    def __init__(self, server: Callable[[], Server], *, max_body_bytes: int) -> None:
+        self._server = server
+        self._max_body_bytes = max_body_bytes
+        self._task: asyncio.Task[None] | None = None  # a lost reference would end it silently
+        self._stop = asyncio.Event()
+        self._ready: asyncio.Future[StreamableHTTPSessionManager] | None = None
+
+    async def manager(self) -> StreamableHTTPSessionManager:
+        """The running manager; the first caller starts it, the others wait for it."""
+        if self._ready is None or (self._task is not None and self._task.done()):
+            loop = asyncio.get_running_loop()
+            self._ready = loop.create_future()
+            self._task = loop.create_task(
+                self._own(self._ready), name="mcp-sessions", context=contextvars.Context()
+            )
+        return await asyncio.shield(self._ready)
+
+    async def close(self) -> None:
+        """End every session and the owning task."""
+        self._stop.set()
+        task, self._task = self._task, None
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _own(self, ready: asyncio.Future[StreamableHTTPSessionManager]) -> None:
+        manager = StreamableHTTPSessionManager(
+            app=self._server(),
+            stateless=False,  # a stateless legacy session would ignore notifications/cancelled
+            session_idle_timeout=SESSION_IDLE_SECONDS,
+            max_sessions=MAX_SESSIONS,
+            max_request_body_size=self._max_body_bytes,
+        )
+        try:
+            async with manager.run():
+                ready.set_result(manager)
+                await self._stop.wait()
+        except Exception as problem:
+            if not ready.done():
+                ready.set_exception(problem)
+                return
+            logger.exception("The MCP session manager ended; the next request starts another.")

@@ -1,0 +1,256 @@
+"""Who waits here: the held calls of this process, woken by doorbells, sure of the rows.
+
+A waiter costs memory only: an event in a dictionary. For all of them together there is one bus
+subscription, one look at the rows every two seconds and one heartbeat of the holder's lease, so
+that no decision is missed when messages are lost and nobody is held by a dead process. Knows
+nothing of MCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from mcpbridge import approvals_gateway as gateway
+from mcpbridge.approvals_gateway import State, TicketView, Waiting
+from mcpbridge.offload import in_database
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 2.0
+HEARTBEAT_SECONDS: Final = 3.0
+INSIST_SECONDS: Final = 300
+_LOOK_AT: Final = 500  # tickets in one query
+
+
+class Waiter:
+    """One held request of one ticket."""
+
+    __slots__ = ("_event", "agent_id", "is_orphaned", "uid", "version")
+
+    def __init__(self, uid: UUID, agent_id: UUID) -> None:
+        self.uid = uid
+        self.agent_id = agent_id
+        self.is_orphaned = False  # the lease it was held under is gone
+        self.version = -1  # of the row as this waiter last saw it
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        """Let it look at the row again."""
+        self._event.set()
+
+    async def rings(self, seconds: float) -> bool:
+        """Wait at most that long to be woken; whether it was."""
+        if not self._event.is_set() and seconds > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._event.wait()
+            except TimeoutError:
+                return False
+        was_set = self._event.is_set()
+        self._event.clear()
+        return was_set
+
+
+async def settled[T](work: Awaitable[T], *, otherwise: Callable[[asyncio.Future[T]], None]) -> T:
+    """Await work that runs to its end even when the caller is cancelled; then tell `otherwise`."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(otherwise)
+        raise
+
+
+async def _insisting(act: Callable[..., object], arguments: dict[str, Any]) -> None:
+    for _ in range(INSIST_SECONDS):
+        try:
+            await in_database(act, **arguments)
+        except DatabaseError as problem:
+            logger.warning("%s failed (%s); trying again.", act.__name__, problem)
+            await asyncio.sleep(1.0)
+        except gateway.Refusal as refusal:
+            logger.debug("%s: %s", act.__name__, refusal)
+            return
+        else:
+            return
+
+
+class Waiters:
+    """The held calls of one event loop, with the lease under which they are held."""
+
+    def __init__(
+        self,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        ledger: Any = gateway,
+    ) -> None:
+        self._look_seconds = look_seconds
+        self._heartbeat_seconds = heartbeat_seconds
+        self.ledger = ledger
+        self._waiters: dict[UUID, set[Waiter]] = {}
+        self._holder: UUID | None = None
+        self._starting = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()  # a lost reference would end one silently
+        self._unsubscribe: Callable[[], None] | None = None
+        self._failing: set[str] = set()
+
+    # -- one process ---------------------------------------------------------------------------
+
+    async def start(self) -> UUID:
+        """Take the holder's lease and begin to listen, once; returns the holder's id."""
+        if self._holder is not None:
+            return self._holder
+        async with self._starting:
+            if (meanwhile := self.holder) is not None:
+                return meanwhile
+            holder: UUID = await in_database(self.ledger.start_holder)
+            self._unsubscribe = self.ledger.bus().listen(self._heard)
+            self.spawn(self._every(self._look_seconds, self._look), name="waiters-look")
+            self.spawn(self._every(self._heartbeat_seconds, self._beat), name="waiters-beat")
+            self._holder = holder
+            return holder
+
+    async def close(self) -> None:
+        """Stop listening and give the lease back: the held tickets' grace begins at once."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        holder, self._holder = self._holder, None
+        if holder is not None:
+            await in_database(self.ledger.stop_holder, holder)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
+        """Run work beside the requests; its errors are logged, its task is kept."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def insist(self, act: Callable[..., object], **arguments: Any) -> None:
+        """Write something beside the requests, again each second while the database is away."""
+        self.spawn(_insisting(act, arguments), name=f"waiters-{act.__name__}")
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            logger.error("%s failed.", task.get_name(), exc_info=problem)
+
+    @property
+    def holder(self) -> UUID | None:
+        """The lease under which this process holds tickets; None before the first request."""
+        return self._holder
+
+    # -- one request ----------------------------------------------------------------------------
+
+    def join(self, uid: UUID, agent_id: UUID) -> Waiter:
+        """Register a held request. Look at the row only afterwards, or a change is missed."""
+        waiter = Waiter(uid, agent_id)
+        self._waiters.setdefault(uid, set()).add(waiter)
+        return waiter
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Take a held request out; whether it was the last one of its ticket here."""
+        here = self._waiters.get(waiter.uid)
+        if here is None or waiter not in here:
+            return False
+        here.discard(waiter)
+        if here:
+            return False
+        del self._waiters[waiter.uid]
+        return True
+
+    def __len__(self) -> int:
+        return sum(len(here) for here in self._waiters.values())
+
+    async def view(self, waiter: Waiter) -> TicketView:
+        """The row as it is now; a ticket that lost its holder is held by this process again."""
+        view: TicketView = await in_database(
+            self.ledger.view, uid=waiter.uid, agent_id=waiter.agent_id
+        )
+        if (view.detached or waiter.is_orphaned) and not view.is_over:
+            return await self.attach(waiter)
+        waiter.version = view.version
+        return view
+
+    async def attach(self, waiter: Waiter) -> TicketView:
+        """Make this process the ticket's holder. Raises NotVisible for another agent's ticket."""
+        holder = await self.start()
+
+        def left_meanwhile(_: object) -> None:
+            if waiter.uid not in self._waiters:
+                self.insist(self.ledger.detach, uid=waiter.uid, holder_id=holder)
+
+        attached: TicketView = await settled(
+            in_database(
+                self.ledger.attach,
+                uid=waiter.uid,
+                agent_id=waiter.agent_id,
+                waiting=Waiting.HELD,
+                holder_id=holder,
+            ),
+            otherwise=left_meanwhile,
+        )
+        waiter.is_orphaned = holder != self._holder
+        waiter.version = attached.version
+        return attached
+
+    # -- what wakes them -------------------------------------------------------------------------
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        """A doorbell: somebody's ticket, or word that doorbells were lost."""
+        if message.get("lost"):
+            for here in self._waiters.values():
+                for waiter in here:
+                    waiter.wake()
+            return
+        try:
+            uid = UUID(str(message["t"]))
+        except (KeyError, ValueError):
+            return
+        for waiter in self._waiters.get(uid, ()):
+            waiter.wake()
+
+    async def _look(self) -> None:
+        """One query for everybody: wake those whose row has moved on."""
+        uids = list(self._waiters)
+        for start in range(0, len(uids), _LOOK_AT):
+            batch = uids[start : start + _LOOK_AT]
+            found: dict[UUID, tuple[State, int]] = await in_database(self.ledger.states, batch)
+            for uid, (_state, version) in found.items():
+                for waiter in self._waiters.get(uid, ()):
+                    if waiter.version != version:
+                        waiter.wake()
+
+    async def _beat(self) -> None:
+        """Renew the lease; a lease that was lost is taken anew, and every waiter looks again."""
+        if self._holder is None or await in_database(self.ledger.renew_holder, self._holder):
+            return
+        logger.warning("The lease on the held calls was lost; they are taken up again.")
+        self._holder = await in_database(self.ledger.start_holder)
+        for here in self._waiters.values():
+            for waiter in here:
+                waiter.is_orphaned = True
+                waiter.wake()
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something again and again; a failure is logged once, until it works again."""
+        name = act.__name__
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await act()
+            except Exception as problem:  # noqa: BLE001 (the next round tries again)
+                if name not in self._failing:
+                    logger.warning("Waiting calls: %s fails (%s).", name, problem)
+                self._failing.add(name)
+            else:
+                self._failing.discard(name)

@@ -1,0 +1,305 @@
+"""A held call: over, handed over, withdrawn, or left to its grace period."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from mcpbridge.approvals_gateway import CancelReason, State, TicketView, Waiting
+from mcpbridge.calls.outcome import Cancelled, Executed, Outcome, Pending, Rejected, Unavailable
+from mcpbridge.calls.tool_call import ClientDeclaration
+from mcpbridge.server.exchange import Exchange
+from mcpbridge.server.holding import AgentLeft
+from mcpbridge.server.paused import PausedCalls, reporter
+from mcpbridge.server.rendering import Held
+from mcpbridge.server.waiting import Waiters
+from tests.mcpbridge.server.support import MemoryLedger, a_principal, a_ticket, an_exchange
+from tests.support.waiting import eventually_async
+
+NEVER = 3600.0
+MODERN = ClientDeclaration(protocol_version="2026-07-28")
+LEGACY = ClientDeclaration(protocol_version="2025-11-25")
+PATIENT = Held(seconds=NEVER, report_every=None)
+
+
+class Scene:
+    """One agent, one ledger, and the requests it makes."""
+
+    def __init__(self, ledger: MemoryLedger, waiters: Waiters) -> None:
+        self.ledger = ledger
+        self.waiters = waiters
+        self.paused = PausedCalls(waiters)
+        self.principal = a_principal()
+        self.ticket = ledger.add(a_ticket(self.principal.agent_id), waiters.holder)
+        self.reports: list[str] = []
+
+    @property
+    def now(self) -> TicketView:
+        return self.ledger.tickets[self.ticket.uid]
+
+    def exchange(self) -> Exchange:
+        return an_exchange(self.principal)
+
+    async def _send(self, progress: float, message: str) -> None:
+        self.reports.append(f"{progress:g} {message}")
+
+    def call(
+        self,
+        exchange: Exchange | None = None,
+        *,
+        client: ClientDeclaration = MODERN,
+        style: Held = PATIENT,
+    ) -> asyncio.Task[Outcome]:
+        return asyncio.create_task(
+            self.paused.wait_for_call(
+                self.now,
+                exchange or self.exchange(),
+                client=client,
+                style=style,
+                report=reporter(self._send, lambda view: f"{view.have} of {view.need}"),
+            )
+        )
+
+    def again(
+        self, exchange: Exchange | None = None, *, style: Held = PATIENT, **changes: Any
+    ) -> asyncio.Task[Outcome]:
+        return asyncio.create_task(
+            self.paused.wait_again(
+                changes.get("uid", self.ticket.uid),
+                exchange or self.exchange(),
+                client=MODERN,
+                style=style,
+                report=reporter(self._send, lambda view: "again"),
+            )
+        )
+
+    async def until_held(self, requests: int = 1) -> None:
+        looks = self.ledger.calls.count
+        await eventually_async(
+            lambda: len(self.waiters) >= requests and looks("view") >= requests, within=5
+        )
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    ledger = MemoryLedger()
+    waiters = Waiters(look_seconds=NEVER, heartbeat_seconds=NEVER, ledger=ledger)
+    await waiters.start()
+    yield Scene(ledger, waiters)
+    await waiters.close()
+
+
+async def test_a_decision_reaches_the_held_call(scene: Scene) -> None:
+    held = scene.call()
+    await scene.until_held()
+    scene.ledger.end(scene.ticket.uid, State.REJECTED, ring=True, reason="not on a Friday")
+    outcome = await asyncio.wait_for(held, 5)
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason == "not on a Friday"
+    assert len(scene.waiters) == 0
+
+
+async def test_a_decision_between_submission_and_registration_is_not_missed(scene: Scene) -> None:
+    before = scene.now
+    scene.ledger.end(scene.ticket.uid, State.SUCCEEDED, result=b'{"content":[]}')
+    outcome = await asyncio.wait_for(
+        scene.paused.wait_for_call(
+            before,
+            scene.exchange(),
+            client=MODERN,
+            style=PATIENT,
+            report=reporter(scene._send, lambda view: ""),
+        ),
+        5,
+    )
+    assert isinstance(outcome, Executed)
+
+
+async def test_the_outcome_counts_as_delivered_only_once_it_was_written(scene: Scene) -> None:
+    exchange = scene.exchange()
+    scene.ledger.end(scene.ticket.uid, State.REJECTED)
+    await asyncio.wait_for(scene.call(exchange), 5)
+    assert scene.ledger.delivered == []
+    sent: list[object] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await exchange.sending(send)({"type": "http.response.body", "body": b"x"})
+    exchange.responded()
+    await eventually_async(lambda: scene.ledger.delivered == [scene.ticket.uid], within=5)
+
+
+async def test_an_outcome_that_was_not_written_stays_undelivered(scene: Scene) -> None:
+    exchange = scene.exchange()
+    scene.ledger.end(scene.ticket.uid, State.REJECTED)
+    await asyncio.wait_for(scene.call(exchange), 5)
+    exchange.responded()
+    await scene.waiters.close()
+    assert scene.ledger.delivered == []
+
+
+async def test_at_the_hold_limit_the_call_is_handed_over_and_stays_pending(scene: Scene) -> None:
+    outcome = await asyncio.wait_for(scene.call(style=Held(seconds=0.05, report_every=None)), 5)
+    assert isinstance(outcome, Pending)
+    assert outcome.ticket.uid == str(scene.ticket.uid)
+    assert scene.now.waiting is Waiting.HANDED_OVER
+    assert not scene.now.is_over
+
+
+async def test_an_outcome_at_the_very_limit_is_told_rather_than_handed_over(scene: Scene) -> None:
+    original = scene.ledger.hand_over
+
+    def decided_first(*, uid: Any, holder_id: Any = None) -> TicketView:
+        scene.ledger.end(uid, State.REJECTED)
+        return original(uid=uid, holder_id=holder_id)
+
+    scene.ledger.hand_over = decided_first  # type: ignore[method-assign] # the race, staged
+    outcome = await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), 5)
+    assert isinstance(outcome, Rejected)
+
+
+async def test_progress_is_reported_at_once_and_then_regularly(scene: Scene) -> None:
+    held = scene.call(style=Held(seconds=NEVER, report_every=0.05))
+    await eventually_async(lambda: len(scene.reports) >= 3, within=5)
+    assert scene.reports[:3] == ["1 0 of 1", "2 0 of 1", "3 0 of 1"]
+    held.cancel()
+
+
+async def test_without_a_progress_token_nothing_is_reported(scene: Scene) -> None:
+    await asyncio.wait_for(scene.call(style=Held(seconds=0.1, report_every=None)), 5)
+    assert scene.reports == []
+
+
+async def close_stream(exchange: Exchange) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    watched = exchange.receiving(receive)
+    await watched()
+    await watched()
+
+
+async def test_a_closed_stream_is_a_cancel_in_the_modern_revision(scene: Scene) -> None:
+    exchange = scene.exchange()
+    held = scene.call(exchange)
+    await scene.until_held()
+    await close_stream(exchange)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(held, 5)
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+
+
+async def test_a_disconnect_is_no_cancel_in_older_revisions(scene: Scene) -> None:
+    exchange = scene.exchange()
+    held = scene.call(exchange, client=LEGACY)
+    await scene.until_held()
+    await close_stream(exchange)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(held, 5)
+    await eventually_async(lambda: scene.now.detached, within=5)
+    assert not scene.now.is_over
+
+
+async def test_an_explicit_cancel_of_older_revisions_withdraws_at_once(scene: Scene) -> None:
+    exchange = scene.exchange()
+    held = scene.call(exchange, client=LEGACY)
+    await scene.until_held()
+    exchange.cancelled = True
+    held.cancel()
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+
+
+async def test_a_session_that_just_ends_leaves_its_calls_their_grace(scene: Scene) -> None:
+    held = scene.call(client=LEGACY)
+    await scene.until_held()
+    held.cancel()
+    await eventually_async(lambda: scene.now.detached, within=5)
+    assert not scene.now.is_over
+
+
+async def test_nothing_is_withdrawn_while_another_request_waits_here(scene: Scene) -> None:
+    first, second = scene.exchange(), scene.exchange()
+    leaving, staying = scene.call(first), scene.call(second)
+    await scene.until_held(2)
+    await close_stream(first)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(leaving, 5)
+    scene.ledger.end(scene.ticket.uid, State.REJECTED, ring=True)
+    assert isinstance(await asyncio.wait_for(staying, 5), Rejected)
+    assert "withdraw" not in scene.ledger.calls
+
+
+async def test_nothing_is_withdrawn_that_another_process_holds(scene: Scene) -> None:
+    exchange = scene.exchange()
+    held = scene.call(exchange)
+    await scene.until_held()
+    scene.ledger.holders[scene.ticket.uid] = scene.principal.token_id  # somebody else's lease
+    await close_stream(exchange)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(held, 5)
+    await eventually_async(lambda: "withdraw" in scene.ledger.calls, within=5)
+    assert not scene.now.is_over
+
+
+async def test_a_handed_over_call_is_waited_for_again(scene: Scene) -> None:
+    await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), 5)
+    waiting = scene.again()
+    await eventually_async(lambda: scene.now.waiting is Waiting.HELD, within=5)
+    scene.ledger.end(scene.ticket.uid, State.CANCELLED, ring=True, cancel_reason=CancelReason.OWNER)
+    assert isinstance(await asyncio.wait_for(waiting, 5), Cancelled)
+
+
+async def test_whoever_stops_waiting_again_may_still_come_back(scene: Scene) -> None:
+    exchange = scene.exchange()
+    waiting = scene.again(exchange)
+    await scene.until_held()
+    await close_stream(exchange)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(waiting, 5)
+    await eventually_async(lambda: scene.now.waiting is Waiting.HANDED_OVER, within=5)
+    assert not scene.now.is_over
+
+
+async def test_a_ticket_of_another_agent_is_as_good_as_none(scene: Scene) -> None:
+    stranger = an_exchange(a_principal())
+    outcome = await asyncio.wait_for(scene.again(stranger), 5)
+    assert isinstance(outcome, Unavailable)
+    unknown = await asyncio.wait_for(scene.again(uid=scene.principal.agent_id), 5)
+    assert unknown == outcome
+    assert len(scene.waiters) == 0
+
+
+async def test_a_ticket_that_was_opened_for_nobody_is_taken_back(scene: Scene) -> None:
+    exchange = scene.exchange()
+    await close_stream(exchange)
+    scene.paused.abandon(scene.now, exchange, client=MODERN)
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+
+
+async def test_a_database_that_is_away_does_not_end_a_held_call(scene: Scene) -> None:
+    held = scene.call()
+    await scene.until_held()
+    scene.ledger.broken = OperationalError("away")
+    scene.ledger.memory_bus.ring({"lost": True})
+    await eventually_async(lambda: scene.ledger.calls.count("view") >= 2, within=5)
+    scene.ledger.broken = None
+    scene.ledger.end(scene.ticket.uid, State.REJECTED, ring=True)
+    assert isinstance(await asyncio.wait_for(held, 5), Rejected)
+
+
+async def test_leaving_is_written_even_if_the_database_was_away(scene: Scene) -> None:
+    exchange = scene.exchange()
+    held = scene.call(exchange)
+    await scene.until_held()
+    scene.ledger.broken = OperationalError("away")
+    await close_stream(exchange)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(held, 5)
+    await eventually_async(lambda: "withdraw" in scene.ledger.calls, within=5)
+    scene.ledger.broken = None
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
