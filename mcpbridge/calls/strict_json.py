@@ -171,8 +171,10 @@ def _check_depth(text: str, most: int) -> None:
     """Refuse deep nesting before the recursive parser sees it; one linear look."""
     if text.count("[") + text.count("{") <= most:
         return
-    depth = 0
-    for found in _BRACKET.finditer(text):
+    depth = here = 0
+    # Matched from where the last one ended, never searched: a search would step into a string.
+    while found := _BRACKET.match(text, here):
+        here = found.end()
         if found.group(1) in "[{":
             depth += 1
             if depth > most:

@@ -1,0 +1,6 @@
+"""Property tests here are bounded by their examples, not by the clock of a busy machine."""
+
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
