@@ -20,6 +20,7 @@ from placet.up.programs import Program
 from placet.up.supervisor import GaveUp, Supervisor
 
 READY_WITHIN = 90.0  # seconds; a small machine compiles Python on its first start
+BROKER_WITHIN = 10.0
 FOR_THE_PARENT_ONLY = ("PLACET_ADMIN_PASSWORD",)
 
 
@@ -30,7 +31,7 @@ class Ground:
     environment: Environment
     lock: int
     logs: Path
-    admin: FirstAdmin
+    prepare: Callable[[], FirstAdmin]  # migrates and seeds; runs once the broker answers
 
 
 def start(ground: Ground) -> int:
@@ -51,12 +52,18 @@ async def _run(ground: Ground) -> int:
         )
         supervisor.catch_signals()
         try:
+            if not environment.external_redis:
+                await supervisor.keep(_broker(environment))
+                await supervisor.wait_until(
+                    (environment.run_dir / "valkey.sock").is_socket, within=BROKER_WITHIN
+                )
+            admin = await asyncio.to_thread(ground.prepare)
             for program in _programs(environment, sock.fileno()):
                 await supervisor.keep(program)
             probe = _probe(f"http://127.0.0.1:{port}/healthz")
             supervisor.ready = await supervisor.wait_until(probe, within=READY_WITHIN)
             if supervisor.ready:
-                greet(ground, url)
+                greet(ground, admin, url)
                 if environment.sample:
                     await supervisor.start_once(programs.sample_agent())
             elif not supervisor.stopping.is_set():
@@ -71,17 +78,20 @@ async def _run(ground: Ground) -> int:
     return 0
 
 
+def _broker(environment: Environment) -> Program:
+    """The embedded broker; started first and stopped last."""
+    command = server_command(find_broker(), environment.run_dir / "valkey.sock")
+    return Program(name="valkey", argv=tuple(command))
+
+
 def _programs(environment: Environment, descriptor: int) -> list[Program]:
-    """What runs, the broker first because it is stopped last."""
-    found: list[Program] = []
-    if not environment.external_redis:
-        socket_path = environment.run_dir / "valkey.sock"
-        found.append(Program(name="valkey", argv=tuple(server_command(find_broker(), socket_path))))
-    found.append(programs.web(descriptor))
-    found.append(programs.worker(environment.worker_threads))
-    found.append(programs.beat(environment.data_dir / "beat-schedule"))
-    found.append(programs.stdio_host())
-    return found
+    """Placet's own programs."""
+    return [
+        programs.web(descriptor),
+        programs.worker(environment.worker_threads),
+        programs.beat(environment.data_dir / "beat-schedule"),
+        programs.stdio_host(),
+    ]
 
 
 def _children_environment(environment: Environment, *, port: int, url: str) -> dict[str, str]:
@@ -109,9 +119,8 @@ def _probe(url: str) -> Callable[[], bool]:
     return look
 
 
-def greet(ground: Ground, url: str) -> None:
+def greet(ground: Ground, admin: FirstAdmin, url: str) -> None:
     """Say where Placet is and who may sign in."""
-    admin = ground.admin
     lines = [f"Placet is running at {url}", f"  Sign in as  {admin.email}"]
     if admin.password:
         lines.append(f"  Password    {admin.password}  (made now and shown once; change it soon)")

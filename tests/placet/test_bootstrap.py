@@ -21,8 +21,6 @@ def execute_from_command_line(argv):
     import sys
     print(sys.prefix, argv[1:])
 """
-    "def execute_from_command_line(argv):\n    import sys\n    print(sys.prefix, argv[1:])\n"
-)
 
 
 def script(path: Path, text: str) -> Path:
