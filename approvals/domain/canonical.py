@@ -24,10 +24,14 @@ _DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 class NotCanonical(ValueError):
     """A value that has no canonical form; `pointer` (RFC 6901) says where it stands."""
 
-    def __init__(self, problem: str, pointer: str) -> None:
+    def __init__(self, problem: str, pointer: str = "") -> None:
         self.problem = problem
         self.pointer = pointer
-        super().__init__(f"{problem} at {pointer or 'the top level'}")
+        super().__init__(problem, pointer)
+
+    def __str__(self) -> str:
+        where = ascii(self.pointer)[1:-1] if self.pointer else "the top level"
+        return f"{self.problem} at {where}"
 
 
 def escape_pointer(token: str) -> str:
@@ -38,7 +42,7 @@ def escape_pointer(token: str) -> str:
 def canonical_bytes(value: JSON) -> bytes:
     """The one UTF-8 spelling of `value` (RFC 8785); raises NotCanonical."""
     parts: list[str] = []
-    _write(value, parts, "", 0)
+    _write(value, parts, 0)
     return "".join(parts).encode("utf-8")
 
 
@@ -69,68 +73,83 @@ def number_text(value: float) -> str:
     return f"{sign}{digits[0]}{tail}e{'+' if power >= 0 else '-'}{abs(power)}"
 
 
-def _write(value: JSON, parts: list[str], pointer: str, depth: int) -> None:
-    if value is None:
+def _write(value: JSON, parts: list[str], depth: int) -> None:
+    if isinstance(value, str):
+        parts.append(_string(value))
+    elif value is None:
         parts.append("null")
     elif isinstance(value, bool):
         parts.append("true" if value else "false")
-    elif isinstance(value, str):
-        parts.append(_string(value, pointer))
     elif isinstance(value, int | float):
-        parts.append(_number(value, pointer))
+        parts.append(_number(value))
     elif not isinstance(value, dict | list):
-        raise NotCanonical(f"a {type(value).__name__}, which JSON does not have,", pointer)
+        raise NotCanonical(f"a {type(value).__name__}, which JSON does not have,")
     elif depth >= MAX_DEPTH:
-        raise NotCanonical(f"a value nested deeper than {MAX_DEPTH} levels", pointer)
+        raise NotCanonical(f"a value nested deeper than {MAX_DEPTH} levels")
     elif isinstance(value, dict):
-        _write_object(value, parts, pointer, depth)
+        _write_object(value, parts, depth)
     else:
-        _write_list(value, parts, pointer, depth)
+        _write_list(value, parts, depth)
 
 
-def _number(value: float, pointer: str) -> str:
+def _number(value: float) -> str:
     if isinstance(value, int):
         if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
-            raise NotCanonical("an integer beyond 2^53-1", pointer)
+            raise NotCanonical("an integer beyond 2^53-1")
         return int.__repr__(value)
     if not isfinite(value):
-        raise NotCanonical("a number that is not finite", pointer)
+        raise NotCanonical("a number that is not finite")
     return number_text(value)
 
 
-def _write_list(value: list[JSON], parts: list[str], pointer: str, depth: int) -> None:
+def _write_list(value: list[JSON], parts: list[str], depth: int) -> None:
     separator = "["
-    for index, item in enumerate(value):
-        parts.append(separator)
-        _write(item, parts, f"{pointer}/{index}", depth + 1)
-        separator = ","
+    index = 0
+    try:
+        for index, item in enumerate(value):  # noqa: B007 (read where a refusal passes)
+            parts.append(separator)
+            _write(item, parts, depth + 1)
+            separator = ","
+    except NotCanonical as refused:
+        # The pointer grows as the refusal passes, so that ordinary values pay nothing for it.
+        refused.pointer = f"/{index}{refused.pointer}"
+        raise
     parts.append("]" if value else "[]")
 
 
-def _write_object(value: dict[str, JSON], parts: list[str], pointer: str, depth: int) -> None:
-    for key in value:
-        if not isinstance(key, str):
-            raise NotCanonical(f"a key that is a {type(key).__name__}, not a string,", pointer)
+def _write_object(value: dict[str, JSON], parts: list[str], depth: int) -> None:
     separator = "{"
-    for key in sorted(value, key=_utf16):
-        here = f"{pointer}/{escape_pointer(key)}"
-        parts.extend((separator, _string(key, here), ":"))
-        _write(value[key], parts, here, depth + 1)
+    for key in _sorted_keys(value):
+        try:
+            parts.extend((separator, _string(key), ":"))
+            _write(value[key], parts, depth + 1)
+        except NotCanonical as refused:
+            refused.pointer = f"/{escape_pointer(key)}{refused.pointer}"
+            raise
         separator = ","
     parts.append("}" if value else "{}")
 
 
+def _sorted_keys(value: dict[str, JSON]) -> list[str]:
+    """Keys by their UTF-16 code units (RFC 8785 section 3.2.3); for ASCII, as they are."""
+    for key in value:
+        if not isinstance(key, str):
+            raise NotCanonical(f"a key that is a {type(key).__name__}, not a string,")
+    # Surrogates pass here; they are refused with their pointer when the key is written.
+    is_ascii = all(map(str.isascii, value))
+    return sorted(value) if is_ascii else sorted(value, key=_utf16)
+
+
 def _utf16(key: str) -> bytes:
-    """The sort key of RFC 8785 section 3.2.3; surrogates pass here and are refused later."""
     return key.encode("utf-16-be", "surrogatepass")
 
 
-def _string(text: str, pointer: str) -> str:
+def _string(text: str) -> str:
     if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise NotCanonical("a string with a lone surrogate", pointer) from None
+            raise NotCanonical("a string with a lone surrogate") from None
     return encode_basestring(text)
 
 
