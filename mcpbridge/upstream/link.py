@@ -76,10 +76,19 @@ def hello(*, upstream: str, scope: str, digest: bytes) -> bytes:
     )
 
 
-def verdict(*, request_id: int, sent: bool, reason: str, detail: str = "") -> bytes:
-    """Return the host's word on a request that will get no answer."""
+def verdict(
+    *, request_id: int, sent: bool, reason: str, detail: str = "", ended: bool = False
+) -> bytes:
+    """Return the host's word on a request that will get no answer; `ended`: nor will others."""
     return dump(
-        {KEY: "verdict", "id": request_id, "sent": sent, "reason": reason, "detail": detail}
+        {
+            KEY: "verdict",
+            "id": request_id,
+            "sent": sent,
+            "reason": reason,
+            "detail": detail,
+            "ended": ended,
+        }
     )
 
 

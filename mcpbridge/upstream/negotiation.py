@@ -42,9 +42,12 @@ class Agreement:
     capabilities: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def negotiate(ask: Ask, notify: Notify) -> Agreement:
-    """Probe `server/discover`, else `initialize`. Raises UpstreamUnavailable."""
-    version: str | None = LATEST_MODERN_VERSION
+async def negotiate(ask: Ask, notify: Notify, *, probe: bool = True) -> Agreement:
+    """Probe `server/discover`, else `initialize`. Raises UpstreamUnavailable.
+
+    Without `probe` the handshake comes first: for servers known to break at unknown methods.
+    """
+    version: str | None = LATEST_MODERN_VERSION if probe else None
     for attempt in range(2):
         if version is not None:
             answer = await ask("server/discover", {}, "modern", version)

@@ -272,6 +272,7 @@ class StdioSession(UpstreamSession):
             self._late(request_id, message)
 
     def _take_verdict(self, body: dict[str, Any]) -> None:
+        self._gone = self._gone or body["ended"]
         waiting = self._flights.pop(body["id"], None)
         if waiting is None:
             return

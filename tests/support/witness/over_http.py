@@ -57,9 +57,9 @@ class HttpWitness:
         message = json.loads(body)
         params = message.get("params", {})
         modern = core.VERSION_KEY in params.get("_meta", {})
-        if not modern and message.get("method") != "initialize":
-            if headers.get("mcp-session-id") not in self.sessions:
-                return await self._send(writer, 404, b"")
+        needs_session = not modern and message.get("method") != "initialize"
+        if needs_session and headers.get("mcp-session-id") not in self.sessions:
+            return await self._send(writer, 404, b"")
         if "method" not in message:
             self.record.event(kind="reply", body=message)
             waiting = self._replies.pop(message["id"], None)

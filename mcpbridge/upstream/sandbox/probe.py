@@ -1,0 +1,53 @@
+"""Finding out which sandbox this machine really has, by using it once."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import subprocess
+import tempfile
+
+from mcpbridge.upstream.sandbox.launch import Kind, SandboxUnusable, plan
+from mcpbridge.upstream.spec import UpstreamSpec
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 20.0
+
+
+def works(kind: Kind) -> bool:
+    """Run `true` in the sandbox and say whether that succeeded."""
+    spec = UpstreamSpec(id="probe", name="probe", transport="stdio", command=("true",))
+    with (
+        tempfile.TemporaryDirectory(prefix="placet-probe-") as scratch,
+        tempfile.TemporaryDirectory(prefix="placet-probe-") as hidden,
+    ):
+        try:
+            launch = plan(spec, kind=kind, scratch=scratch, data_folder=hidden)
+            done = subprocess.run(
+                launch.arguments,
+                env=launch.environment,
+                cwd=launch.cwd,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=PROBE_SECONDS,
+                check=False,
+            )
+        except (SandboxUnusable, OSError, subprocess.TimeoutExpired) as error:
+            log.info("the sandbox %s is not usable here: %s", kind, error)
+            return False
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()[:300]
+        log.info("the sandbox %s is not usable here: %s", kind, said)
+    return done.returncode == 0
+
+
+@functools.cache
+def best_kind() -> Kind:
+    """Return the strongest sandbox that works here; blocking, asked once per process."""
+    kinds: tuple[Kind, ...] = ("bubblewrap", "landlock")
+    for kind in kinds:
+        if works(kind):
+            return kind
+    log.warning("neither bubblewrap nor Landlock works here: stdio servers run unsandboxed")
+    return "unsandboxed"

@@ -1,0 +1,255 @@
+"""The stdio host: listens on the socket, greets clients, keeps servers and their leases.
+
+One process per machine and data folder. It reads configurations through the source it is given
+and holds leases through the store it is given; it knows neither the ORM nor Django.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from mcpbridge.upstream import link
+from mcpbridge.upstream.envelope import dump
+from mcpbridge.upstream.errors import UpstreamUnavailable
+from mcpbridge.upstream.replies import MalformedMessage, load
+from mcpbridge.upstream.sandbox import Kind, best_kind
+from mcpbridge.upstream.spec import UpstreamSpec, config_digest
+from mcpbridge.upstream.stdio.child import Child
+from mcpbridge.upstream.stdio.keeper import GRACE_SECONDS, Keeper, LeaseStore
+from mcpbridge.upstream.stdio.links import ServerLink
+
+log = logging.getLogger(__name__)
+
+SHARED = "shared"
+HELLO_BYTES = 64 * 1024
+HELLO_SECONDS = 5.0
+MAX_LINKS = 256
+MAX_SERVERS = 64
+IDLE_SECONDS = 600.0
+"""A server of one agent ends when nobody has been linked to it for so long."""
+
+SpecSource = Callable[[], Awaitable[dict[str, UpstreamSpec]]]
+"""Read the enabled stdio upstreams, by id."""
+
+
+class HostAlreadyRuns(RuntimeError):
+    """Another host serves this socket."""
+
+
+class StdioHost:
+    """Run it with `serve()`; cancel that to stop everything."""
+
+    def __init__(
+        self,
+        *,
+        socket_path: str,
+        data_folder: str,
+        source: SpecSource,
+        leases: LeaseStore,
+        lease_seconds: float = 10.0,
+        tick_seconds: float = 2.0,
+        kind: Callable[[], Kind] = best_kind,
+    ) -> None:
+        self._path = link.check_socket_path(socket_path)
+        self._data_folder = os.path.realpath(data_folder)
+        self._source, self._leases = source, leases
+        self._lease_seconds, self._tick_seconds = lease_seconds, tick_seconds
+        self._kind = kind
+        self._specs: dict[str, UpstreamSpec] = {}
+        self._keepers: dict[tuple[str, str], Keeper] = {}
+        self._links: dict[Keeper, int] = {}
+        self._last_link = 0
+        self._clients: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self.ready = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Serve until cancelled; then no server is left. Raises HostAlreadyRuns."""
+        lock = self._lock_socket()
+        try:
+            listener = self._listen()
+            server = await asyncio.start_unix_server(self._greet, sock=listener, limit=HELLO_BYTES)
+            try:
+                await self._reload()
+                self.ready.set()
+                log.info("the stdio host listens with %d upstreams", len(self._specs))
+                while True:
+                    await asyncio.sleep(self._tick_seconds)
+                    await self._tick()
+            finally:
+                server.close()
+                await self._stop()
+                self._unlink()
+        finally:
+            os.close(lock)
+
+    def _lock_socket(self) -> int:
+        handle = os.open(self._path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise HostAlreadyRuns(f"another stdio host serves {self._path}") from None
+        return handle
+
+    def _unlink(self) -> None:
+        Path(self._path).unlink(missing_ok=True)
+
+    def _listen(self) -> socket.socket:
+        self._unlink()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(self._path)
+        except OSError:
+            listener.close()
+            raise
+        finally:
+            os.umask(mask)
+        return listener
+
+    async def _stop(self) -> None:
+        for task in list(self._clients):
+            task.cancel()
+        await asyncio.gather(
+            *(
+                keeper.close("the stdio host stopped", grace=GRACE_SECONDS)
+                for keeper in self._keepers.values()
+            )
+        )
+        waiting = {*self._clients, *self._ending}
+        if waiting:
+            await asyncio.wait(waiting, timeout=5)
+
+    async def _tick(self) -> None:
+        await asyncio.gather(*(keeper.keep() for keeper in list(self._keepers.values())))
+        await self._reload()
+        now = asyncio.get_running_loop().time()
+        for key, keeper in list(self._keepers.items()):
+            if self._links.get(keeper):
+                keeper.idle_since = now
+            elif key[1] != SHARED and now - keeper.idle_since > IDLE_SECONDS:
+                self._retire(key, "nobody uses it")
+
+    async def _reload(self) -> None:
+        """Read the configuration; end what was disabled or changed. An outage changes nothing."""
+        try:
+            self._specs = await self._source()
+        except Exception as error:  # noqa: BLE001  # the leases decide how long we go on
+            log.warning("the upstreams' configuration could not be read: %r", error)
+            return
+        for key, keeper in list(self._keepers.items()):
+            spec = self._specs.get(key[0])
+            if spec is None:
+                self._retire(key, "the upstream was disabled", at_once=True)
+            elif spec != keeper.spec:
+                self._retire(key, "the upstream's configuration changed")
+
+    def _retire(self, key: tuple[str, str], why: str, *, at_once: bool = False) -> None:
+        keeper = self._keepers.pop(key)
+        ending = keeper.close(why) if at_once else keeper.drain(why)
+        task = asyncio.create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        try:
+            await self._serve_client(reader, writer)
+        except UpstreamUnavailable as error:
+            writer.write(link.refused(detail=error.detail, retry_after=error.retry_after) + b"\n")
+        except (OSError, TimeoutError, ValueError) as error:
+            log.warning("a client was turned away: %r", error)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            with contextlib.suppress(OSError):
+                writer.close()
+
+    async def _serve_client(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        uid = link.peer_uid(writer.get_extra_info("socket"))
+        if uid is not None and uid not in (0, os.geteuid()):
+            log.error("user %d is not allowed to use the stdio host", uid)
+            return
+        if len(self._clients) > MAX_LINKS:
+            raise UpstreamUnavailable("the stdio host has too many clients", retry_after=1.0)
+        async with asyncio.timeout(HELLO_SECONDS):
+            hello = _read_hello(await reader.readline())
+        keeper = await self._keeper(hello["upstream"], hello["scope"], hello["digest"])
+        self._links[keeper] = self._links.get(keeper, 0) + 1
+        try:
+            child = await keeper.child()
+            if self._last_link >= link.MAX_LINK:
+                raise UpstreamUnavailable("the stdio host must be restarted: links ran out")
+            self._last_link += 1
+            writer.write(_welcome(self._last_link, child, keeper) + b"\n")
+            await ServerLink(self._last_link, child, reader, writer).carry()
+        finally:
+            self._links[keeper] -= 1
+            if not self._links[keeper]:
+                del self._links[keeper]
+
+    async def _keeper(self, upstream_id: str, scope: str, digest: str) -> Keeper:
+        spec = self._specs.get(upstream_id)
+        if spec is None or config_digest(spec).hex() != digest:
+            await self._reload()
+            spec = self._specs.get(upstream_id)
+        if spec is None:
+            raise UpstreamUnavailable("the stdio host knows no such enabled upstream")
+        if config_digest(spec).hex() != digest:
+            raise UpstreamUnavailable("the upstream's configuration changed; read it again")
+        scope = scope if spec.per_agent_scope else SHARED
+        keeper = self._keepers.get((upstream_id, scope))
+        if keeper is None:
+            if len(self._keepers) >= MAX_SERVERS:
+                raise UpstreamUnavailable("this host keeps too many stdio servers already")
+            keeper = self._keepers[upstream_id, scope] = Keeper(
+                spec,
+                scope,
+                leases=self._leases,
+                lease_seconds=self._lease_seconds,
+                kind=self._kind,
+                data_folder=self._data_folder,
+            )
+        return keeper
+
+
+def _read_hello(line: bytes) -> dict[str, str]:
+    body: Any = load(line) if line else None
+    if (
+        not isinstance(body, dict)
+        or body.get(link.KEY) != "hello"
+        or body.get("version") != link.LINK_VERSION
+        or not all(isinstance(body.get(key), str) for key in ("upstream", "scope", "digest"))
+        or len(body["scope"]) > 64
+    ):
+        raise MalformedMessage("not a greeting")
+    return {key: body[key] for key in ("upstream", "scope", "digest")}
+
+
+def _welcome(number: int, child: Child, keeper: Keeper) -> bytes:
+    return dump(
+        {
+            link.KEY: "welcome",
+            "link": number,
+            "era": child.agreement.era,
+            "protocolVersion": child.agreement.version,
+            "serverInfo": child.agreement.server_info,
+            "capabilities": child.agreement.capabilities,
+            "sandbox": keeper.label,
+            "fence": keeper.fence,
+        }
+    )

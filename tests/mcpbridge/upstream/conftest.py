@@ -1,0 +1,151 @@
+"""A stdio host in this process, on leases that live in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mcpbridge.upstream.client import UpstreamPool
+from mcpbridge.upstream.sandbox import Kind
+from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
+from mcpbridge.upstream.stdio.host import StdioHost
+from mcpbridge.upstream.stdio.keeper import Status
+from tests.support import witness
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class MemoryLeases:
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], int] = {}
+        self.taken_by_others: set[str] = set()
+        self.broken = False
+        self.statuses: dict[tuple[str, str], Status] = {}
+        self._fence = 0
+
+    async def acquire(self, *, upstream_id: str, scope: str) -> int | None:
+        if self.broken:
+            raise ConnectionError("no database")
+        if upstream_id in self.taken_by_others:
+            return None
+        self._fence += 1
+        self.held[upstream_id, scope] = self._fence
+        return self._fence
+
+    async def renew(self, *, upstream_id: str, scope: str, fence: int, status: Status) -> bool:
+        if self.broken:
+            raise ConnectionError("no database")
+        self.statuses[upstream_id, scope] = status
+        return self.held.get((upstream_id, scope)) == fence
+
+    async def release(self, *, upstream_id: str, scope: str, fence: int) -> None:
+        if self.held.get((upstream_id, scope)) == fence:
+            del self.held[upstream_id, scope]
+
+
+class HostForTests:
+    def __init__(self, folder: Path, kind: Kind = "bubblewrap") -> None:
+        self.folder = folder
+        self.socket = str(folder / "host.sock")
+        self.specs: dict[str, UpstreamSpec] = {}
+        self.leases = MemoryLeases()
+        self.pool = UpstreamPool(stdio_socket=self.socket)
+        self.kind: Kind = kind
+        self._task: asyncio.Task[None] | None = None
+
+    async def source(self) -> dict[str, UpstreamSpec]:
+        return dict(self.specs)
+
+    async def start(self, **changes) -> None:
+        settings = {"tick_seconds": 0.1, "lease_seconds": 2.0} | changes
+        host = StdioHost(
+            socket_path=self.socket,
+            data_folder=str(self.folder / "data"),
+            source=self.source,
+            leases=self.leases,
+            kind=lambda: self.kind,
+            **settings,
+        )
+        serving = asyncio.create_task(host.serve())
+        ready = asyncio.create_task(host.ready.wait())
+        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        if serving.done():
+            ready.cancel()
+            await serving
+        self._task = serving
+
+    async def stop(self) -> None:
+        await self.pool.close()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def witness(self, *, era: str = "both", mischief: str = "none", **changes) -> UpstreamSpec:
+        """Configure the witness as upstream `w`; its record lies in `self.record`."""
+        self.record.mkdir(exist_ok=True)
+        command = witness.command(self.record, era=era, extra=("--mischief", mischief))
+        profile = SandboxProfile(
+            read_paths=(str(REPOSITORY / "tests" / "support" / "witness"),),
+            write_paths=(str(self.record),),
+        )
+        spec = UpstreamSpec(
+            **(
+                {"id": "w", "name": "witness", "transport": "stdio", "command": command}
+                | {"sandbox": profile}
+                | changes
+            )
+        )
+        self.specs[spec.id] = spec
+        return spec
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "record"
+
+    def calls(self):
+        return witness.calls(self.record)
+
+    def events(self):
+        return witness._lines(self.record / "events.jsonl")
+
+
+@pytest.fixture
+def short_folder():
+    folder = Path(tempfile.mkdtemp(prefix="pl-"))
+    (folder / "data").mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def host(short_folder):
+    made = HostForTests(short_folder)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def python() -> str:
+    return sys.executable
+
+
+async def within(seconds: float, predicate: Callable[[], object]) -> object:
+    """Wait, bounded, until the predicate holds; return what it returned."""
+    async with asyncio.timeout(seconds):
+        while not (found := predicate()):
+            await asyncio.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+def eventually():
+    return within
