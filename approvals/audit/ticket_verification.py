@@ -1,0 +1,136 @@
+"""Tickets against their replayed chains: state, version, groups, votes and digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from approvals.audit.binding import ticket_binding
+from approvals.audit.breaks import Break
+from approvals.audit.chain import ticket_subject
+from approvals.audit.replay import Replay
+from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
+from approvals.domain.canonical import digest, ticket_digest
+from approvals.domain.obligations import obligations_from
+from approvals.domain.quorum import Answer, Parties, Vote, resolve
+from approvals.models import AuditEvent, Decision, Ticket
+
+TABLE: Final = Ticket._meta.db_table  # noqa: SLF001 (Django's documented model API)
+GROUPS: Final = Ticket.groups.through._meta.db_table  # noqa: SLF001 (Django's documented model API)
+DECISIONS: Final = Decision._meta.db_table  # noqa: SLF001 (Django's documented model API)
+_CHUNK: Final = 500
+
+
+def check(replays: Sequence[Replay]) -> Iterator[Break]:
+    """What is wrong with the tickets of these chains, and with their votes and groups."""
+    tickets = {
+        str(ticket.uid): ticket
+        for ticket in Ticket.objects.select_related("arguments").filter(
+            uid__in=[replay.uid for replay in replays if _is_uid(replay.uid)]
+        )
+    }
+    decisions: dict[int, list[Decision]] = {}
+    for decision in Decision.objects.filter(ticket__in=tickets.values()).order_by("pk"):
+        decisions.setdefault(decision.ticket_id, []).append(decision)
+    groups: dict[int, list[str]] = {}
+    through = Ticket.groups.through.objects.filter(ticket__in=tickets.values())
+    for ticket_id, group_id in through.values_list("ticket_id", "reviewergroup_id"):
+        groups.setdefault(ticket_id, []).append(str(group_id))
+    for replay in replays:
+        ticket = tickets.get(replay.uid)
+        if ticket is None:
+            yield Break(TABLE, replay.uid, "the ticket of this chain is gone")
+            continue
+        yield from _ticket(replay, ticket)
+        yield from _groups(replay, ticket, groups.get(ticket.pk, []))
+        yield from _votes(replay, ticket, decisions.get(ticket.pk, []))
+
+
+def without_history() -> Iterator[Break]:
+    """Tickets that no audit row opened."""
+    keys: list[tuple[int, str]] = []
+    for key, uid in Ticket.objects.order_by("pk").values_list("pk", "uid").iterator():
+        keys.append((key, ticket_subject(uid)))
+        if len(keys) == _CHUNK:
+            yield from _unopened(keys)
+            keys = []
+    yield from _unopened(keys)
+
+
+def _unopened(keys: list[tuple[int, str]]) -> Iterator[Break]:
+    known = set(
+        AuditEvent.objects.filter(subject__in=[subject for _, subject in keys]).values_list(
+            "subject", flat=True
+        )
+    )
+    for key, subject in keys:
+        if subject not in known:
+            yield Break(TABLE, str(key), "no audit row opened this ticket")
+
+
+def _ticket(replay: Replay, ticket: Ticket) -> Iterator[Break]:
+    key = str(ticket.pk)
+    if f"{TABLE}:{key}" not in replay.attested:
+        yield Break(TABLE, key, "its chain speaks of another row")
+    if ticket.state != replay.state:
+        yield Break(TABLE, key, f"it stands at {ticket.state}, its chain ends at {replay.state}")
+    if ticket.version != replay.length:
+        yield Break(
+            TABLE, key, f"it is at version {ticket.version}, its chain has {replay.length} rows"
+        )
+    if ticket.fence != replay.fence:
+        yield Break(TABLE, key, f"its fence is {ticket.fence}, its chain says {replay.fence}")
+    try:
+        bound = ticket_digest(ticket_binding(ticket, unseal(ticket.arguments)))
+    except PayloadPurged:
+        return
+    except (SealBroken, TypeError, ValueError):
+        yield Break(TABLE, key, "its arguments cannot be read to compute its digest")
+        return
+    if bound != bytes(ticket.digest):
+        yield Break(TABLE, key, "its digest is not that of what it binds")
+
+
+def _groups(replay: Replay, ticket: Ticket, found: list[str]) -> Iterator[Break]:
+    if replay.groups != digest("groups", [*sorted(found)]).hex():
+        yield Break(GROUPS, str(ticket.pk), "other groups were asked than the ticket names")
+
+
+def _votes(replay: Replay, ticket: Ticket, decisions: list[Decision]) -> Iterator[Break]:
+    """Every vote is in the chain, and the votes add up to what the chain says was decided."""
+    by_key = {str(decision.pk): decision for decision in decisions}
+    for key in by_key:
+        if key not in replay.decisions:
+            yield Break(DECISIONS, key, "no audit row speaks of this vote")
+    if not {"approved", "rejected"} & set(replay.edges):
+        return
+    try:
+        resolution = resolve(
+            [
+                Vote(
+                    person=by_key[key].person_id,
+                    answer=Answer(by_key[key].verdict),
+                    digest=bytes(by_key[key].seen_digest),
+                )
+                for key in replay.decisions
+                if key in by_key and by_key[key].revision == ticket.revision
+            ],
+            obligations=obligations_from(ticket.obligations),
+            digest=bytes(ticket.digest),
+            eligible={decision.person_id for decision in decisions},
+            parties=Parties(),
+        )
+    except Exception as problem:  # noqa: BLE001 (whatever is unreadable here is a finding)
+        yield Break(TABLE, str(ticket.pk), f"its votes cannot be read: {problem}")
+        return
+    if resolution.state not in replay.edges:
+        yield Break(
+            TABLE,
+            str(ticket.pk),
+            f"its votes add up to {resolution.state} "
+            f"({resolution.have} of {resolution.need} approvals)",
+        )
+
+
+def _is_uid(text: str) -> bool:
+    return len(text) == 36 and text.count("-") == 4 and text.replace("-", "").isalnum()
