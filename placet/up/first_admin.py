@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connections
 
 from approvals import api
 from placet.env import Environment
@@ -26,6 +28,18 @@ class FirstAdmin:
     email: str
     password: str
     made: bool
+
+
+def prepare(environment: Environment) -> FirstAdmin:
+    """Bring the rows up to date: schema, first account, sample. Raises AdminRefused."""
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+        admin = ensure_admin(environment)
+        if environment.sample:
+            call_command("seed_sample")
+        return admin
+    finally:
+        connections.close_all()
 
 
 def ensure_admin(environment: Environment) -> FirstAdmin:
