@@ -86,9 +86,11 @@ async def resolve(
     found = catalog()
     tool = _meant(await found.snapshot(), name, upstream)
     if tool is None:
-        # Perhaps an admin pinned it a moment ago and this process has not heard of it yet.
+        # Perhaps an admin pinned it a moment ago, or this process has not read the list yet.
         gate = await in_database(ledger.gate)
-        tool = _meant(await found.snapshot(newer_than=gate.epoch - 1), name, upstream)
+        current = await found.snapshot(newer_than=gate.epoch - 1)
+        await _read_all(principal, current, upstream)
+        tool = _meant(await found.snapshot(), name, upstream)
     return tool if tool is not None and may_use(principal, tool.source) else None
 
 

@@ -37,7 +37,11 @@ class Verdicts:
         fresh: dict[CallFacts, Judgement] = {}
         if missing:
             fresh = dict(zip(missing, await in_database(_judge_all, missing), strict=True))
-            known |= {fact: found for fact, found in fresh.items() if found.epoch == epoch}
+            known |= {
+                fact: found
+                for fact, found in fresh.items()
+                if found.epoch == epoch and not found.verdict.failure
+            }
         return [fresh[fact] if fact in fresh else known[fact] for fact in facts]
 
 

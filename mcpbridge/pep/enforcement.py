@@ -101,6 +101,7 @@ async def _enforce(
 ) -> Answer:
     tool = current.tools.get((call.upstream, call.tool))
     if tool is None or not may_use(principal, tool.source):
+        await _read_first(principal, call, current)
         await _confirm(current)
         return _unavailable("there is no such tool for this agent", "unknown_tool", retry=False)
     found = catalog()
@@ -121,6 +122,14 @@ async def _enforce(
         return await _pause(principal, call, tool, judgement, waiter)
     except KillSwitchOn:
         return Denied(outcome=outcomes.KillSwitchOn())
+
+
+async def _read_first(principal: Principal, call: ToolCall, current: Snapshot) -> None:
+    """Read the tool list of an upstream that may have the tool; raises _Stale when it has news."""
+    source = current.sources.get(call.upstream)
+    if source is not None and may_use(principal, source):
+        if await catalog().ensure_fresh(source, agent_id=principal.agent_id):
+            raise _Stale
 
 
 async def _confirm(current: Snapshot) -> None:
