@@ -141,6 +141,9 @@ from approvals.services.waiting import (
 )
 
 __all__ = [
+    "JSON",
+    "OPEN",
+    "TERMINAL",
     "AgentNotLive",
     "AlreadyDecided",
     "AlreadySent",
@@ -149,7 +152,6 @@ __all__ = [
     "ApprovalNotLive",
     "AttemptsExhausted",
     "AuditBroken",
-    "AuthorityChanged",
     "AuthorityChanged",
     "Bus",
     "CallFacts",
@@ -170,7 +172,6 @@ __all__ = [
     "GroupView",
     "IdempotencyKeyReused",
     "IllegalTransition",
-    "JSON",
     "Judgement",
     "KillSwitchOn",
     "LeaseLost",
@@ -180,7 +181,6 @@ __all__ = [
     "NotCanonical",
     "NotEligible",
     "NotVisible",
-    "OPEN",
     "Obligations",
     "ObligationsConflict",
     "OwnerMayNotApprove",
@@ -198,7 +198,6 @@ __all__ = [
     "Submission",
     "Submitted",
     "Swept",
-    "TERMINAL",
     "TeamView",
     "TicketView",
     "TooManyOpenTickets",

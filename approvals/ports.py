@@ -5,6 +5,7 @@
     approved            (uid: UUID) -> None    a ticket may be executed; a hint, may be lost
     ended               (uid: UUID) -> None    a ticket ended without execution; a hint
     owner_of_agent      (agent_id: UUID) -> UUID | None    the person who owns the agent now
+    heartbeat           (*, kind: str, name: str) -> None    a process is alive
     checkpoint_sources  list of LeafSource, whose rows the checkpoints cover too
 
 The hints never raise into the ledger. `owner_of_agent` is asked before an approval counts, and
@@ -14,7 +15,7 @@ an error in it refuses the approval. Knows nothing of who implements them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +24,6 @@ from django.utils.module_loading import import_string
 logger = logging.getLogger(__name__)
 
 type Leaf = tuple[str, bytes]
-type Covered = Callable[[Sequence[str]], set[str]]
 type LeafSource = Callable[..., Iterable[Leaf]]
 
 
@@ -46,6 +46,13 @@ def owner_of_agent(agent_id: UUID) -> UUID | None:
     if owner is not None and not isinstance(owner, UUID):
         raise TypeError(f"{path} must return a UUID or None, not {type(owner).__name__}")
     return owner
+
+
+def heartbeat(kind: str, name: str) -> None:
+    """Tell whoever wants to know that a process is alive; raises what they raise."""
+    path = _path("heartbeat")
+    if path is not None:
+        import_string(path)(kind=kind, name=name)
 
 
 def checkpoint_sources() -> list[LeafSource]:

@@ -86,6 +86,7 @@ class TicketView:
     upstream_name: str
     tool_name: str
     waiting: Waiting
+    detached: bool = False  # held, but nobody holds it right now: its grace period runs
     created_at: datetime
     approval_expires_at: datetime
     execution_expires_at: datetime | None

@@ -1,25 +1,140 @@
-"""Judging calls by the policy of today, and publishing the next one."""
+"""Judging calls by the policy of today, and publishing the next one.
+
+A published version never changes, hence its parsed form is kept. A policy that cannot be read
+asks a human; it never allows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from functools import lru_cache
 from uuid import UUID
 
-from approvals.domain.canonical import JSON
-from approvals.domain.policy import CallFacts
-from approvals.domain.quorum import Answer
-from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
-from approvals.models import User
-from approvals.services.contract import *  # noqa: F403
+from django.db import transaction
+
+from approvals import audit, transitions
+from approvals.domain import policy as rules
+from approvals.domain.canonical import JSON, digest
+from approvals.domain.errors import PolicyInvalid, QuorumUnreachable
+from approvals.domain.obligations import Obligations
+from approvals.domain.policy import CallFacts, PolicyDocument
+from approvals.domain.verdicts import Effect, Verdict, policy_failed
+from approvals.models import Gate, Person, PolicyVersion, ReviewerGroup, Team
+from approvals.services import actors
+from approvals.services.contract import Judgement
+
+logger = logging.getLogger(__name__)
+
+SUBJECT = "policy"
+APPLY = "system:apply"
+NO_POLICY = PolicyDocument()
 
 
 def judge(facts: CallFacts) -> Judgement:
-    raise NotImplementedError
+    """What the policy of today says about a call, and the gate it was said under."""
+    gate = Gate.objects.select_related("policy").defer("policy__document").get(pk=1)
+    return Judgement(
+        verdict=verdict_under(gate.policy, facts),
+        policy_version=gate.policy_id,
+        epoch=gate.epoch,
+        killed=gate.killed,
+    )
+
+
+def verdict_under(version: PolicyVersion | None, facts: CallFacts) -> Verdict:
+    """What one published version says; whatever goes wrong in it asks a human."""
+    try:
+        document = NO_POLICY if version is None else _document(version.pk, bytes(version.digest))
+        return rules.judge(document, facts)
+    except Exception as problem:
+        logger.exception("Policy %s could not be evaluated.", version)
+        return policy_failed(type(problem).__name__)
 
 
 def publish_policy(*, document: object, by_person_id: UUID | None = None, note: str = "") -> int:
-    raise NotImplementedError
+    """Make `document` the policy of now on; returns its version. Joins.
+
+    Publishing what is already in force changes nothing. Raises PolicyInvalid for what cannot be
+    read or names an unknown group, QuorumUnreachable where a rule asks for more people than may
+    answer it.
+    """
+    parsed = rules.parse_policy(document)
+    plain = parsed.to_dict()
+    name = digest("policy", plain)
+    with transaction.atomic():
+        gate = Gate.objects.select_for_update().select_related("policy").get(pk=1)
+        if gate.policy is not None and bytes(gate.policy.digest) == name:
+            return gate.policy.pk
+        _require_answerable(parsed)
+        version = PolicyVersion.objects.create(
+            document=plain, digest=name, note=note[:200], published_by_id=by_person_id
+        )
+        version.refresh_from_db()
+        actor = actors.person(by_person_id) if by_person_id else APPLY
+        transitions.set_policy(policy_id=version.pk, actor=actor)  # and with it the epoch
+        audit.append(
+            subject=SUBJECT,
+            actor=actor,
+            action="published",
+            detail={"version": version.pk, "digest": name.hex(), **audit.attest(version)},
+        )
+        return version.pk
 
 
 def current_policy() -> tuple[int | None, dict[str, JSON]]:
-    raise NotImplementedError
+    """The version in force and its document; before the first, None and an empty policy."""
+    row = Gate.objects.select_related("policy").get(pk=1).policy
+    return (None, NO_POLICY.to_dict()) if row is None else (row.pk, row.document)
+
+
+@lru_cache(maxsize=64)
+def _document(version: int, stored: bytes) -> PolicyDocument:
+    """Parse a published version once; `stored` is its digest, which it must still have."""
+    row = PolicyVersion.objects.get(pk=version)
+    if digest("policy", row.document) != stored:
+        raise PolicyInvalid(f"policy {version} is not what was published: its digest differs")
+    return rules.parse_policy(row.document)
+
+
+def _require_answerable(document: PolicyDocument) -> None:
+    """Refuse groups that do not exist, and quorums that their members cannot make up."""
+    asking = [("defaults", document.defaults)]
+    asking += [
+        (f"rules[{index}].obligations", rule.obligations)
+        for index, rule in enumerate(document.rules)
+        if rule.effect is Effect.REQUIRE_APPROVAL
+    ]
+    known = set(ReviewerGroup.objects.values_list("slug", flat=True))
+    for path, obligations in asking:
+        unknown = sorted(set(obligations.groups) - known)
+        if unknown:
+            raise PolicyInvalid(
+                f"{path}.groups names {unknown[0]!r}, which is no reviewer group; known are"
+                f" {', '.join(sorted(known)) or 'none'}",
+                path=f"{path}.groups",
+            )
+        for slugs in _asked(obligations):
+            _require_enough(path, obligations, slugs)
+
+
+def _asked(obligations: Obligations) -> list[tuple[str, ...]]:
+    """The sets of groups an obligation may come to mean: its own, or each team's."""
+    if obligations.groups:
+        return [obligations.groups]
+    defaults = Team.objects.filter(default_group__isnull=False)
+    return [(slug,) for slug in defaults.values_list("default_group__slug", flat=True).distinct()]
+
+
+def _require_enough(path: str, obligations: Obligations, slugs: tuple[str, ...]) -> None:
+    members = Person.objects.filter(
+        group_memberships__group__slug__in=slugs, accounts__is_active=True
+    )
+    found = members.distinct().count()
+    if found < obligations.quorum:
+        raise QuorumUnreachable(
+            f"{path}.quorum is {obligations.quorum}, but {' and '.join(slugs)} has {found} people"
+            " who can sign in; lower the quorum or add members",
+            path=f"{path}.quorum",
+            need=obligations.quorum,
+            have=found,
+        )

@@ -1,17 +1,13 @@
-"""Sealing for the rows of other layers, which keep no plain payloads."""
+"""Sealing for rows of the layers above, which keep no plain arguments or results of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from uuid import UUID
 
-from approvals.domain.canonical import JSON
-from approvals.domain.policy import CallFacts
-from approvals.domain.quorum import Answer
-from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
-from approvals.models import User
-from approvals.services.contract import *  # noqa: F403
+from approvals.audit import sealing
 
 
 def seal(kind: str, data: bytes) -> tuple[UUID, bytes]:
-    raise NotImplementedError
+    """Store `data` sealed; its payload id and commitment (32 bytes). Joins a transaction."""
+    payload = sealing.seal(kind, data)
+    return payload.pk, bytes(payload.commitment)

@@ -1,17 +1,306 @@
-"""Opening tickets: from a judged call to a durable row."""
+"""Opening tickets: from a judged call to a durable row.
+
+Order matters. A repeat finds its ticket first, because that starts nothing; only a new ticket
+needs the gate, a live grant or a place among the agent's open tickets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import secrets
+from typing import Final
 from uuid import UUID
 
-from approvals.domain.canonical import JSON
-from approvals.domain.policy import CallFacts
-from approvals.domain.quorum import Answer
-from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
-from approvals.models import User
-from approvals.services.contract import *  # noqa: F403
+from django.db import IntegrityError, connection, transaction
+from uuid6 import uuid7
+
+from approvals import conf, ports, transitions
+from approvals.audit.binding import ticket_binding
+from approvals.audit.sealing import seal
+from approvals.domain.canonical import JSON, canonical_bytes, ticket_digest
+from approvals.domain.errors import (
+    AuthorityChanged,
+    KillSwitchOn,
+    PolicyDenied,
+    PolicyInvalid,
+    QuorumUnreachable,
+    StaleState,
+    TooManyOpenTickets,
+)
+from approvals.domain.inspection import argument_rows
+from approvals.domain.obligations import Obligations
+from approvals.domain.quorum import barred, reachable
+from approvals.domain.risk import risk_of
+from approvals.domain.states import State, Waiting
+from approvals.domain.verdicts import Effect
+from approvals.models import (
+    Person,
+    ReviewerGroup,
+    Team,
+    Ticket,
+    after_seconds,
+)
+from approvals.selectors.votes import parties_of
+from approvals.services import actors
+from approvals.services.contract import Judgement, Submission, Submitted
+from approvals.services.grants import matching_grants
+from approvals.services.repeats import (
+    OPEN_STATES,
+    RepeatKeys,
+    earlier,
+    grants_disabled,
+    keys_of,
+    open_repeat,
+    require_same_arguments,
+    undelivered,
+)
+from approvals.services.tickets import view_of
+from approvals.services.waiting import waits_seconds
+
+NONCE_BYTES: Final = 32
 
 
 def submit(*, call: Submission, judgement: Judgement) -> Submitted:
-    raise NotImplementedError
+    """Pause a call: attach it to its open ticket, hand it its outcome, or open a ticket for it.
+
+    Raises IdempotencyKeyReused, PolicyDenied, KillSwitchOn, AuthorityChanged (judge again),
+    TooManyOpenTickets, PolicyInvalid or QuorumUnreachable (nobody could approve it).
+    """
+    if judgement.verdict.effect is Effect.DENY:
+        raise PolicyDenied(rule=judgement.verdict.rule)
+    if judgement.verdict.effect is Effect.ALLOW:
+        raise ValueError("a call that policy allows is no ticket")
+    if (call.waiting is Waiting.HELD) != (call.holder_id is not None):
+        raise ValueError("a held call names the process that holds it, and no other call does")
+    keys = keys_of(call)
+    with transaction.atomic(durable=True):
+        gate = transitions.gate_for_share()
+        _one_at_a_time(call)
+        require_same_arguments(call, keys)
+        found = _repeat(call, keys)
+        if found is not None:
+            return found
+        if gate.killed:
+            raise KillSwitchOn
+        if gate.epoch != judgement.epoch:
+            raise AuthorityChanged(epoch=gate.epoch)
+        try:
+            with transaction.atomic():
+                return _open(call, judgement, keys)
+        except IntegrityError:
+            # Somebody opened the same call between our look and our insert.
+            found = _repeat(call, keys)
+            if found is None:
+                raise
+            return found
+
+
+def _one_at_a_time(call: Submission) -> None:
+    """Let one submission of this agent in at a time, so that its open tickets can be counted."""
+    if connection.vendor == "postgresql":  # SQLite has one writer at a time anyway
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"agent:{call.agent_id}"]
+            )
+
+
+def _repeat(call: Submission, keys: RepeatKeys) -> Submitted | None:
+    actor = actors.agent(call.agent_id)
+    ticket = open_repeat(keys)
+    if ticket is not None:
+        transitions.count_request(ticket_id=ticket.pk, actor=actor)
+        transitions.attach_waiter(
+            ticket_id=ticket.pk,
+            waiting=call.waiting,
+            holder_id=call.holder_id,
+            waits_seconds=waits_seconds(call.waiting),
+            actor=actor,
+        )
+        return Submitted(ticket=view_of(ticket.pk), kind="attached")
+    if call.retry_of is not None:
+        return None
+    over = undelivered(keys)
+    if over is None:
+        return None
+    try:
+        transitions.mark_delivered(ticket_id=over.pk, actor=actor)
+    except StaleState:
+        return None  # another repeat got it
+    return Submitted(ticket=view_of(over.pk), kind="delivered")
+
+
+def _open(call: Submission, judgement: Judgement, keys: RepeatKeys) -> Submitted:
+    open_now = Ticket.objects.filter(agent_id=call.agent_id, state__in=OPEN_STATES)
+    if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
+        raise TooManyOpenTickets(limit=call.max_open_tickets)
+    groups, obligations = _who_decides(call, judgement.verdict.obligations)
+    ticket = _ticket(call, judgement, keys, obligations)
+    group_ids = [group.pk for group in groups]
+    if not grants_disabled(keys):
+        for grant_id in matching_grants(ticket, call.arguments):
+            opened = _open_by_grant(ticket, group_ids, grant_id, obligations)
+            if opened is not None:
+                return opened
+    _require_reachable(ticket, groups, obligations)
+    stored = transitions.open_pending(
+        ticket=ticket,
+        group_ids=group_ids,
+        actor=actors.agent(call.agent_id),
+        detail=_detail(ticket),
+    )
+    return Submitted(ticket=view_of(stored.pk), kind="opened")
+
+
+def _open_by_grant(
+    ticket: Ticket, group_ids: list[UUID], grant_id: UUID, obligations: Obligations
+) -> Submitted | None:
+    try:
+        with transaction.atomic():
+            stored = transitions.open_by_grant(
+                ticket=ticket,
+                group_ids=group_ids,
+                grant_id=grant_id,
+                execution_seconds=obligations.execution_seconds,
+                actor=actors.agent(ticket.agent_id),
+                detail=_detail(ticket),
+            )
+    except StaleState:
+        ticket.pk = None  # what was inserted is undone
+        ticket.execution_expires_at = None
+        return None  # its last use went to somebody else, or it was revoked
+    transaction.on_commit(lambda: ports.approved(stored.uid))
+    return Submitted(ticket=view_of(stored.pk), kind="by_grant")
+
+
+def _ticket(
+    call: Submission, judgement: Judgement, keys: RepeatKeys, obligations: Obligations
+) -> Ticket:
+    """The row as it will be inserted, bound to everything an approval is bound to."""
+    before = earlier(keys)
+    ticket = Ticket(
+        uid=uuid7(),
+        team_id=call.team_id,
+        agent_id=call.agent_id,
+        agent_name=call.agent_name[:120],
+        token_id=call.token_id,
+        person_id=call.person_id,
+        session_label=call.session_label[:200],
+        trace_id=call.trace_id[:32],
+        upstream_id=call.upstream_id,
+        upstream_name=call.upstream_name,
+        upstream_digest=call.upstream_digest,
+        tool_name=call.tool_name,
+        tool_digest=call.tool_digest,
+        arguments=seal("arguments", call.arguments),
+        tool_definition=(
+            seal("tool_definition", canonical_bytes(call.tool_definition))
+            if call.tool_definition is not None
+            else None
+        ),
+        agent_says=seal("agent_says", call.agent_says.encode()) if call.agent_says else None,
+        nonce=secrets.token_bytes(NONCE_BYTES),
+        policy_id=judgement.policy_version,
+        verdict=judgement.verdict.to_dict(),
+        obligations=obligations.to_dict(),
+        risk=_risk(call, obligations),
+        repeat_key=keys.call,
+        explicit_key=call.idempotency_key is not None,
+        arguments_key=keys.arguments,
+        possible_repeat_of=before,
+        retry_of=_retried(call),
+        approval_expires_at=after_seconds(obligations.approval_seconds),
+        waiting=call.waiting,
+        holder_id=call.holder_id,
+        grace_seconds=call.grace_seconds,
+        gate_epoch=judgement.epoch,
+        max_attempts=call.max_attempts,
+    )
+    if call.waiting is Waiting.HANDED_OVER:
+        ticket.waits_until = after_seconds(conf.handover_seconds())
+    ticket.digest = ticket_digest(ticket_binding(ticket, call.arguments))
+    return ticket
+
+
+def _retried(call: Submission) -> Ticket | None:
+    """The ticket that this one runs again: the same agent's, its outcome unknown."""
+    if call.retry_of is None:
+        return None
+    return Ticket.objects.get(
+        uid=call.retry_of, agent_id=call.agent_id, state=State.OUTCOME_UNKNOWN
+    )
+
+
+def _risk(call: Submission, obligations: Obligations) -> str:
+    definition: dict[str, JSON] = call.tool_definition or {}
+    annotations = definition.get("annotations")
+    table = argument_rows(call.arguments, definition.get("inputSchema"))
+    return risk_of(
+        annotations=annotations if isinstance(annotations, dict) else None,
+        annotations_trusted=call.annotations_trusted,
+        findings=table.findings,
+        obligations=obligations,
+    ).level
+
+
+def _who_decides(
+    call: Submission, obligations: Obligations
+) -> tuple[list[ReviewerGroup], Obligations]:
+    """The groups that decide, and the obligations that name them.
+
+    Raises PolicyInvalid for a group that is gone, QuorumUnreachable for a team without a group.
+    """
+    if not obligations.groups:
+        team = Team.objects.select_related("default_group").get(pk=call.team_id)
+        if team.default_group is None:
+            raise QuorumUnreachable(
+                f"team {team.slug} has no reviewer group, so nobody could approve this call"
+            )
+        group = team.default_group
+        return [group], _naming(obligations, (group.slug,))
+    groups = list(ReviewerGroup.objects.filter(slug__in=obligations.groups))
+    gone = set(obligations.groups) - {group.slug for group in groups}
+    if gone:
+        raise PolicyInvalid(f"the policy names {min(gone)!r}, which is no reviewer group")
+    return groups, obligations
+
+
+def _naming(obligations: Obligations, slugs: tuple[str, ...]) -> Obligations:
+    return Obligations(
+        groups=slugs,
+        quorum=obligations.quorum,
+        four_eyes=obligations.four_eyes,
+        reason_required=obligations.reason_required,
+        approval_seconds=obligations.approval_seconds,
+        execution_seconds=obligations.execution_seconds,
+    )
+
+
+def _require_reachable(
+    ticket: Ticket, groups: list[ReviewerGroup], obligations: Obligations
+) -> None:
+    """Ask nobody for what nobody could give; raises QuorumUnreachable."""
+    people = Person.objects.filter(
+        group_memberships__group__in=groups, accounts__is_active=True
+    ).values_list("pk", flat=True)
+    parties = parties_of(
+        ticket,
+        owner_now=ports.owner_of_agent(ticket.agent_id),
+        one_person=conf.one_person(),
+    )
+    if not reachable(set(people), obligations, barred(parties, obligations)):
+        raise QuorumUnreachable(
+            f"this call needs {obligations.quorum} of {', '.join(g.slug for g in groups)}, and"
+            " without the agent's owner there are fewer",
+            need=obligations.quorum,
+        )
+
+
+def _detail(ticket: Ticket) -> dict[str, JSON]:
+    return {
+        "digest": bytes(ticket.digest).hex(),
+        "policy": ticket.policy_id,
+        "epoch": ticket.gate_epoch,
+        "agent": str(ticket.agent_id),
+        "token": str(ticket.token_id) if ticket.token_id else None,
+        "repeat_of": ticket.possible_repeat_of_id,
+        "retry_of": ticket.retry_of_id,
+    }

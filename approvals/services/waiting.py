@@ -1,55 +1,156 @@
-"""Who still waits for a ticket: holders, handovers, withdrawals."""
+"""Who still waits for a ticket: holders and their leases, handovers, withdrawals, deliveries.
+
+A web process that holds requests open keeps one `Holder` lease alive. Everything an agent may
+do to its own ticket stands here; another agent's ticket does not exist for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import batched
+from typing import Final
 from uuid import UUID
 
-from approvals.domain.canonical import JSON
-from approvals.domain.policy import CallFacts
-from approvals.domain.quorum import Answer
-from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
-from approvals.models import User
-from approvals.services.contract import *  # noqa: F403
+from django.db import transaction
+
+from approvals import conf, ports, transitions
+from approvals.domain.errors import NotVisible, StaleState
+from approvals.domain.states import CANCELLABLE, TERMINAL, CancelReason, State, Waiting
+from approvals.models import DatabaseNow, Holder, Ticket, after_seconds
+from approvals.services import actors
+from approvals.services.contract import TicketView
+from approvals.services.tickets import locked, view_of
+
+PER_QUERY: Final = 500  # identifiers in one IN (…)
 
 
 def start_holder() -> UUID:
-    raise NotImplementedError
+    """Begin to hold requests open; the lease must be renewed."""
+    lease = after_seconds(conf.holder_lease_seconds())
+    return Holder.objects.create(lease_expires_at=lease).pk
 
 
 def renew_holder(holder_id: UUID) -> bool:
-    raise NotImplementedError
+    """Say again that this process holds its requests.
+
+    False: the lease had run out, so its tickets may count as left; start a new holder and attach
+    them again.
+    """
+    lease = after_seconds(conf.holder_lease_seconds())
+    living = Holder.objects.filter(pk=holder_id, lease_expires_at__gt=DatabaseNow())
+    return living.update(lease_expires_at=lease) == 1
 
 
 def stop_holder(holder_id: UUID) -> None:
-    raise NotImplementedError
+    """End the lease in good order: what it still holds counts as left from now on."""
+    Holder.objects.filter(pk=holder_id).update(lease_expires_at=DatabaseNow())
 
 
 def attach(
     *, uid: UUID, agent_id: UUID, waiting: Waiting, holder_id: UUID | None = None
 ) -> TicketView:
-    raise NotImplementedError
+    """Wait for a ticket again; one that is over is simply shown. Raises NotVisible."""
+    with transaction.atomic(durable=True):
+        ticket = _own(uid, agent_id)
+        if ticket.state not in TERMINAL:
+            transitions.attach_waiter(
+                ticket_id=ticket.pk,
+                waiting=waiting,
+                holder_id=holder_id,
+                waits_seconds=waits_seconds(waiting),
+                actor=actors.agent(agent_id),
+            )
+        return view_of(ticket.pk)
 
 
 def detach(*, uid: UUID, holder_id: UUID) -> None:
-    raise NotImplementedError
+    """The request that this process held was broken off; the grace period begins.
+
+    Nothing happens when somebody else waits for the ticket by now, or when it is over.
+    """
+    with transaction.atomic(durable=True):
+        ticket = Ticket.objects.filter(uid=uid).first()
+        if ticket is None or ticket.holder_id != holder_id or ticket.detached_at is not None:
+            return
+        try:
+            transitions.detach(ticket_id=ticket.pk, holder_id=holder_id, actor=actors.GATEWAY)
+        except StaleState:
+            return
 
 
 def hand_over(*, uid: UUID, holder_id: UUID | None = None) -> TicketView:
-    raise NotImplementedError
+    """The agent is told to come back with the ticket's id; the ticket waits for that a while.
+
+    Raises NotVisible; a ticket that is over is simply shown.
+    """
+    with transaction.atomic(durable=True):
+        ticket = locked(uid)
+        if ticket.state not in TERMINAL:
+            transitions.hand_over(
+                ticket_id=ticket.pk,
+                holder_id=holder_id,
+                waits_seconds=conf.handover_seconds(),
+                actor=actors.GATEWAY,
+            )
+        return view_of(ticket.pk)
 
 
-def withdraw(*, uid: UUID, agent_id: UUID) -> TicketView:
-    raise NotImplementedError
+def withdraw(*, uid: UUID, agent_id: UUID, holder_id: UUID | None = None) -> TicketView:
+    """The agent takes its call back: cancelled if nothing left yet, else asked to abort.
+
+    With `holder_id`, only while that process is the one that holds it: nothing is taken back
+    that another request waits for. A ticket that is over stays as it is. Raises NotVisible.
+    """
+    actor = actors.agent(agent_id)
+    with transaction.atomic(durable=True):
+        ticket = _own(uid, agent_id)
+        if holder_id is not None and ticket.holder_id != holder_id:
+            return view_of(ticket.pk)
+        if ticket.state in CANCELLABLE:
+            transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.WITHDRAWN, actor=actor)
+            transaction.on_commit(lambda: ports.ended(uid))
+        elif ticket.state == State.SENT and ticket.abort_requested_at is None:
+            transitions.request_abort(ticket_id=ticket.pk, actor=actor)
+        return view_of(ticket.pk)
 
 
 def view(*, uid: UUID, agent_id: UUID) -> TicketView:
-    raise NotImplementedError
+    """What this agent may be told about its ticket. Raises NotVisible."""
+    ticket = Ticket.objects.filter(uid=uid, agent_id=agent_id).values_list("pk", flat=True).first()
+    if ticket is None:
+        raise NotVisible(uid=str(uid))
+    return view_of(ticket)
 
 
 def states(uids: Collection[UUID]) -> dict[UUID, tuple[State, int]]:
-    raise NotImplementedError
+    """State and version of each of these tickets that exists."""
+    found: dict[UUID, tuple[State, int]] = {}
+    for some in batched(uids, PER_QUERY):
+        rows = Ticket.objects.filter(uid__in=some).values_list("uid", "state", "version")
+        found.update({uid: (State(state), version) for uid, state, version in rows})
+    return found
 
 
 def mark_delivered(uid: UUID) -> bool:
-    raise NotImplementedError
+    """An answer with the outcome was written out; False when one had been before."""
+    with transaction.atomic(durable=True):
+        ticket = Ticket.objects.filter(uid=uid).first()
+        if ticket is None or ticket.delivered_at is not None or ticket.state not in TERMINAL:
+            return False
+        try:
+            transitions.mark_delivered(ticket_id=ticket.pk, actor=actors.GATEWAY)
+        except StaleState:
+            return False
+        return True
+
+
+def waits_seconds(waiting: Waiting) -> float | None:
+    """How long a ticket waits for a waiter of this kind; None: until its deadlines."""
+    return conf.handover_seconds() if waiting is Waiting.HANDED_OVER else None
+
+
+def _own(uid: UUID, agent_id: UUID) -> Ticket:
+    ticket = locked(uid)
+    if ticket.agent_id != agent_id:
+        raise NotVisible(uid=str(uid))
+    return ticket

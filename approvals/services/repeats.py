@@ -1,0 +1,92 @@
+"""Recognising a call that was made before: keyed digests, and what a repeat finds.
+
+The keys are made with a secret of the installation, so that a stored key says nothing about the
+arguments that made it. Reads only; joins the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from approvals import conf
+from approvals.domain.canonical import canonical_bytes
+from approvals.domain.errors import IdempotencyKeyReused
+from approvals.domain.states import OPEN, CancelReason, State
+from approvals.models import Ticket, after_seconds
+from approvals.services.contract import Submission
+
+OPEN_STATES: Final = sorted(state.value for state in OPEN)
+# Nobody decided these and nothing ran: the repeat is the agent asking again.
+GIVEN_UP: Final = (CancelReason.AGENT_GONE.value, CancelReason.WITHDRAWN.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatKeys:
+    """`call` recognises a repeat; `arguments` whether its arguments are the same (32 bytes)."""
+
+    call: bytes
+    arguments: bytes
+
+
+def keys_of(call: Submission) -> RepeatKeys:
+    """The keys of a call: by the agent's own idempotency key, else by its arguments."""
+    arguments = _keyed(b"arguments", call.arguments)
+    named = (
+        {"arguments": arguments.hex()}
+        if call.idempotency_key is None
+        else {"key": call.idempotency_key}
+    )
+    scope = {
+        "agent": str(call.agent_id),
+        "person": str(call.person_id),
+        "upstream": str(call.upstream_id),
+        "tool": call.tool_name,
+    }
+    return RepeatKeys(
+        call=_keyed(b"call", canonical_bytes({**scope, **named})), arguments=arguments
+    )
+
+
+def require_same_arguments(call: Submission, keys: RepeatKeys) -> None:
+    """Refuse an idempotency key that stood for other arguments; raises IdempotencyKeyReused."""
+    if call.idempotency_key is None:
+        return
+    others = Ticket.objects.filter(repeat_key=keys.call).exclude(arguments_key=keys.arguments)
+    other = others.order_by("-id").values_list("pk", flat=True).first()
+    if other is not None:
+        raise IdempotencyKeyReused(ticket=other)
+
+
+def open_repeat(keys: RepeatKeys) -> Ticket | None:
+    """The ticket with this key that is not over yet; there is at most one."""
+    return Ticket.objects.filter(repeat_key=keys.call, state__in=OPEN_STATES).first()
+
+
+def undelivered(keys: RepeatKeys) -> Ticket | None:
+    """The newest ticket with this key, if its outcome is fresh and nobody has got it."""
+    newest = earlier(keys)
+    if newest is None or newest.ended_at is None or newest.delivered_at is not None:
+        return None
+    if newest.state == State.CANCELLED and newest.cancel_reason in GIVEN_UP:
+        return None
+    window = after_seconds(-conf.delivery_window_seconds())
+    return Ticket.objects.filter(pk=newest.pk, ended_at__gt=window).first()
+
+
+def earlier(keys: RepeatKeys) -> Ticket | None:
+    """The newest ticket with this key, whatever became of it."""
+    return Ticket.objects.filter(repeat_key=keys.call).order_by("-id").first()
+
+
+def grants_disabled(keys: RepeatKeys) -> bool:
+    """Whether an outcome of this very call is unknown and nobody has found out what it was."""
+    unknown = Ticket.objects.filter(
+        repeat_key=keys.call, state=State.OUTCOME_UNKNOWN, annotated_at__isnull=True
+    )
+    return unknown.exists()
+
+
+def _keyed(purpose: bytes, data: bytes) -> bytes:
+    return hmac.digest(conf.repeat_key(), purpose + b"\0" + data, "sha256")

@@ -1,0 +1,82 @@
+"""Reading one ticket inside a use case: under its lock, and as what its agent may be told."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from approvals import conf
+from approvals.audit.sealing import PayloadPurged, unseal
+from approvals.domain.errors import NotVisible
+from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
+from approvals.models import Payload, Ticket
+from approvals.selectors.votes import standing
+from approvals.services.contract import TicketView
+
+
+def locked(uid: UUID) -> Ticket:
+    """The ticket under its row lock, for the rest of the transaction; raises NotVisible."""
+    try:
+        return Ticket.objects.select_for_update().get(uid=uid)
+    except Ticket.DoesNotExist:
+        raise NotVisible(uid=str(uid)) from None
+
+
+def ticket_path(uid: UUID) -> str:
+    """Where people decide on the ticket, below the public address."""
+    return f"/tickets/{uid}/"
+
+
+def view_of(ticket_id: int) -> TicketView:
+    """What the ticket's agent may be told: a pure function of its rows, read now."""
+    ticket = Ticket.objects.select_related("result", "reason").get(pk=ticket_id)
+    votes = standing(ticket, one_person=conf.one_person())
+    result, purged = _result(ticket.result)
+    return TicketView(
+        uid=ticket.uid,
+        number=ticket.pk,
+        state=State(ticket.state),
+        revision=ticket.revision,
+        version=ticket.version,
+        agent_id=ticket.agent_id,
+        upstream_name=ticket.upstream_name,
+        tool_name=ticket.tool_name,
+        waiting=Waiting(ticket.waiting),
+        detached=ticket.detached_at is not None,
+        created_at=ticket.created_at,
+        approval_expires_at=ticket.approval_expires_at,
+        execution_expires_at=ticket.execution_expires_at,
+        decided_at=ticket.decided_at,
+        ended_at=ticket.ended_at,
+        have=votes.have,
+        need=votes.need,
+        groups=tuple(ticket.groups.order_by("name").values_list("name", flat=True)),
+        requests=ticket.requests,
+        cancel_reason=CancelReason(ticket.cancel_reason) if ticket.cancel_reason else None,
+        unknown_reason=UnknownReason(ticket.unknown_reason) if ticket.unknown_reason else None,
+        reason=_text(ticket.reason),
+        result=result,
+        result_purged=purged,
+        annotated=ticket.annotated_at is not None,
+        abort_requested=ticket.abort_requested_at is not None,
+        by_grant=ticket.grant_id is not None,
+        edited=False,
+        path=ticket_path(ticket.uid),
+    )
+
+
+def _result(payload: Payload | None) -> tuple[bytes | None, bool]:
+    if payload is None:
+        return None, False
+    try:
+        return unseal(payload), False
+    except PayloadPurged:
+        return None, True
+
+
+def _text(payload: Payload | None) -> str:
+    if payload is None:
+        return ""
+    try:
+        return unseal(payload).decode()
+    except PayloadPurged:
+        return ""
