@@ -7,11 +7,12 @@ An outcome is one of a few frozen kinds, read from a ticket or stated by the enf
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from mcpbridge.calls.strict_json import JSON, BadJson, parse
+from mcpbridge.calls.strict_json import JSON
 
 type Stage = Literal["deciding", "approved", "running"]
 
@@ -256,8 +257,8 @@ def _ended(ticket: TicketFacts, ref: TicketRef, sent_arguments: JSON) -> Outcome
             return ResultGone(succeeded=succeeded, ticket=ref)
         return NotSent(why=ticket.reason, ticket=ref)
     answer = _answer(ticket.result)
-    error = answer.get("error", answer)
-    if not succeeded and isinstance(error, dict) and "content" not in error:
+    error = None if succeeded else _error_in(answer)
+    if error is not None:
         code, message = error.get("code"), error.get("message")
         return UpstreamError(
             code=code if type(code) is int else 0,
@@ -268,11 +269,24 @@ def _ended(ticket: TicketFacts, ref: TicketRef, sent_arguments: JSON) -> Outcome
     return Executed(result=answer, ticket=ref, edited=ticket.edited, sent_arguments=sent_arguments)
 
 
+def _error_in(answer: dict[str, JSON]) -> dict[str, JSON] | None:
+    """The JSON-RPC error an answer is, bare or as its only member; a result is none."""
+    wrapped = answer.get("error")
+    if len(answer) == 1 and isinstance(wrapped, dict):
+        return wrapped
+    is_result = "content" in answer or "isError" in answer or "structuredContent" in answer
+    return None if is_result or "code" not in answer else answer
+
+
 def _answer(recorded: bytes) -> dict[str, JSON]:
-    """The recorded answer; one that cannot be read is told as it stands, never dropped."""
+    """The recorded answer; one that cannot be read is told as it stands, never dropped.
+
+    Read leniently: what an upstream was held to is settled before its answer is recorded, and an
+    agent is to get what was recorded, integers beyond 2^53 included.
+    """
     try:
-        value = parse(recorded, max_bytes=len(recorded))
-    except BadJson:
+        value: JSON = json.loads(recorded)
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value

@@ -275,6 +275,27 @@ def test_an_upstream_s_error_is_quoted_with_its_code():
     assert (odd.code, odd.message) == (0, "no message")
 
 
+@pytest.mark.parametrize(
+    ("recorded", "kind"),
+    [
+        (b'{"error":{"code":-1,"message":"m"}}', UpstreamError),
+        (b'{"code":-1,"message":"m"}', UpstreamError),
+        (b'{"error":{"code":1},"content":[],"isError":true}', Executed),
+        (b'{"isError":true}', Executed),
+        (b'{"structuredContent":{"code":1},"code":1}', Executed),
+        (b'{"error":"text"}', Executed),
+    ],
+)
+def test_a_result_that_speaks_of_errors_is_not_taken_for_a_protocol_error(recorded, kind):
+    assert type(outcome_of(View(state="failed", result=recorded))) is kind
+
+
+def test_a_recorded_result_reaches_the_agent_whatever_numbers_and_characters_it_holds():
+    raw = b'{"content":[],"structuredContent":{"id":1234567890123456789,"odd":"\\ud800"}}'
+    result = call_result(outcome_of(replace(DONE, result=raw)))
+    assert result["structuredContent"] == {"id": 1234567890123456789, "odd": "\ud800"}
+
+
 def test_a_recorded_answer_that_cannot_be_read_is_passed_on_as_text():
     result = call_result(outcome_of(replace(DONE, result=b"not json \xff")))
     assert result["content"][0]["text"] == "not json \ufffd"
