@@ -70,6 +70,7 @@ class Flight:
     id: int
     on_progress: OnProgress | None = None
     max_notifications: int = 1000
+    on_late: Callable[[ToolReply], None] | None = None
     departed: bool = False
     answering: bool = False
     notifications: int = field(default=0, init=False)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -116,12 +116,13 @@ class HttpSession(UpstreamSession):
         arguments: bytes,
         meta: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
+        on_late_reply: Callable[[ToolReply], None] | None = None,
         abort: asyncio.Event | None = None,
         timeouts: Timeouts | None = None,
         input_schema: Mapping[str, Any] | None = None,
     ) -> ToolReply:
         """Make one call, once (see UpstreamSession)."""
-        flight = Flight(next(self._ids), on_progress, self.spec.caps.notifications)
+        flight = Flight(next(self._ids), on_progress, self.spec.caps.notifications, on_late_reply)
         full_meta = envelope.request_meta(
             self.era,
             self.protocol_version,
@@ -188,13 +189,16 @@ class HttpSession(UpstreamSession):
                         {"requestId": flight.id, "reason": reason.value},
                     )
                 )
-            if self._on_late_reply is None:
+            if self._on_late_reply is None and flight.on_late is None:
                 return
             await asyncio.wait({task}, timeout=LATE_SECONDS)
             if task.done() and not task.cancelled() and task.exception() is None:
                 with contextlib.suppress(OutcomeUnknown):
                     reply = self._read_reply(task.result())
-                    self._on_late_reply(LateReply(self.spec.id, flight.id, reply))
+                    if flight.on_late is not None:
+                        flight.on_late(reply)
+                    if self._on_late_reply is not None:
+                        self._on_late_reply(LateReply(self.spec.id, flight.id, reply))
         finally:
             await stop(task)
 

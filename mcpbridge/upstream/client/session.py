@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcpbridge.upstream.client.flight import ExchangeFailed, Flight, OnProgress, wait_for_answer
@@ -71,6 +71,7 @@ class UpstreamSession(ABC):
         arguments: bytes,
         meta: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
+        on_late_reply: Callable[[ToolReply], None] | None = None,
         abort: asyncio.Event | None = None,
         timeouts: Timeouts | None = None,
         input_schema: Mapping[str, Any] | None = None,
@@ -78,7 +79,8 @@ class UpstreamSession(ABC):
         """Make one call, once. `arguments` are canonical JSON bytes and leave as they are.
 
         `meta` may hold trace context; its progress token is replaced by one of ours, which is sent
-        when `on_progress` is given. `input_schema` is the pinned schema, needed only for tools
+        when `on_progress` is given. `on_late_reply` gets an answer to this call that came after we had
+        given up. `input_schema` is the pinned schema, needed only for tools
         that mirror parameters in headers. Raises NothingSent or OutcomeUnknown.
         """
 

@@ -72,7 +72,7 @@ class StdioSession(UpstreamSession):
         self._on_late_reply = on_late_reply
         self._on_tools_changed = on_tools_changed
         self._flights: dict[int, tuple[Flight, asyncio.Future[Message]]] = {}
-        self._abandoned: dict[int, None] = {}
+        self._abandoned: dict[int, Flight] = {}
         self._gone = False
         self._listening = asyncio.create_task(self._listen())
 
@@ -145,12 +145,14 @@ class StdioSession(UpstreamSession):
         arguments: bytes,
         meta: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
+        on_late_reply: Callable[[ToolReply], None] | None = None,
         abort: asyncio.Event | None = None,
         timeouts: Timeouts | None = None,
         input_schema: Mapping[str, Any] | None = None,
     ) -> ToolReply:
         """Make one call, once (see UpstreamSession)."""
         flight = self._flight(on_progress)
+        flight.on_late = on_late_reply
         full_meta = envelope.request_meta(
             self.era,
             self.protocol_version,
@@ -229,12 +231,12 @@ class StdioSession(UpstreamSession):
         )
         await asyncio.wait({task}, timeout=VERDICT_SECONDS)
         if not task.done():
-            self._abandoned[flight.id] = None
+            self._abandoned[flight.id] = flight
             while len(self._abandoned) > MAX_ABANDONED:
                 self._abandoned.pop(next(iter(self._abandoned)))
             await stop(task)
         elif task.exception() is None:
-            self._late(flight.id, task.result())
+            self._late(flight, task.result())
         self._flights.pop(flight.id, None)
 
     async def _listen(self) -> None:
@@ -268,8 +270,7 @@ class StdioSession(UpstreamSession):
         if waiting is not None and not waiting[1].done():
             waiting[1].set_result(message)
         elif request_id in self._abandoned:
-            del self._abandoned[request_id]
-            self._late(request_id, message)
+            self._late(self._abandoned.pop(request_id), message)
 
     def _take_verdict(self, body: dict[str, Any]) -> None:
         self._gone = self._gone or body["ended"]
@@ -280,7 +281,7 @@ class StdioSession(UpstreamSession):
         if body["sent"] is not True:
             flight.departed = False
         if body["sent"] is True and body["reason"] == Unknown.ABORTED:
-            self._abandoned[flight.id] = None
+            self._abandoned[flight.id] = flight
         if not future.done():
             future.set_exception(ExchangeFailed(Unknown(body["reason"]), body["detail"]))
 
@@ -300,10 +301,13 @@ class StdioSession(UpstreamSession):
             if not future.done():
                 future.set_exception(failure)
 
-    def _late(self, request_id: int, message: Message) -> None:
-        if self._on_late_reply is not None:
-            with contextlib.suppress(MalformedMessage):
-                self._on_late_reply(LateReply(self.spec.id, request_id, tool_reply(message)))
+    def _late(self, flight: Flight, message: Message) -> None:
+        with contextlib.suppress(MalformedMessage):
+            reply = tool_reply(message)
+            if flight.on_late is not None:
+                flight.on_late(reply)
+            if self._on_late_reply is not None:
+                self._on_late_reply(LateReply(self.spec.id, flight.id, reply))
 
     def _fail_all(self, detail: str) -> None:
         for _, future in self._flights.values():
