@@ -19,7 +19,7 @@ def obligations_of(ticket: Ticket) -> Obligations:
 def votes_of(ticket: Ticket) -> list[Vote]:
     """Every vote on the ticket's current revision, oldest first."""
     decisions = Decision.objects.filter(ticket=ticket, revision=ticket.revision)
-    return _votes(decisions.order_by("created_at", "id"))
+    return as_votes(decisions.order_by("created_at", "id"))
 
 
 def eligible_people(ticket: Ticket) -> frozenset[UUID]:
@@ -62,7 +62,8 @@ def standing(ticket: Ticket, *, one_person: bool) -> Resolution:
     )
 
 
-def _votes(decisions: Iterable[Decision]) -> list[Vote]:
+def as_votes(decisions: Iterable[Decision]) -> list[Vote]:
+    """These rows as votes, in their order."""
     return [
         Vote(
             person=decision.person_id,

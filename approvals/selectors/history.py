@@ -1,0 +1,113 @@
+"""What happened before: a ticket's chain, its agent's last hour, the last call like it.
+
+Visibility stands inside every query: a person learns nothing here of tickets they may not see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet
+
+from approvals.audit import ticket_subject
+from approvals.domain.states import State
+from approvals.models import AuditEvent, Person, Ticket, after_seconds
+from approvals.selectors.visibility import sees_everything, tickets_visible_to
+
+HOUR: Final = 3600
+MONTH: Final = 30 * 24 * HOUR
+PAGE: Final = 100
+
+_APPROVED = Q(decided_at__isnull=False) & ~Q(state=State.REJECTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What the agent asked for in the last hour, and of this tool in the last thirty days."""
+
+    paused: int
+    approved: int
+    rejected: int
+    tool_approved: int
+    tool_rejected: int
+    tool_unknown: int
+
+
+def ticket_for(person: Person, uid: UUID) -> Ticket | None:
+    """The ticket with all that its page shows; None when hidden just as when absent."""
+    return (
+        tickets_visible_to(person)
+        .select_related(
+            "team",
+            "person",
+            "policy",
+            "arguments",
+            "tool_definition",
+            "agent_says",
+            "result",
+            "reason",
+            "annotation",
+            "possible_repeat_of",
+            "retry_of",
+        )
+        .filter(uid=uid)
+        .first()
+    )
+
+
+def timeline(ticket: Ticket) -> QuerySet[AuditEvent]:
+    """The ticket's audit chain, oldest first; for a ticket that the reader may see."""
+    return AuditEvent.objects.filter(subject=ticket_subject(ticket.uid)).order_by("seq")
+
+
+def last_approved_like(ticket: Ticket, person: Person) -> Ticket | None:
+    """The last call of the same agent to the same tool that was approved."""
+    like = tickets_visible_to(person).filter(
+        _APPROVED,
+        agent_id=ticket.agent_id,
+        upstream_id=ticket.upstream_id,
+        tool_name=ticket.tool_name,
+        pk__lt=ticket.pk,
+    )
+    return like.select_related("arguments").order_by("-pk").first()
+
+
+def agent_activity(ticket: Ticket, person: Person) -> Activity:
+    """How the agent has behaved, as far as this person may see it."""
+    mine = tickets_visible_to(person).filter(agent_id=ticket.agent_id)
+    hour = mine.filter(created_at__gte=after_seconds(-HOUR)).aggregate(
+        paused=Count("pk"),
+        approved=Count("pk", filter=_APPROVED),
+        rejected=Count("pk", filter=Q(state=State.REJECTED)),
+    )
+    tool = mine.filter(
+        upstream_id=ticket.upstream_id,
+        tool_name=ticket.tool_name,
+        created_at__gte=after_seconds(-MONTH),
+        pk__lt=ticket.pk,
+    ).aggregate(
+        tool_approved=Count("pk", filter=_APPROVED),
+        tool_rejected=Count("pk", filter=Q(state=State.REJECTED)),
+        tool_unknown=Count("pk", filter=Q(state=State.OUTCOME_UNKNOWN)),
+    )
+    return Activity(**hour, **tool)
+
+
+def audit_events(
+    person: Person, *, before: int | None = None, limit: int = PAGE, subject: str = ""
+) -> tuple[list[AuditEvent], int | None]:
+    """The record of everything, newest first, and the key of the page that follows.
+
+    For admins and auditors; anybody else reads the chains of the tickets they may see.
+    """
+    if not sees_everything(person):
+        return [], None
+    rows = AuditEvent.objects.all()
+    if subject:
+        rows = rows.filter(subject=subject)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.order_by("-pk")[: limit + 1])
+    return found[:limit], found[limit - 1].pk if len(found) > limit else None
