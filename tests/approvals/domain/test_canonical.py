@@ -153,6 +153,7 @@ def test_digests_are_equal_exactly_when_canonical_bytes_are(one, other):
 def test_a_digest_of_another_domain_is_another_digest():
     assert digest("ticket", {}) != digest("audit", {})
     assert len(digest("ticket", {})) == 32
+    assert digest_of_bytes("ticke", b"t{}") != digest_of_bytes("ticket", b"{}")
 
 
 @pytest.mark.parametrize("domain", ["", "Ticket", "a\0b", "a b", "x" * 65, "ticket\n"])
