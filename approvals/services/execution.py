@@ -116,16 +116,17 @@ def renew(claim: Claim) -> bool:
     return True
 
 
-def record_send(claim: Claim, *, tool_digest: bytes, upstream_digest: bytes) -> None:
+def record_send(claim: Claim, *, tool_digest: bytes, upstream_digest: bytes, epoch: int) -> None:
     """Commit that the call leaves now; only after this returns may its first byte be written.
 
-    `tool_digest` and `upstream_digest` are of what would really be sent, and where to. Raises
+    `tool_digest` and `upstream_digest` are of what would really be sent, and where to, read after
+    `epoch` was: at another epoch AuthorityChanged asks to read them again. Raises
     KillSwitchOn, PolicyDenied (today's policy denies it; cancelled), DigestMismatch (the tool or
     the upstream changed; cancelled), ApprovalNotLive, FenceLost, LeaseLost, AttemptsExhausted.
     """
     actor = actors.worker(claim.worker)
     with transaction.atomic(durable=True):
-        refusal = _send(claim, tool_digest, upstream_digest, actor)
+        refusal = _send(claim, tool_digest, upstream_digest, epoch, actor)
     if refusal is not None:
         raise refusal
 
@@ -231,13 +232,17 @@ def _approved_arguments(ticket: Ticket) -> bytes:
     return arguments
 
 
-def _send(claim: Claim, tool_digest: bytes, upstream_digest: bytes, actor: str) -> Refusal | None:
+def _send(
+    claim: Claim, tool_digest: bytes, upstream_digest: bytes, epoch: int, actor: str
+) -> Refusal | None:
     gate = transitions.gate_for_share()
     ticket = Ticket.objects.select_for_update().get(pk=claim.number)
     if ticket.state != State.CLAIMED or ticket.fence != claim.fence:
         return FenceLost(state=ticket.state)
     if gate.killed:
         return KillSwitchOn()
+    if gate.epoch != epoch:
+        return AuthorityChanged(epoch=gate.epoch)
     if not _judged_again(ticket, gate, actor):
         return PolicyDenied()
     drifted = (tool_digest, upstream_digest) != (claim.tool_digest, claim.upstream_digest)

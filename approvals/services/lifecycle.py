@@ -51,18 +51,20 @@ def cancel_tickets(
     *,
     reason: CancelReason,
     actor: str,
+    uid: UUID | None = None,
     token_id: UUID | None = None,
     agent_id: UUID | None = None,
     upstream_id: UUID | None = None,
     tool_name: str | None = None,
 ) -> int:
-    """Cancel what was not sent of one token, agent, upstream or tool; how many. Joins.
+    """Cancel what was not sent of one ticket, token, agent, upstream or tool; how many. Joins.
 
     With the kill switch or a revoked token, what was sent is asked to abort.
     """
     scope: dict[str, object] = {
         name: value
         for name, value in (
+            ("uid", uid),
             ("token_id", token_id),
             ("agent_id", agent_id),
             ("upstream_id", upstream_id),
@@ -71,7 +73,9 @@ def cancel_tickets(
         if value is not None
     }
     if not scope:
-        raise ValueError("say whose tickets to cancel: a token's, agent's, upstream's or tool's")
+        raise ValueError(
+            "say which tickets to cancel: one by its uid, or a token's, agent's, upstream's or tool's"
+        )
     with transaction.atomic():
         if reason in ABORTING:
             _abort(queues.in_flight().filter(**scope), actor)

@@ -92,8 +92,13 @@ def load_source(upstream_id: UUID) -> Source | None:
     return None
 
 
-def load_tool(upstream_id: UUID, tool_name: str) -> CatalogTool | None:
-    """One pinned tool as the rows stand now; None where it may not be called."""
+def load_tool(upstream_id: UUID, tool_name: str) -> tuple[int, CatalogTool | None]:
+    """The gate's epoch, and then one pinned tool; None where it may not be called."""
+    epoch = ledger.gate().epoch
+    return epoch, _load_tool(upstream_id, tool_name)
+
+
+def _load_tool(upstream_id: UUID, tool_name: str) -> CatalogTool | None:
     source = load_source(upstream_id)
     if source is None:
         return None

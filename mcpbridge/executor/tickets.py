@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,14 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 
 from mcpbridge import approvals_gateway as ledger
-from mcpbridge.approvals_gateway import CancelReason, Claim, Refusal, StaleState, UnknownReason
+from mcpbridge.approvals_gateway import (
+    AuthorityChanged,
+    CancelReason,
+    Claim,
+    Refusal,
+    StaleState,
+    UnknownReason,
+)
 from mcpbridge.catalog.catalog import CatalogTool, CatalogUnreadable, catalog
 from mcpbridge.catalog.snapshot import load_tool
 from mcpbridge.executor.lease import LeaseKeeper
@@ -38,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS: Final = 120.0  # how long an outcome is offered to a database that is away
 RETRY_SECONDS: Final = 0.5
+ROUNDS: Final = 5
 
 _REASONS: Final = {
     Unknown.TIMEOUT: UnknownReason.TIMEOUT,
@@ -71,48 +80,56 @@ async def _pass_on(stop: asyncio.Event, abort: asyncio.Event) -> None:
 
 
 async def _execute(claim: Claim, lease: LeaseKeeper) -> None:
-    prepared = await _prepare(claim)
-    if prepared is None or lease.abort.is_set():
+    for _ in range(ROUNDS):
+        prepared = await _prepare(claim)
+        if prepared is None or lease.abort.is_set():
+            return
+        try:
+            await in_database(
+                ledger.record_send,
+                claim,
+                tool_digest=prepared.tool.digest,
+                upstream_digest=prepared.tool.source.digest,
+                epoch=prepared.epoch,
+            )
+        except AuthorityChanged:
+            continue  # pins or upstreams may have changed as well: read them again
+        except Refusal as refusal:
+            _tell(claim, f"was not sent: {refusal.message}")
+            return
+        lease.sent()
+        await _settle(claim, await _send(claim, prepared, lease.abort))
         return
-    tool, session = prepared
-    try:
-        await in_database(
-            ledger.record_send,
-            claim,
-            tool_digest=tool.digest,
-            upstream_digest=tool.source.digest,
-        )
-    except Refusal as refusal:
-        logger.info(
-            "Ticket %d was not sent: %s",
-            claim.number,
-            refusal.message,
-            extra={"ticket": claim.uid},
-        )
-        return
-    lease.sent()
-    ended = await _send(claim, tool, session, lease.abort)
-    await _settle(claim, ended)
+    _tell(claim, "was not sent: authority kept changing")
 
 
-async def _prepare(claim: Claim) -> tuple[CatalogTool, UpstreamSession] | None:
-    """The tool as its rows stand now, and a session; None when the call cannot be made."""
-    tool = await in_database(load_tool, claim.upstream_id, claim.tool_name)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """The approved tool as its rows stood at `epoch`, and a session to call it in."""
+
+    epoch: int
+    tool: CatalogTool
+    session: UpstreamSession
+
+
+async def _prepare(claim: Claim) -> _Prepared | None:
+    """What the call needs; None when it cannot be made, which is then on record."""
+    epoch, tool = await in_database(load_tool, claim.upstream_id, claim.tool_name)
     if tool is None or not _is_the_approved(tool, claim):
         await in_database(_cancel_drifted, claim)
         return None
     try:
-        await catalog().ensure_fresh(tool.source, agent_id=claim.agent_id)
-        # Reading the list may have shown that the tool changed: look at the rows again.
-        tool = await in_database(load_tool, claim.upstream_id, claim.tool_name)
-        if tool is None or not _is_the_approved(tool, claim):
-            return None
-        return tool, await catalog().session(tool.source, agent_id=claim.agent_id)
-    except CatalogUnreadable as error:
+        if await catalog().ensure_fresh(tool.source, agent_id=claim.agent_id):
+            # The list had news, perhaps of this very tool.
+            epoch, tool = await in_database(load_tool, claim.upstream_id, claim.tool_name)
+            if tool is None or not _is_the_approved(tool, claim):
+                await in_database(_cancel_drifted, claim)
+                return None
+        session = await catalog().session(tool.source, agent_id=claim.agent_id)
+    except (CatalogUnreadable, UpstreamUnavailable) as error:
         await _settle(claim, Unsent(error.detail))
-    except UpstreamUnavailable as error:
-        await _settle(claim, Unsent(error.detail))
-    return None
+        return None
+    return _Prepared(epoch=epoch, tool=tool, session=session)
 
 
 def _is_the_approved(tool: CatalogTool, claim: Claim) -> bool:
@@ -128,9 +145,7 @@ def _cancel_drifted(claim: Claim) -> None:
         )
 
 
-async def _send(
-    claim: Claim, tool: CatalogTool, session: UpstreamSession, abort: asyncio.Event
-) -> Ended:
+async def _send(claim: Claim, prepared: _Prepared, abort: asyncio.Event) -> Ended:
     def keep(reply: Reply) -> None:
         task = asyncio.create_task(_keep_evidence(claim, reply))
         _background.add(task)
@@ -138,8 +153,8 @@ async def _send(
 
     try:
         return await make_call(
-            session,
-            tool,
+            prepared.session,
+            prepared.tool,
             arguments=claim.arguments,
             meta={},
             on_late_reply=keep,
@@ -152,6 +167,10 @@ async def _send(
     except Exception:
         logger.exception("A call broke off.", extra={"ticket": claim.uid})
         return Failure(Unknown.MALFORMED)
+
+
+def _tell(claim: Claim, what: str) -> None:
+    logger.info("Ticket %d %s", claim.number, what, extra={"ticket": claim.uid})
 
 
 async def _keep_evidence(claim: Claim, reply: Reply) -> None:

@@ -168,6 +168,7 @@ class TicketWalk:
             self.claim,
             tool_digest=self.claim.tool_digest,
             upstream_digest=self.claim.upstream_digest,
+            epoch=api.gate().epoch,
         )
         return self
 

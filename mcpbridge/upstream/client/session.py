@@ -79,9 +79,9 @@ class UpstreamSession(ABC):
         """Make one call, once. `arguments` are canonical JSON bytes and leave as they are.
 
         `meta` may hold trace context; its progress token is replaced by one of ours, which is sent
-        when `on_progress` is given. `on_late_reply` gets an answer to this call that came after we had
-        given up. `input_schema` is the pinned schema, needed only for tools
-        that mirror parameters in headers. Raises NothingSent or OutcomeUnknown.
+        when `on_progress` is given. `on_late_reply` gets an answer to this call that came after
+        we had given up. `input_schema` is the pinned schema, needed only for tools that mirror
+        parameters in headers. Raises NothingSent or OutcomeUnknown.
         """
 
     @abstractmethod
