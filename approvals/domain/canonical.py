@@ -165,17 +165,6 @@ def digest(domain: str, value: JSON) -> bytes:
     return digest_of_bytes(domain, canonical_bytes(value))
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentsDigest:
-    """What remains of the argument bytes once their payload has been purged."""
-
-    sha256: bytes
-
-    def __post_init__(self) -> None:
-        if len(self.sha256) != hashlib.sha256().digest_size:
-            raise ValueError("an arguments digest has 32 bytes")
-
-
 def arguments_digest(arguments: bytes) -> bytes:
     """The digest (32 bytes) of the exact argument bytes that are shown and later sent."""
     return digest_of_bytes("arguments", arguments)
@@ -185,8 +174,8 @@ def arguments_digest(arguments: bytes) -> bytes:
 class TicketBinding:
     """Everything an approval is bound to; one other value in any field is another ticket.
 
-    The argument bytes enter by their digest, so that a binding can still be checked after
-    the arguments themselves have been purged (`ArgumentsDigest`).
+    `arguments` are the exact canonical bytes that are shown and later sent. They enter by a digest
+    of their own, so that megabytes are hashed and never spelled out again.
     """
 
     format: int = TICKET_FORMAT
@@ -199,21 +188,17 @@ class TicketBinding:
     upstream_config_digest: bytes
     tool: str
     tool_digest: bytes
-    arguments: bytes | ArgumentsDigest
+    arguments: bytes
     obligations: dict[str, JSON]
 
 
 def ticket_digest(binding: TicketBinding) -> bytes:
     """The digest (32 bytes) that seen_digest, signatures and the send guard all use."""
-    arguments = binding.arguments
-    sealed = (
-        arguments.sha256 if isinstance(arguments, ArgumentsDigest) else arguments_digest(arguments)
-    )
     return digest(
         "ticket",
         {
             "agent": binding.agent,
-            "arguments": sealed.hex(),
+            "arguments": arguments_digest(binding.arguments).hex(),
             "format": binding.format,
             "nonce": binding.nonce.hex(),
             "obligations": binding.obligations,

@@ -16,15 +16,11 @@ class State(StrEnum):
     CLAIMED = "claimed"  # one executor holds the lease; nothing has left
     SENT = "sent"  # committed before the first byte; bytes may have left
     SUCCEEDED = "succeeded"  # the upstream answered with a result
-    FAILED = (
-        "failed"  # it certainly did not run, or the upstream answered with an error
-    )
+    FAILED = "failed"  # it certainly did not run, or the upstream answered with an error
     REJECTED = "rejected"  # a reviewer said no
     EXPIRED = "expired"  # a deadline passed before anything left
     CANCELLED = "cancelled"  # withdrawn before anything left; see CancelReason
-    OUTCOME_UNKNOWN = (
-        "outcome_unknown"  # bytes may have left and no proof of the outcome came back
-    )
+    OUTCOME_UNKNOWN = "outcome_unknown"  # bytes may have left and no proof of the outcome came back
 
 
 OPEN = frozenset({State.PENDING, State.APPROVED, State.CLAIMED, State.SENT})
@@ -40,9 +36,7 @@ class CancelReason(StrEnum):
     OWNER = "owner"  # the agent's owner withdrew it
     OPERATOR = "operator"  # an operator withdrew it
     KILL_SWITCH = "kill_switch"  # everything was stopped
-    APPROVAL_REVOKED = (
-        "approval_revoked"  # a reviewer took the approval back before sending
-    )
+    APPROVAL_REVOKED = "approval_revoked"  # a reviewer took the approval back before sending
     GRANT_REVOKED = "grant_revoked"  # the standing permission behind it was revoked
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 (a reason, not a secret)
     DRIFT = "drift"  # the tool's definition or its upstream changed
