@@ -49,19 +49,16 @@ class Hold:
         return self.with_progress if has_progress_token else self.without_progress
 
 
-# Clients that give up sooner than most, by the name they declare in lower case.
-KNOWN_CLIENTS: Final[Mapping[str, Hold]] = {
-    "openai-agents-mcp": Hold(without_progress=4.0, with_progress=4.0),
-    "openai-agents": Hold(without_progress=4.0, with_progress=4.0),
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldLimits:
-    """Hold limits by client name, and how often a held client hears of progress."""
+    """Hold limits by client name in lower case, and how often a held client hears of progress.
+
+    No name is built in: many clients declare their library's name instead of their own. One that
+    gives up within seconds gets a shorter hold at its agent.
+    """
 
     default: Hold = Hold()
-    by_client: Mapping[str, Hold] = field(default_factory=lambda: KNOWN_CLIENTS)
+    by_client: Mapping[str, Hold] = field(default_factory=dict)
     first_progress: float = 0.0
     progress_every: float = 10.0
 
