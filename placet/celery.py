@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
+from celery.signals import setup_logging
 
 from placet.logs import TICKET
 
@@ -22,6 +23,11 @@ class CorrelatedTask(Task):  # type: ignore[type-arg]  # Celery's Task takes no 
             return super().__call__(*args, **kwargs)
         finally:
             TICKET.reset(token)
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Celery leaves logging alone where somebody listens; Django's settings decide its form."""
 
 
 app = Celery("placet", task_cls=CorrelatedTask)

@@ -5,24 +5,17 @@ Knows paths and scope types; knows nothing of what the applications do.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import OriginValidator
+from channels.security.websocket import OriginValidator, WebsocketDenier
 from django.conf import settings
+from django.urls import re_path
 
 from approvals.routing import websocket_urlpatterns
 from mcpbridge.server import app
+from placet.asgi_types import Application, Receive, Scope, Send
+from placet.edge import bounded
 from placet.logs import TRACE, trace_id
-
-type Scope = MutableMapping[str, Any]
-type Message = MutableMapping[str, Any]
-type Receive = Callable[[], Awaitable[Message]]
-type Send = Callable[[Message], Awaitable[None]]
-# Servers, Django and Channels each type these their own way.
-type Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 AGENT_PATHS = ("/mcp", "/.well-known/oauth-protected-resource")
 
@@ -34,11 +27,11 @@ def is_agent_path(path: str) -> bool:
 
 def build_application(pages: Application) -> Application:
     """The dispatcher over `pages` (Django), the agents' face and the browsers' sockets."""
-    sockets = OriginValidator(
-        AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), list(settings.ENV.origins)
-    )
-
+    # Without the last route an unknown path would be an exception with a traceback in the log.
+    routes = URLRouter([*websocket_urlpatterns, re_path("", WebsocketDenier.as_asgi())])
+    sockets = OriginValidator(AuthMiddlewareStack(routes), list(settings.ENV.origins))
     agents: Application = app.application
+    browsers = bounded(pages, limit=settings.ENV.max_body_bytes)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the connection to the application that it is for."""
@@ -51,7 +44,7 @@ def build_application(pages: Application) -> Application:
         elif is_agent_path(scope["path"]):
             await agents(scope, receive, send)
         else:
-            await pages(scope, receive, send)
+            await browsers(scope, receive, send)
 
     return application
 

@@ -16,11 +16,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from approvals import api
-from placet import metrics
+from placet import heartbeats, metrics
 
 BROKER_TIMEOUT = 1.0  # seconds
-WORKER_SEEN = 12  # seconds
 
 
 @never_cache
@@ -36,7 +34,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 with the database; says `degraded` and which part is not seen."""
     parts = {"database": database_answers(), "broker": broker_answers(), "worker": False}
     if parts["database"]:
-        parts["worker"] = api.seen("worker", WORKER_SEEN)
+        parts["worker"] = heartbeats.seen("worker")
     status = "ready" if all(parts.values()) else "degraded" if parts["database"] else "unavailable"
     missing = [name for name, seen in parts.items() if not seen]
     return JsonResponse(

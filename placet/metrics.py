@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from approvals import api
+from placet import heartbeats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,16 +17,15 @@ class RowCollector:
     """Reads the rows when a scrape asks."""
 
     def collect(self) -> Iterator[Metric]:
-        """One family per figure; a figure that is a mapping gets one sample per key."""
+        """The ledger's figures, one gauge each, and the workers' signs of life."""
         for name, figure in sorted(api.ledger_figures().items()):
-            samples = figure if isinstance(figure, dict) else {"": figure}
-            labels = ["of"] if isinstance(figure, dict) else []
-            family = GaugeMetricFamily(
-                f"placet_{name}", f"{name.replace('_', ' ')}.", labels=labels
-            )
-            for label, value in samples.items():
-                family.add_metric([str(label)] if labels else [], float(value))
-            yield family
+            yield GaugeMetricFamily(f"placet_{name}", name.replace("_", " "), value=figure)
+        workers = GaugeMetricFamily(
+            "placet_worker_last_seen_seconds", "Age of a worker's sign of life.", labels=["worker"]
+        )
+        for name, age in sorted(heartbeats.ages("worker").items()):
+            workers.add_metric([name], age)
+        yield workers
 
 
 def render() -> bytes:

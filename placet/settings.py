@@ -260,6 +260,7 @@ APPROVALS_REPEAT_KEY = ENV.keys.derive("repeat")
 APPROVALS_PORTS: dict[str, str | list[str]] = {
     "approved": "mcpbridge.dispatch.approved",
     "ended": "mcpbridge.dispatch.ended",
+    "heartbeat": "placet.heartbeats.record",
     "owner_of_agent": "mcpbridge.dispatch.owner_of_agent",
     "checkpoint_sources": ["mcpbridge.dispatch.call_leaves"],
 }

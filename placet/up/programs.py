@@ -35,7 +35,7 @@ def worker(threads: int) -> Program:
     return Program(
         name="worker",
         argv=(
-            *(sys.executable, "-m", "celery", "--app", "placet.celery", "worker"),
+            *(sys.executable, "-m", "celery", "--quiet", "--app", "placet.celery", "worker"),
             *("--pool", "threads", "--concurrency", str(threads)),
             *("--without-mingle", "--without-gossip", "--without-heartbeat"),
         ),
@@ -48,7 +48,7 @@ def beat(schedule: Path) -> Program:
     return Program(
         name="beat",
         argv=(
-            *(sys.executable, "-m", "celery", "--app", "placet.celery", "beat"),
+            *(sys.executable, "-m", "celery", "--quiet", "--app", "placet.celery", "beat"),
             *("--schedule", str(schedule), "--pidfile", ""),
         ),
     )
