@@ -23,7 +23,7 @@ from mcpbridge.calls.principal import Principal
 from mcpbridge.models import AgentToken
 from mcpbridge.server.wire import Headers, Refused, header
 
-SCOPE: Final = "mcp:tools"
+SCOPE: Final = "mcp"
 METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{16,512})\Z")
 _REMEMBERED: Final = 10_000

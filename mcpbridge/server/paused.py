@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from mcpbridge import conf
 from mcpbridge.approvals_gateway import NotVisible, TicketView
 from mcpbridge.calls.outcome import Outcome, Unavailable, outcome_of
@@ -98,7 +100,7 @@ class PausedCalls:
                 self._waiters, waiter, exchange, ticket=ticket, style=style, report=report
             )
             if not view.is_over:
-                view = await self._handed_over(waiter)
+                view = await self._handed_over(waiter, view)
         except (asyncio.CancelledError, AgentLeft):
             self._let_go(waiter, exchange, kind=kind, client=client)
             raise
@@ -110,12 +112,16 @@ class PausedCalls:
             exchange.on_written(self._delivered(view.uid))
         return outcome_of(view, public_url=conf.public_url())
 
-    async def _handed_over(self, waiter: Waiter) -> TicketView:
+    async def _handed_over(self, waiter: Waiter, last: TicketView) -> TicketView:
         """The agent is told to come back: from now on the ticket waits without a holder."""
-        return await settled(
-            in_database(self._waiters.ledger.hand_over, uid=waiter.uid),
-            otherwise=lambda _done: None,
-        )
+        try:
+            return await settled(
+                in_database(self._waiters.ledger.hand_over, uid=waiter.uid),
+                otherwise=lambda _done: None,
+            )
+        except DatabaseError:
+            self._waiters.insist(self._waiters.ledger.hand_over, uid=waiter.uid)
+            return last
 
     def _let_go(
         self, waiter: Waiter, exchange: Exchange, *, kind: Kind, client: ClientDeclaration
