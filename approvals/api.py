@@ -77,14 +77,8 @@ from approvals.services.execution import (
     abort_wanted,
     claim,
     executable,
-    fail_unsent,
-    late_answer,
     record_send,
     renew,
-    settle_failed,
-    settle_succeeded,
-    settle_unknown,
-    wind_up,
 )
 from approvals.services.figures import (
     heartbeat,
@@ -123,6 +117,14 @@ from approvals.services.policies import (
 )
 from approvals.services.sealing import (
     seal,
+)
+from approvals.services.settling import (
+    fail_unsent,
+    late_answer,
+    settle_failed,
+    settle_succeeded,
+    settle_unknown,
+    wind_up,
 )
 from approvals.services.submission import (
     submit,

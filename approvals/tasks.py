@@ -117,7 +117,7 @@ def start_housekeeping(**kwargs: Any) -> None:
 @worker_shutdown.connect
 def stop_housekeeping(**kwargs: Any) -> None:
     """The worker ends in good order."""
-    global _housekeeper  # noqa: PLW0603 (one per worker process)
+    global _housekeeper
     with _lock:
         housekeeper, _housekeeper = _housekeeper, None
     if housekeeper is not None:

@@ -1,104 +1,43 @@
 """What people do to a ticket: vote, take a vote back, revoke, cancel, find out what happened.
 
-A vote is an appended fact. The resolution is a pure function over all votes on this revision;
-whoever completes it moves the ticket in the same transaction. The gate is locked before the
-ticket, the ticket before anything is read of it.
+The gate is locked before the ticket, the ticket before anything is read of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
-from approvals import conf, ports, transitions
+from approvals import ports, transitions
 from approvals.audit.sealing import seal
 from approvals.domain.canonical import canonical_bytes
 from approvals.domain.errors import (
     AlreadyDecided,
-    AlreadyVoted,
     EvidenceRequired,
-    Expired,
-    KillSwitchOn,
     NotAnnotatable,
     NotEligible,
-    NotVisible,
-    NoVoteToWithdraw,
-    ReasonRequired,
-    ReasonTooLong,
     RevokeTooLate,
-    StaleDigest,
     StaleState,
 )
-from approvals.domain.quorum import Answer, resolve, why_not
 from approvals.domain.states import CANCELLABLE, CancelReason, State
-from approvals.models import DatabaseNow, Decision, Gate, Payload, Ticket, User
-from approvals.selectors.visibility import may_see
-from approvals.selectors.votes import (
-    eligible_people,
-    obligations_of,
-    parties_of,
-    votes_of,
-)
+from approvals.models import Ticket, User
+from approvals.selectors.votes import eligible_people
 from approvals.services import actors
-from approvals.services.contract import Decided, DecidedKind, TicketView
-from approvals.services.tickets import locked, view_of
+from approvals.services.contract import TicketView
+from approvals.services.tickets import view_of, visible
+from approvals.services.voting import decide, withdraw_vote, words_of
 
-MAX_REASON: Final = 2000  # characters
-MAX_NONCE: Final = 64
 EXECUTABLE: Final = (State.APPROVED, State.CLAIMED)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
-    """One person's vote as it arrived."""
-
-    user: User
-    answer: Answer
-    seen_digest: bytes
-    words: str
-    nonce: str
-
-
-def decide(
-    *, uid: UUID, user: User, verdict: Answer, seen_digest: bytes, reason: str, nonce: str
-) -> Decided:
-    """Count one person's vote, and move the ticket when that completes the answer.
-
-    Sending the same vote again with the same nonce is answered as it was the first time. Raises
-    NotVisible, NotEligible, OwnerMayNotApprove, FourEyes, AlreadyDecided, AlreadyVoted, Expired,
-    StaleDigest, ReasonRequired, ReasonTooLong, KillSwitchOn (for an approval).
-    """
-    answer = Answer(verdict)
-    if answer is Answer.WITHDRAW:
-        raise ValueError("a vote is taken back with withdraw_vote")
-    _require_nonce(nonce)
-    ballot = Ballot(
-        user=user, answer=answer, seen_digest=seen_digest, words=_reason(reason), nonce=nonce
-    )
-    try:
-        return _decide(uid, ballot)
-    except StaleState:
-        # The time to decide ran out between our look and our write: look again.
-        return _decide(uid, ballot)
-
-
-def withdraw_vote(*, uid: UUID, user: User, nonce: str) -> TicketView:
-    """Take back the vote that still counts. Raises NotVisible, AlreadyDecided, NoVoteToWithdraw."""
-    _require_nonce(nonce)
-    with transaction.atomic(durable=True):
-        transitions.gate_for_share()
-        ticket = _visible(uid, user)
-        if Decision.objects.filter(ticket=ticket, user=user, nonce=nonce).exists():
-            return view_of(ticket.pk)
-        _require_pending(ticket)
-        mine = [vote for vote in votes_of(ticket) if vote.person == user.person_id]
-        if not mine or mine[-1].answer is Answer.WITHDRAW:
-            raise NoVoteToWithdraw
-        _append(ticket, user, Answer.WITHDRAW, bytes(ticket.digest), None, nonce)
-        return view_of(ticket.pk)
+__all__ = [
+    "annotate_unknown",
+    "cancel_by_person",
+    "decide",
+    "revoke_approval",
+    "withdraw_vote",
+]
 
 
 def revoke_approval(*, uid: UUID, user: User) -> TicketView:
@@ -110,7 +49,7 @@ def revoke_approval(*, uid: UUID, user: User) -> TicketView:
     actor = actors.person(user.person_id)
     with transaction.atomic(durable=True):
         transitions.gate_for_share()
-        ticket = _visible(uid, user)
+        ticket = visible(uid, user)
         _require_standing(ticket, user)
         if ticket.state == State.PENDING:
             raise StaleState("This ticket is not approved, so there is nothing to revoke.")
@@ -130,7 +69,7 @@ def cancel_by_person(*, uid: UUID, user: User) -> TicketView:
     actor = actors.person(user.person_id)
     with transaction.atomic(durable=True):
         transitions.gate_for_share()
-        ticket = _visible(uid, user)
+        ticket = visible(uid, user)
         owns = user.person_id in _owners(ticket)
         if not owns:
             _require_standing(ticket, user)
@@ -156,11 +95,11 @@ def annotate_unknown(*, uid: UUID, user: User, ran: bool | None, evidence: str) 
     the ticket, or an admin. Raises NotVisible, NotEligible, NotAnnotatable, EvidenceRequired,
     ReasonTooLong.
     """
-    words = _reason(evidence)
+    words = words_of(evidence)
     if not words:
         raise EvidenceRequired
     with transaction.atomic(durable=True):
-        ticket = _visible(uid, user)
+        ticket = visible(uid, user)
         if user.person_id not in _owners(ticket):
             _require_standing(ticket, user)
         if ticket.state != State.OUTCOME_UNKNOWN:
@@ -174,163 +113,12 @@ def annotate_unknown(*, uid: UUID, user: User, ran: bool | None, evidence: str) 
         return view_of(ticket.pk)
 
 
-def _decide(uid: UUID, ballot: Ballot) -> Decided:
-    with transaction.atomic(durable=True):
-        gate = transitions.gate_for_share()
-        ticket = _visible(uid, ballot.user)
-        before = _answered(ticket, ballot)
-        if before is not None:
-            return before
-        if not _overdue(ticket):
-            _require_vote(ticket, ballot, gate)
-            return _vote(ticket, ballot)
-        transitions.expire(ticket_id=ticket.pk, actor=actors.person(ballot.user.person_id))
-        transaction.on_commit(lambda: ports.ended(uid))
-    raise Expired(uid=str(uid))
-
-
-def _vote(ticket: Ticket, ballot: Ballot) -> Decided:
-    """Append the vote; approve or reject the ticket when the votes now say so."""
-    user = ballot.user
-    reason = seal("reason", ballot.words.encode()) if ballot.words else None
-    _append(ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce)
-    obligations = obligations_of(ticket)
-    votes = resolve(
-        votes_of(ticket),
-        obligations=obligations,
-        digest=bytes(ticket.digest),
-        eligible=eligible_people(ticket),
-        parties=parties_of(
-            ticket,
-            owner_now=ports.owner_of_agent(ticket.agent_id),
-            one_person=conf.one_person(),
-        ),
-    )
-    actor = actors.person(user.person_id)
-    kind: DecidedKind = "counted"
-    if votes.state == "rejected":
-        transitions.reject(
-            ticket_id=ticket.pk,
-            revision=ticket.revision,
-            digest=bytes(ticket.digest),
-            reason_payload_id=reason.pk if reason else None,
-            actor=actor,
-        )
-        transaction.on_commit(lambda: ports.ended(ticket.uid))
-        kind = "rejected"
-    elif votes.state == "approved":
-        transitions.approve(
-            ticket_id=ticket.pk,
-            revision=ticket.revision,
-            digest=bytes(ticket.digest),
-            execution_seconds=obligations.execution_seconds,
-            actor=actor,
-            detail={"approved_by": [str(person) for person in votes.approved_by]},
-        )
-        transaction.on_commit(lambda: ports.approved(ticket.uid))
-        kind = "approved"
-    return Decided(ticket=view_of(ticket.pk), kind=kind)
-
-
-def _append(
-    ticket: Ticket,
-    user: User,
-    answer: Answer,
-    seen_digest: bytes,
-    reason: Payload | None,
-    nonce: str,
-) -> None:
-    decision = Decision.objects.create(
-        ticket=ticket,
-        revision=ticket.revision,
-        person_id=user.person_id,
-        user=user,
-        verdict=answer.value,
-        seen_digest=seen_digest,
-        reason=reason,
-        nonce=nonce,
-    )
-    transitions.record_vote(
-        ticket_id=ticket.pk, decision=decision, actor=actors.person(user.person_id)
-    )
-
-
-def _answered(ticket: Ticket, ballot: Ballot) -> Decided | None:
-    """The answer to a request that was made before."""
-    before = Decision.objects.filter(ticket=ticket, user=ballot.user, nonce=ballot.nonce).first()
-    if before is None:
-        return None
-    if before.verdict != ballot.answer:
-        raise AlreadyVoted(verdict=before.verdict)
-    return Decided(ticket=view_of(ticket.pk), kind="repeated")
-
-
-def _require_vote(ticket: Ticket, ballot: Ballot, gate: Gate) -> None:
-    _require_pending(ticket)
-    if ballot.seen_digest != bytes(ticket.digest):
-        raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
-    answer = ballot.answer
-    obligations = obligations_of(ticket)
-    refusal = why_not(
-        ballot.user.person_id,
-        answer,
-        votes=votes_of(ticket),
-        obligations=obligations,
-        digest=bytes(ticket.digest),
-        eligible=eligible_people(ticket),
-        parties=parties_of(
-            ticket,
-            owner_now=ports.owner_of_agent(ticket.agent_id) if answer is Answer.APPROVE else None,
-            one_person=conf.one_person(),
-        ),
-    )
-    if refusal is not None:
-        raise refusal
-    if obligations.reason_required and not ballot.words:
-        raise ReasonRequired
-    if answer is Answer.APPROVE and gate.killed:
-        raise KillSwitchOn
-
-
-def _require_pending(ticket: Ticket) -> None:
-    if ticket.state != State.PENDING:
-        raise AlreadyDecided(state=ticket.state, version=ticket.version)
-
-
 def _require_standing(ticket: Ticket, user: User) -> None:
     """Refuse anybody who neither may vote on the ticket nor is an admin."""
     if not user.person.is_admin and user.person_id not in eligible_people(ticket):
         raise NotEligible
 
 
-def _visible(uid: UUID, user: User) -> Ticket:
-    if not user.is_active:
-        raise NotVisible(uid=str(uid))
-    ticket = locked(uid)
-    if not may_see(user.person, ticket):
-        raise NotVisible(uid=str(uid))
-    return ticket
-
-
 def _owners(ticket: Ticket) -> set[UUID]:
     owner_now = ports.owner_of_agent(ticket.agent_id)
     return {ticket.person_id} | ({owner_now} if owner_now else set())
-
-
-def _overdue(ticket: Ticket) -> bool:
-    late = Ticket.objects.filter(
-        pk=ticket.pk, state=State.PENDING, approval_expires_at__lte=DatabaseNow()
-    )
-    return late.exists()
-
-
-def _reason(text: str) -> str:
-    words = text.strip()
-    if len(words) > MAX_REASON:
-        raise ReasonTooLong(most=MAX_REASON)
-    return words
-
-
-def _require_nonce(nonce: str) -> None:
-    if not 0 < len(nonce) <= MAX_NONCE:
-        raise ValueError(f"a nonce has 1..{MAX_NONCE} characters")

@@ -1,14 +1,12 @@
-"""Executing what was approved: claim, send, settle. Called by executors only.
+"""Executing what was approved: claim and send. Called by executors only.
 
 A claim is authority for a while; the send is committed before the first byte leaves, in a
-transaction that saw the gate, the digest and the approval. Every answer that comes too late is
-kept as evidence and changes nothing.
+transaction that saw the gate, the digest and the approval. How it ends stands in `settling`.
 """
 
 from __future__ import annotations
 
 import hmac
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -30,15 +28,13 @@ from approvals.domain.errors import (
     StaleState,
 )
 from approvals.domain.policy import CallFacts
-from approvals.domain.states import TERMINAL, CancelReason, State, UnknownReason
+from approvals.domain.states import CancelReason, State
 from approvals.domain.verdicts import Effect
 from approvals.models import DatabaseNow, Gate, Ticket
 from approvals.selectors.queues import executable_tickets
 from approvals.services import actors
 from approvals.services.contract import Claim
 from approvals.services.policies import verdict_under
-
-ENDED_UNSENT: Final = (State.REJECTED, State.EXPIRED, State.CANCELLED)
 
 
 def executable(limit: int = 20) -> list[UUID]:
@@ -76,7 +72,12 @@ def claim(*, uid: UUID, worker: str) -> Claim | None:
         try:
             arguments = _approved_arguments(ticket)
         except DigestMismatch as refusal:
-            _fail_unsent(ticket.pk, fence, refusal.message, actor)
+            transitions.fail_unsent(
+                ticket_id=ticket.pk,
+                fence=fence,
+                reason_payload_id=seal("reason", refusal.message.encode()).pk,
+                actor=actor,
+            )
             return None
         fresh = Ticket.objects.get(pk=ticket.pk)
         if fresh.execution_expires_at is None:
@@ -131,74 +132,11 @@ def record_send(claim: Claim, *, tool_digest: bytes, upstream_digest: bytes, epo
         raise refusal
 
 
-def settle_succeeded(claim: Claim, result: bytes) -> None:
-    """The upstream answered with a result (its exact JSON). Raises StaleState when too late."""
-    _settle_sent(claim, State.SUCCEEDED, result)
-
-
-def settle_failed(claim: Claim, error: bytes) -> None:
-    """The upstream answered with an error (its exact JSON). Raises StaleState when too late."""
-    _settle_sent(claim, State.FAILED, error)
-
-
-def settle_unknown(claim: Claim, reason: UnknownReason) -> None:
-    """Bytes may have left and no proof of the outcome came back. Raises StaleState."""
-    with transaction.atomic(durable=True):
-        transitions.unknown(
-            ticket_id=claim.number,
-            fence=claim.fence,
-            reason=reason,
-            actor=actors.worker(claim.worker),
-        )
-
-
-def fail_unsent(claim: Claim, why: str) -> None:
-    """It certainly did not run: nothing was sent, or provably no byte left. Raises StaleState."""
-    actor = actors.worker(claim.worker)
-    with transaction.atomic(durable=True):
-        ticket = Ticket.objects.select_for_update().get(pk=claim.number)
-        if ticket.state == State.SENT:
-            transitions.fail_sent(
-                ticket_id=claim.number,
-                fence=claim.fence,
-                result_payload_id=None,
-                reason_payload_id=seal("reason", why.encode()).pk,
-                actor=actor,
-            )
-        else:
-            _fail_unsent(claim.number, claim.fence, why, actor)
-
-
-def late_answer(*, uid: UUID, evidence: bytes) -> None:
-    """Keep an answer that came after the ticket had ended; does nothing while it has not."""
-    with transaction.atomic(durable=True):
-        ticket = Ticket.objects.select_for_update().filter(uid=uid).first()
-        if ticket is not None and ticket.state in TERMINAL:
-            transitions.late_answer(
-                ticket_id=ticket.pk,
-                payload_id=seal("late_answer", evidence).pk,
-                actor=actors.GATEWAY,
-            )
-
-
 def abort_wanted(uid: UUID) -> bool:
     """Whether a sent call is to be broken off: somebody asked, or the kill switch is on."""
     if Gate.objects.filter(pk=1, killed=True).exists():
         return True
     return Ticket.objects.filter(uid=uid, abort_requested_at__isnull=False).exists()
-
-
-def wind_up(uid: UUID) -> bool:
-    """Note that a worker closed what a ticket without execution left open; False: was done."""
-    with transaction.atomic(durable=True):
-        ticket = Ticket.objects.filter(uid=uid).first()
-        if ticket is None or ticket.state not in ENDED_UNSENT or ticket.wound_up_at is not None:
-            return False
-        try:
-            transitions.wound_up(ticket_id=ticket.pk, actor=actors.GATEWAY)
-        except StaleState:
-            return False
-        return True
 
 
 def _judged_again(ticket: Ticket, gate: Gate, actor: str) -> bool:
@@ -274,34 +212,3 @@ def _why_not_sent(claim: Claim) -> Refusal:
     if not ticket.filter(revoked_at=None, execution_expires_at__gt=DatabaseNow()).exists():
         return ApprovalNotLive()
     return AttemptsExhausted()
-
-
-def _settle_sent(claim: Claim, target: State, answer: bytes) -> None:
-    actor = actors.worker(claim.worker)
-    refusal: StaleState | None = None
-    with transaction.atomic(durable=True):
-        ticket = Ticket.objects.select_for_update().get(pk=claim.number)
-        payload = seal("result" if ticket.state == State.SENT else "late_answer", answer)
-        settle = transitions.succeed if target is State.SUCCEEDED else transitions.fail_sent
-        try:
-            settle(
-                ticket_id=claim.number,
-                fence=claim.fence,
-                result_payload_id=payload.pk,
-                actor=actor,
-            )
-        except StaleState as stale:
-            refusal = stale
-            if ticket.state in TERMINAL:
-                transitions.late_answer(ticket_id=ticket.pk, payload_id=payload.pk, actor=actor)
-    if refusal is not None:
-        raise refusal
-
-
-def _fail_unsent(ticket_id: int, fence: int, why: str, actor: str) -> None:
-    transitions.fail_unsent(
-        ticket_id=ticket_id,
-        fence=fence,
-        reason_payload_id=seal("reason", why.encode()).pk,
-        actor=actor,
-    )

@@ -73,9 +73,7 @@ def cancel_tickets(
         if value is not None
     }
     if not scope:
-        raise ValueError(
-            "say which tickets to cancel: one by its uid, or a token's, agent's, upstream's or tool's"
-        )
+        raise ValueError("say which tickets: one, or a token's, agent's, upstream's or tool's")
     with transaction.atomic():
         if reason in ABORTING:
             _abort(queues.in_flight().filter(**scope), actor)

@@ -21,25 +21,18 @@ from approvals.domain.errors import (
     AuthorityChanged,
     KillSwitchOn,
     PolicyDenied,
-    PolicyInvalid,
-    QuorumUnreachable,
     StaleState,
     TooManyOpenTickets,
 )
 from approvals.domain.inspection import argument_rows
 from approvals.domain.obligations import Obligations
-from approvals.domain.quorum import barred, reachable
 from approvals.domain.risk import risk_of
 from approvals.domain.states import State, Waiting
 from approvals.domain.verdicts import Effect
 from approvals.models import (
-    Person,
-    ReviewerGroup,
-    Team,
     Ticket,
     after_seconds,
 )
-from approvals.selectors.votes import parties_of
 from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
 from approvals.services.grants import matching_grants
@@ -53,6 +46,7 @@ from approvals.services.repeats import (
     require_same_arguments,
     undelivered,
 )
+from approvals.services.reviewers import require_reachable, who_decides
 from approvals.services.tickets import view_of
 from approvals.services.waiting import waits_seconds
 
@@ -132,7 +126,7 @@ def _open(call: Submission, judgement: Judgement, keys: RepeatKeys) -> Submitted
     open_now = Ticket.objects.filter(agent_id=call.agent_id, state__in=OPEN_STATES)
     if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
         raise TooManyOpenTickets(limit=call.max_open_tickets)
-    groups, obligations = _who_decides(call, judgement.verdict.obligations)
+    groups, obligations = who_decides(call, judgement.verdict.obligations)
     ticket = _ticket(call, judgement, keys, obligations)
     group_ids = [group.pk for group in groups]
     if not grants_disabled(keys):
@@ -140,7 +134,7 @@ def _open(call: Submission, judgement: Judgement, keys: RepeatKeys) -> Submitted
             opened = _open_by_grant(ticket, group_ids, grant_id, obligations)
             if opened is not None:
                 return opened
-    _require_reachable(ticket, groups, obligations)
+    require_reachable(ticket, groups, obligations)
     stored = transitions.open_pending(
         ticket=ticket,
         group_ids=group_ids,
@@ -239,59 +233,6 @@ def _risk(call: Submission, obligations: Obligations) -> str:
         findings=table.findings,
         obligations=obligations,
     ).level
-
-
-def _who_decides(
-    call: Submission, obligations: Obligations
-) -> tuple[list[ReviewerGroup], Obligations]:
-    """The groups that decide, and the obligations that name them.
-
-    Raises PolicyInvalid for a group that is gone, QuorumUnreachable for a team without a group.
-    """
-    if not obligations.groups:
-        team = Team.objects.select_related("default_group").get(pk=call.team_id)
-        if team.default_group is None:
-            raise QuorumUnreachable(
-                f"team {team.slug} has no reviewer group, so nobody could approve this call"
-            )
-        group = team.default_group
-        return [group], _naming(obligations, (group.slug,))
-    groups = list(ReviewerGroup.objects.filter(slug__in=obligations.groups))
-    gone = set(obligations.groups) - {group.slug for group in groups}
-    if gone:
-        raise PolicyInvalid(f"the policy names {min(gone)!r}, which is no reviewer group")
-    return groups, obligations
-
-
-def _naming(obligations: Obligations, slugs: tuple[str, ...]) -> Obligations:
-    return Obligations(
-        groups=slugs,
-        quorum=obligations.quorum,
-        four_eyes=obligations.four_eyes,
-        reason_required=obligations.reason_required,
-        approval_seconds=obligations.approval_seconds,
-        execution_seconds=obligations.execution_seconds,
-    )
-
-
-def _require_reachable(
-    ticket: Ticket, groups: list[ReviewerGroup], obligations: Obligations
-) -> None:
-    """Ask nobody for what nobody could give; raises QuorumUnreachable."""
-    people = Person.objects.filter(
-        group_memberships__group__in=groups, accounts__is_active=True
-    ).values_list("pk", flat=True)
-    parties = parties_of(
-        ticket,
-        owner_now=ports.owner_of_agent(ticket.agent_id),
-        one_person=conf.one_person(),
-    )
-    if not reachable(set(people), obligations, barred(parties, obligations)):
-        raise QuorumUnreachable(
-            f"this call needs {obligations.quorum} of {', '.join(g.slug for g in groups)}, and"
-            " without the agent's owner there are fewer",
-            need=obligations.quorum,
-        )
 
 
 def _detail(ticket: Ticket) -> dict[str, JSON]:

@@ -8,7 +8,8 @@ from approvals import conf
 from approvals.audit.sealing import PayloadPurged, unseal
 from approvals.domain.errors import NotVisible
 from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
-from approvals.models import Payload, Ticket
+from approvals.models import Payload, Ticket, User
+from approvals.selectors.visibility import may_see
 from approvals.selectors.votes import standing
 from approvals.services.contract import TicketView
 
@@ -19,6 +20,16 @@ def locked(uid: UUID) -> Ticket:
         return Ticket.objects.select_for_update().get(uid=uid)
     except Ticket.DoesNotExist:
         raise NotVisible(uid=str(uid)) from None
+
+
+def visible(uid: UUID, user: User) -> Ticket:
+    """The ticket under its row lock, if this person may see it; raises NotVisible."""
+    if not user.is_active:
+        raise NotVisible(uid=str(uid))
+    ticket = locked(uid)
+    if not may_see(user.person, ticket):
+        raise NotVisible(uid=str(uid))
+    return ticket
 
 
 def ticket_path(uid: UUID) -> str:
