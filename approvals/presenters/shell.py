@@ -10,7 +10,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from approvals import conf
 from approvals.models import Gate, User
+from approvals.selectors.counting import needs_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ def shell_for(user: User) -> Shell:
         email=user.email,
         is_admin=person.is_admin,
         sees_audit=person.is_admin or person.is_auditor,
-        needs_you=0,
+        needs_you=needs_count(person, one_person=conf.one_person()),
         killed=gate is None or gate["killed"],
         since=gate["killed_at"] if gate else None,
         server_now=timezone.now(),

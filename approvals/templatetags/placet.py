@@ -100,5 +100,5 @@ def _segments(segments: Iterable[Segment]) -> SafeString:
 def _segment(segment: Segment) -> SafeString | str:
     if not segment.is_chip:
         return segment.text
-    label = f"{segment.text}×{segment.count}" if segment.count > 1 else segment.text
+    label = f"{segment.text}\u00d7{segment.count}" if segment.count > 1 else segment.text
     return format_html('<span class="chip" title="{}">{}</span>', segment.why, label)

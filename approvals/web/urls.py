@@ -1,5 +1,25 @@
 """Addresses of the reviewers' pages."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, path
+
+from approvals.web import account, audit, decisions, inbox, killswitch, tickets
+
+app_name = "approvals"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", inbox.inbox, name="inbox"),
+    path("decided/", inbox.decided, name="decided"),
+    path("frame/", inbox.frame, name="frame"),
+    path("tickets/<uuid:uid>/", tickets.ticket, name="ticket"),
+    path("tickets/<uuid:uid>/row/", inbox.row, name="row"),
+    path("tickets/<uuid:uid>/decide/", decisions.decide, name="decide"),
+    path("tickets/<uuid:uid>/withdraw/", decisions.withdraw, name="withdraw"),
+    path("tickets/<uuid:uid>/revoke/", decisions.revoke, name="revoke"),
+    path("tickets/<uuid:uid>/cancel/", decisions.cancel, name="cancel"),
+    path("tickets/<uuid:uid>/annotate/", decisions.annotate, name="annotate"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/verify/", audit.verify_now, name="audit-verify"),
+    path("kill-switch/", killswitch.kill_switch, name="kill"),
+    path("account/", account.account, name="account"),
+]

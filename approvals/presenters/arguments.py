@@ -1,0 +1,96 @@
+"""The table of what will be sent, row by row, and which rows are still shown cut."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from approvals.domain.inspection import (
+    ArgumentRow,
+    InspectedText,
+    argument_rows,
+    inspect,
+)
+
+EMPHASISED_CHARS: Final = 60
+RAW_WHOLE_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One value. `index` names it in addresses; `emphasis` sets short exact values larger."""
+
+    index: int
+    anchor: str
+    pointer: str
+    path: InspectedText
+    value: InspectedText
+    type: str
+    empty: str  # words for a value that shows nothing
+    emphasis: bool
+    multiline: bool
+    remarks: tuple[str, ...]
+    undescribed: bool
+    cut: bool
+    hidden: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The whole table; `purged` when retention has removed the values."""
+
+    rows: tuple[Row, ...] = ()
+    size: str = ""
+    raw: InspectedText | None = None
+    cut_rows: tuple[Row, ...] = ()
+    open_indexes: tuple[int, ...] = ()
+    purged: bool = False
+    nothing: bool = False  # the tool is called without arguments
+
+
+def present_arguments(
+    canonical: bytes | None, schema: object, opened: Collection[str]
+) -> Arguments:
+    """The table of canonical bytes, with the rows whose pointers are in `opened` uncut."""
+    if canonical is None:
+        return Arguments(purged=True)
+    table = argument_rows(canonical, schema, opened=opened)
+    rows = tuple(
+        _row(index, row, described=schema is not None) for index, row in enumerate(table.rows)
+    )
+    return Arguments(
+        rows=rows,
+        size=f"{table.size:,} bytes",
+        raw=inspect(canonical.decode(), whole=len(canonical) <= RAW_WHOLE_BYTES),
+        cut_rows=tuple(row for row in rows if row.cut),
+        open_indexes=tuple(row.index for row in rows if row.pointer in opened),
+        nothing=canonical == b"{}",
+    )
+
+
+def input_schema(definition: object) -> object:
+    """The schema of a tool's arguments, from its definition as the upstream gave it."""
+    return definition.get("inputSchema") if isinstance(definition, dict) else None
+
+
+def _row(index: int, row: ArgumentRow, *, described: bool) -> Row:
+    remarks = [finding.words for finding in (*row.path.findings, *row.value.findings)]
+    shown = row.value.shown
+    return Row(
+        index=index,
+        anchor=f"arg-{index}",
+        pointer=row.pointer,
+        path=row.path if row.pointer else inspect("(the whole value)"),
+        value=row.value,
+        type=row.type,
+        empty="empty text" if row.type == "string" and not shown else "",
+        emphasis=len(shown) <= EMPHASISED_CHARS and "\n" not in shown,
+        multiline="\n" in shown,
+        remarks=tuple(remarks),
+        undescribed=described and not row.described,
+        cut=row.cut,
+        hidden=f"{row.value.hidden + row.path.hidden:,} bytes",
+        size=f"{row.value.size:,} bytes",
+    )

@@ -1,0 +1,161 @@
+"""The audit record as people read it: who did what to what, and whether the record adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+from approvals.audit.breaks import Break
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.models import AuditEvent, Checkpoint
+from approvals.presenters.timeline import WORDS, who, words_of
+from approvals.presenters.words import count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One link of one chain."""
+
+    id: int
+    at: datetime
+    subject: InspectedText
+    chain_url: str
+    ticket_url: str
+    seq: int
+    who: InspectedText
+    words: str
+    edge: str
+    detail: tuple[tuple[str, InspectedText], ...]
+    hash: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealStatus:
+    """The newest checkpoint."""
+
+    at: datetime
+    number: int
+    size: str
+    root: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What replaying the whole record found."""
+
+    holds: bool
+    heading: str
+    breaks: tuple[InspectedText, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """One page of the record."""
+
+    links: tuple[Link, ...]
+    subject: str
+    seal: SealStatus | None
+    verified: Verified | None
+    older: str
+    newest: str
+
+
+BREAKS_SHOWN = 50
+
+
+def present_audit(
+    events: Sequence[AuditEvent],
+    *,
+    names: Mapping[UUID, str],
+    checkpoint: Checkpoint | None,
+    breaks: Sequence[Break] | None,
+    subject: str,
+    next_before: int | None,
+    is_first: bool,
+) -> AuditPage:
+    """A page of the record; `breaks` is None when nobody asked for a verification."""
+    here = reverse("approvals:audit")
+    chosen = {"subject": subject} if subject else {}
+    older = urlencode({**chosen, "before": next_before}) if next_before else ""
+    return AuditPage(
+        links=tuple(_link(event, names) for event in events),
+        subject=subject,
+        seal=_seal(checkpoint),
+        verified=None if breaks is None else _verified(breaks),
+        older=f"{here}?{older}" if older else "",
+        newest="" if is_first else f"{here}?{urlencode(chosen)}" if chosen else here,
+    )
+
+
+def _link(event: AuditEvent, names: Mapping[UUID, str]) -> Link:
+    kind, _, key = event.subject.partition(":")
+    is_ticket = kind == "ticket" and _is_uuid(key)
+    actor = who(event.actor, names) or event.actor
+    return Link(
+        id=event.pk,
+        at=event.at,
+        subject=inspect(event.subject, identifier_like=True),
+        chain_url=f"{reverse('approvals:audit')}?{urlencode({'subject': event.subject})}",
+        ticket_url=reverse("approvals:ticket", args=[key]) if is_ticket else "",
+        seq=event.seq,
+        who=inspect(actor, identifier_like=True),
+        words=words_of(event) if is_ticket or event.action in WORDS else _plain(event.action),
+        edge=f"{event.source} → {event.target}" if event.source and event.target else event.target,
+        detail=tuple(
+            (name, inspect(_value(value), identifier_like=True))
+            for name, value in sorted(event.detail.items())
+        ),
+        hash=bytes(event.hash).hex(),
+        previous=bytes(event.previous).hex(),
+    )
+
+
+def _seal(checkpoint: Checkpoint | None) -> SealStatus | None:
+    if checkpoint is None:
+        return None
+    return SealStatus(
+        at=checkpoint.at,
+        number=checkpoint.pk,
+        size=count(checkpoint.size, "row"),
+        root=bytes(checkpoint.root).hex(),
+        key_id=checkpoint.key_id,
+    )
+
+
+def _verified(breaks: Sequence[Break]) -> Verified:
+    if not breaks:
+        return Verified(holds=True, heading="Everything adds up", breaks=())
+    shown = [inspect(str(found), identifier_like=True) for found in breaks[:BREAKS_SHOWN]]
+    if len(breaks) > BREAKS_SHOWN:
+        shown.append(inspect(f"and {len(breaks) - BREAKS_SHOWN:,} more"))
+    heading = f"{count(len(breaks), 'row')} of the record do not add up"
+    if len(breaks) == 1:
+        heading = "One row of the record does not add up"
+    return Verified(holds=False, heading=heading, breaks=tuple(shown))
+
+
+def _plain(action: str) -> str:
+    return action.replace("_", " ").capitalize()
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(part)}" for name, part in sorted(value.items()))
+    if isinstance(value, list):
+        return ", ".join(_value(part) for part in value)
+    return str(value)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

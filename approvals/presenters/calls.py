@@ -1,0 +1,97 @@
+"""One call in one line: its tool, its likely target and what it carries.
+
+The words are ours, the names are the agent's and the upstream's: every one of them is inspected.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from approvals.domain.inspection import (
+    ArgumentTable,
+    InspectedText,
+    argument_rows,
+    inspect,
+    one_line,
+)
+
+MENTIONED: Final = 3
+MENTION_CHARS: Final = 48
+TARGET_CHARS: Final = 80
+
+# What the thing acted upon is usually called, the most telling word first.
+_TARGET_WORDS: Final = (
+    "branch", "tag", "ref", "recipient", "to", "target", "destination", "table", "email", "url",
+    "host", "account", "path", "file", "filename", "name", "title", "id", "repo", "repository",
+)  # fmt: skip
+_TOKENS: Final = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call's names, fit to be shown. `target` is empty where nothing stands out."""
+
+    agent: InspectedText
+    upstream: InspectedText
+    tool: InspectedText
+    target: InspectedText | None
+    gist: InspectedText  # the first few arguments in one line
+    plain: str  # tool and target for titles and buttons' names
+
+
+def call_of(*, agent: str, upstream: str, tool: str, table: ArgumentTable | None) -> Call:
+    """Present a call; without its arguments (purged) only the names remain."""
+    target = target_of(table) if table else ""
+    plain = one_line(tool)
+    return Call(
+        agent=name(agent),
+        upstream=name(upstream),
+        tool=name(tool),
+        target=name(target) if target else None,
+        gist=inspect(gist_of(table), identifier_like=True),
+        plain=f"{plain} on {one_line(target, limit=TARGET_CHARS)}" if target else plain,
+    )
+
+
+def name(text: str) -> InspectedText:
+    """A name of something, with every lookalike pointed out."""
+    return inspect(text, identifier_like=True)
+
+
+def table_of(arguments: bytes | None, schema: object = None) -> ArgumentTable | None:
+    """The argument table, or None when the arguments have been purged."""
+    return None if arguments is None else argument_rows(arguments, schema)
+
+
+def target_of(table: ArgumentTable) -> str:
+    """The value that says best what the call acts on, by what its path is called.
+
+    A heading, never a decision: the table below it shows every value.
+    """
+    best, best_rank = "", len(_TARGET_WORDS)
+    for row in table:
+        short = not row.cut and 0 < row.value.size <= TARGET_CHARS
+        if row.type != "string" or not short or not row.value.identifier_like:
+            continue
+        tokens = set(_TOKENS.findall(row.pointer.rpartition("/")[2].lower()))
+        rank = next((i for i, word in enumerate(_TARGET_WORDS) if word in tokens), best_rank)
+        if rank < best_rank:
+            best, best_rank = row.value.shown, rank
+    return best
+
+
+def gist_of(table: ArgumentTable | None) -> str:
+    """The first few arguments as `path: value`, and how many more there are."""
+    if table is None:
+        return "arguments purged"
+    if not table.rows or (len(table) == 1 and table.rows[0].pointer == ""):
+        return "no arguments"
+    parts = [
+        f"{row.pointer.removeprefix('/')}: {one_line(row.value.shown, limit=MENTION_CHARS)}"
+        for row in table.rows[:MENTIONED]
+    ]
+    if len(table) > MENTIONED:
+        parts.append(f"and {len(table) - MENTIONED} more")
+    return ", ".join(parts)

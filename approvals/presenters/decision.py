@@ -1,0 +1,279 @@
+"""What the person who looks may do about a ticket, and what is still missing before they may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.urls import reverse
+
+from approvals.domain.errors import Refusal
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.states import State
+from approvals.models import Ticket
+from approvals.presenters.arguments import Row
+
+REASON_CHARS: Final = 2000
+EVIDENCE_CHARS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One thing that stands before an approval."""
+
+    words: str
+    met: bool = False
+    anchor: str = ""
+    text: InspectedText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """A verb that needs no form beyond its button."""
+
+    url: str
+    icon: str
+    verb: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One answer to what really happened."""
+
+    value: str
+    words: str
+    hint: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotate:
+    """The form that records what became of a call whose outcome is unknown."""
+
+    url: str
+    choices: tuple[Choice, ...]
+    evidence: str = ""
+    limit: int = EVIDENCE_CHARS
+    choice_error: str = ""
+    evidence_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What a form carried that was refused, so that nothing typed is lost."""
+
+    reason: str = ""
+    evidence: str = ""
+    ran: str = ""
+    refusal: Refusal | None = None
+
+    def says(self, *codes: str) -> str:
+        """The refusal's message, if it is one of these."""
+        return self.refusal.message if self.refusal and self.refusal.code in codes else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What the ledger lets this person do now; a refusal says why not, None means they may."""
+
+    approve: Refusal | None
+    reject: Refusal | None
+    has_voted: bool
+    may_revoke: bool
+    may_cancel: bool
+    may_annotate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The panel beside the ticket."""
+
+    heading: str
+    lead: str = ""
+    may_vote: bool = False
+    may_approve: bool = False
+    blocked: bool = False
+    url: str = ""
+    nonce: str = ""
+    seen_digest: str = ""
+    opened_token: str = ""
+    reason: str = ""
+    reason_required: bool = False
+    reason_limit: int = REASON_CHARS
+    reason_hint: str = ""
+    reason_error: str = ""
+    requirements: tuple[Requirement, ...] = ()
+    requirements_heading: str = ""
+    approve_verb: str = ""
+    approve_hint: str = ""
+    acts: tuple[Act, ...] = field(default=())
+    annotate: Annotate | None = None
+
+
+def present_decision(
+    ticket: Ticket,
+    *,
+    rights: Rights,
+    cut_rows: Sequence[Row],
+    arguments_shown: bool,
+    reason_required: bool,
+    missing: int,
+    killed: bool,
+    nonce: str,
+    opened_token: str,
+    posted: Posted,
+) -> Decision:
+    """The panel for one person on one ticket."""
+    state = State(ticket.state)
+    acts = _acts(ticket, rights, state)
+    if state is not State.PENDING:
+        return _afterwards(ticket, rights, state, acts, posted)
+    if rights.reject is not None:
+        heading = "You have voted" if rights.has_voted else "Not yours to decide"
+        return Decision(heading=heading, lead=_lead(rights), acts=acts, nonce=nonce)
+    may_approve = rights.approve is None and arguments_shown
+    requirements = _requirements(
+        rights,
+        cut_rows,
+        arguments_shown=arguments_shown,
+        reason_required=reason_required,
+        killed=killed,
+    )
+    return Decision(
+        heading="Your decision",
+        may_vote=True,
+        may_approve=may_approve,
+        blocked=bool(cut_rows) or killed,
+        url=reverse("approvals:decide", args=[ticket.uid]),
+        nonce=nonce,
+        seen_digest=bytes(ticket.digest).hex(),
+        opened_token=opened_token,
+        reason=posted.reason,
+        reason_required=reason_required,
+        reason_hint="Needed either way. The agent reads it."
+        if reason_required
+        else "The agent reads it.",
+        reason_error=posted.says("reason_required", "reason_too_long"),
+        requirements=requirements,
+        requirements_heading="Before you can approve"
+        if may_approve
+        else "You may reject, but not approve",
+        approve_verb="Approve and run" if missing <= 1 else "Approve",
+        approve_hint=_consequence(missing),
+        acts=acts,
+    )
+
+
+def _lead(rights: Rights) -> str:
+    if rights.has_voted:
+        return "Your vote counts until the ticket is decided. You can take it back until then."
+    return rights.reject.message if rights.reject else ""
+
+
+def _requirements(
+    rights: Rights,
+    cut_rows: Sequence[Row],
+    *,
+    arguments_shown: bool,
+    reason_required: bool,
+    killed: bool,
+) -> tuple[Requirement, ...]:
+    found: list[Requirement] = []
+    if rights.approve is not None:
+        return (Requirement(words=rights.approve.message),)
+    if not arguments_shown:
+        return (Requirement(words="Its arguments cannot be shown, so nobody can approve them."),)
+    if killed:
+        found.append(Requirement(words="The kill switch is on: nothing can be approved."))
+    found += [
+        Requirement(
+            words="Open the cut value",
+            anchor=row.anchor,
+            text=inspect(row.pointer[:120], identifier_like=True),
+        )
+        for row in cut_rows
+    ]
+    if reason_required:
+        found.append(Requirement(words="Give a reason"))
+    return tuple(found)
+
+
+def _consequence(missing: int) -> str:
+    if missing <= 1:
+        return "It runs once, at once, exactly as shown."
+    rest = missing - 1
+    return f"It runs after {rest} more {'person approves' if rest == 1 else 'people approve'}."
+
+
+def _acts(ticket: Ticket, rights: Rights, state: State) -> tuple[Act, ...]:
+    acts: list[Act] = []
+    if state is State.PENDING and rights.has_voted:
+        acts.append(
+            Act(
+                url=reverse("approvals:withdraw", args=[ticket.uid]),
+                icon="minus",
+                verb="Take my vote back",
+                hint="You can vote again afterwards.",
+            )
+        )
+    if rights.may_revoke:
+        acts.append(
+            Act(
+                url=reverse("approvals:revoke", args=[ticket.uid]),
+                icon="stop",
+                verb="Revoke the approval",
+                hint="Possible until it is sent. The call is then cancelled.",
+            )
+        )
+    if rights.may_cancel:
+        sent = state is State.SENT
+        acts.append(
+            Act(
+                url=reverse("approvals:cancel", args=[ticket.uid]),
+                icon="stop",
+                verb="Ask the upstream to stop" if sent else "Cancel this call",
+                hint="It was already sent: its outcome will be unknown."
+                if sent
+                else "Nothing is sent, and the agent is told so.",
+            )
+        )
+    return tuple(acts)
+
+
+def _afterwards(
+    ticket: Ticket, rights: Rights, state: State, acts: tuple[Act, ...], posted: Posted
+) -> Decision:
+    """The panel once nobody decides any more."""
+    unknown = state is State.OUTCOME_UNKNOWN and ticket.annotated_at is None
+    if unknown and rights.may_annotate:
+        return Decision(
+            heading="Record what happened", annotate=_annotate(ticket, posted), acts=acts
+        )
+    lead = (
+        "Somebody who reviews its calls has to record what happened."
+        if unknown
+        else "Nothing is left to decide here."
+    )
+    if acts:
+        lead = "It is decided, but not sent yet." if ticket.sent_at is None else "It is running."
+    return Decision(heading="Decided", lead=lead, acts=acts)
+
+
+def _annotate(ticket: Ticket, posted: Posted) -> Annotate:
+    choices = (
+        ("yes", "It ran", "what it does is done, once"),
+        ("no", "It did not run", "nothing of it can be found there"),
+        ("unclear", "It ran differently, or it cannot be told", "say below what you found"),
+    )
+    return Annotate(
+        url=reverse("approvals:annotate", args=[ticket.uid]),
+        choices=tuple(
+            Choice(value=value, words=words, hint=hint, chosen=posted.ran == value)
+            for value, words, hint in choices
+        ),
+        evidence=posted.evidence,
+        choice_error="Choose one." if posted.refusal and not posted.ran else "",
+        evidence_error=posted.says("evidence_required", "reason_too_long"),
+    )

@@ -1,0 +1,82 @@
+"""What is different from the last call of the same agent and tool that people approved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from approvals.domain.canonical import JSON, canonical_bytes
+from approvals.domain.diffing import Change, Difference, differences
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.presenters.words import count
+
+VALUE_CHARS: Final = 160
+UNCHANGED_NAMED: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceRow:
+    """One path that differs; the side that is absent is None."""
+
+    path: InspectedText
+    old: InspectedText | None
+    new: InspectedText | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceView:
+    """All that differs, and in words what does not."""
+
+    number: int
+    url: str
+    at: datetime
+    rows: tuple[DifferenceRow, ...]
+    words: str
+
+
+def present_difference(
+    *, old: bytes, new: bytes, number: int, url: str, at: datetime
+) -> DifferenceView:
+    """The difference between two calls' canonical argument bytes."""
+    found = differences(old, new)
+    rows = tuple(_row(part) for part in found if part.change is not Change.UNCHANGED)
+    same = sum(part.change is Change.UNCHANGED for part in found)
+    if not rows:
+        words = "Nothing: the arguments are the same, byte for byte."
+    elif same:
+        words = f"{count(same, 'other value')} unchanged."
+    else:
+        words = "No value is the same as then."
+    return DifferenceView(number=number, url=url, at=at, rows=rows, words=words)
+
+
+def _row(part: Difference) -> DifferenceRow:
+    return DifferenceRow(
+        path=inspect(part.pointer or "/", identifier_like=True),
+        old=None if part.change is Change.ADDED else _value(part.old, part.new),
+        new=None if part.change is Change.REMOVED else _value(part.new, part.old),
+    )
+
+
+def _value(value: JSON, other: JSON) -> InspectedText:
+    """A value, short: of two long texts the part around the first place where they part."""
+    text = _text(value)
+    if len(text) > VALUE_CHARS:
+        start = max(0, _parting(text, _text(other)) - 40)
+        piece = text[start : start + VALUE_CHARS]
+        left = "… " if start else ""
+        right = " …" if start + VALUE_CHARS < len(text) else ""
+        size = len(text.encode("utf-8", "surrogatepass"))
+        text = f"{left}{piece}{right} ({size:,} bytes)"
+    return inspect(text or "empty text", identifier_like=True)
+
+
+def _text(value: JSON) -> str:
+    return value if isinstance(value, str) else canonical_bytes(value).decode()
+
+
+def _parting(one: str, other: str) -> int:
+    """The first place where two texts differ."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -1,0 +1,106 @@
+"""Tickets as rows of a list: who wants what, until when, and how far the quorum is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from approvals.domain.obligations import obligations_from
+from approvals.domain.states import CancelReason, State
+from approvals.models import Ticket
+from approvals.presenters.arguments import input_schema
+from approvals.presenters.calls import Call, call_of, table_of
+from approvals.presenters.sealed import open_bytes, open_json
+from approvals.presenters.words import (
+    CANCELLED_BECAUSE,
+    RISK_MARKS,
+    STATE_MARKS,
+    Mark,
+    ago,
+    is_soon,
+    until,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One ticket in a list."""
+
+    uid: str
+    number: int
+    version: int
+    url: str
+    row_url: str
+    mark: Mark
+    call: Call
+    when_label: str
+    when: datetime
+    when_words: str
+    soon: bool
+    ticks: bool
+    have: int
+    need: int
+    quorum_words: str
+
+
+def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row:
+    """A row for `ticket`; `have` is its number of counting approvals, `groups` who is asked."""
+    state = State(ticket.state)
+    label, when, words = _when(ticket, state, now)
+    need = obligations_from(ticket.obligations).quorum
+    return Row(
+        uid=str(ticket.uid),
+        number=ticket.pk,
+        version=ticket.version,
+        url=reverse("approvals:ticket", args=[ticket.uid]),
+        row_url=reverse("approvals:row", args=[ticket.uid]),
+        mark=RISK_MARKS[ticket.risk] if state is State.PENDING else STATE_MARKS[state],
+        call=ticket_call(ticket),
+        when_label=label,
+        when=when,
+        when_words=words,
+        soon=state is State.PENDING and is_soon(ticket.approval_expires_at, now),
+        ticks=state is State.PENDING,
+        have=have,
+        need=need,
+        quorum_words=groups or ("approval" if need == 1 else "approvals"),
+    )
+
+
+def ticket_call(ticket: Ticket) -> Call:
+    """The ticket's call in one line."""
+    arguments, _ = open_bytes(ticket.arguments)
+    schema = input_schema(open_json(ticket.tool_definition))
+    return call_of(
+        agent=ticket.agent_name,
+        upstream=ticket.upstream_name,
+        tool=ticket.tool_name,
+        table=table_of(arguments, schema),
+    )
+
+
+def _when(ticket: Ticket, state: State, now: datetime) -> tuple[str, datetime, str]:
+    """The label, moment and words of the one time that matters in this state."""
+    if state is State.PENDING:
+        return "By", ticket.approval_expires_at, until(ticket.approval_expires_at, now)
+    if state is State.SENT:
+        sent = ticket.sent_at or ticket.created_at
+        return "Sent", sent, ago(sent, now)
+    if ticket.ended_at is None:
+        decided = ticket.decided_at or ticket.created_at
+        return "Approved", decided, "waiting for a worker"
+    return "Ended", ticket.ended_at, _ending(ticket, state)
+
+
+def _ending(ticket: Ticket, state: State) -> str:
+    if state is State.OUTCOME_UNKNOWN:
+        return "noted by a person" if ticket.annotated_at else "record what happened"
+    if state is State.CANCELLED:
+        return CANCELLED_BECAUSE[CancelReason(ticket.cancel_reason)]
+    if state is State.EXPIRED:
+        return "not run in time" if ticket.decided_at else "nobody decided in time"
+    if state is State.SUCCEEDED:
+        return "approved and run"
+    return "not run" if state is State.REJECTED or ticket.sent_at is None else "ran with an error"

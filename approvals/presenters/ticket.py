@@ -1,0 +1,334 @@
+"""The page of one ticket: what will run first, then why, then who asks; beside it the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.urls import reverse
+
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.obligations import Obligations
+from approvals.domain.quorum import Resolution
+from approvals.domain.states import OPEN, State
+from approvals.models import AuditEvent, Ticket
+from approvals.models import Decision as Vote
+from approvals.presenters.arguments import Arguments, input_schema, present_arguments
+from approvals.presenters.calls import Call, name
+from approvals.presenters.decision import Decision, Posted, Rights, present_decision
+from approvals.presenters.difference import DifferenceView, present_difference
+from approvals.presenters.outcome import (
+    OutcomeView,
+    ResultView,
+    present_outcome,
+    present_result,
+)
+from approvals.presenters.quorum import Quorum, present_quorum
+from approvals.presenters.rows import ticket_call
+from approvals.presenters.sealed import open_bytes, open_json, open_text
+from approvals.presenters.timeline import Entry, present_timeline
+from approvals.presenters.why import Why, present_why
+from approvals.presenters.words import RISK_MARKS, STATE_MARKS, Mark, count, until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A remark above the ticket. One with `focus` is what the reader has to see first."""
+
+    icon: str
+    heading: str
+    text: str = ""
+    tone: str = ""
+    items: tuple[str, ...] = ()
+    url: str = ""
+    link: str = ""
+    focus: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A label, somebody else's words for it, and ours."""
+
+    label: str
+    words: str = ""
+    text: InspectedText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """The time that bounds what comes next."""
+
+    label: str
+    at: datetime
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What is known of the agent's other calls."""
+
+    words: str
+    this_tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Everything the page reads, gathered once."""
+
+    ticket: Ticket
+    viewer: UUID
+    now: datetime
+    obligations: Obligations
+    resolution: Resolution
+    rights: Rights
+    groups: Sequence[str]
+    votes: Sequence[Vote]
+    may_still_vote: Mapping[UUID, str]
+    events: Sequence[AuditEvent]
+    names: Mapping[UUID, str]
+    previous: Ticket | None
+    activity: Activity
+    owner_now: str
+    killed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketPage:
+    """The whole page."""
+
+    uid: str
+    number: int
+    version: int
+    revision: int
+    state: str
+    url: str
+    title: str
+    mark: Mark
+    risk: Mark | None
+    deadline: Deadline | None
+    notes: tuple[Note, ...]
+    outcome: OutcomeView | None
+    run_label: str
+    run_level: int
+    call: Call
+    arguments: Arguments
+    arguments_caption: str
+    digest: str
+    tool_digest: str
+    upstream_digest: str
+    result: ResultView | None
+    difference: DifferenceView | None
+    why: Why
+    who: tuple[Fact, ...]
+    says: InspectedText | None
+    decision: Decision
+    quorum: Quorum
+    timeline: tuple[Entry, ...]
+    jump: str
+
+
+def present_ticket(
+    reading: Reading,
+    *,
+    opened: Collection[str],
+    opened_token: str,
+    nonce: str,
+    posted: Posted,
+    note: Note | None = None,
+    next_uid: UUID | None = None,
+    just_decided: bool = False,
+) -> TicketPage:
+    """The page for one person; `opened` are the pointers of values they chose to see whole."""
+    ticket = reading.ticket
+    state = State(ticket.state)
+    call = ticket_call(ticket)
+    sealed, why_gone = open_bytes(ticket.arguments)
+    definition = open_json(ticket.tool_definition)
+    arguments = present_arguments(sealed, input_schema(definition), opened)
+    result, why_no_result = open_bytes(ticket.result)
+    by_grant = ticket.grant_id is not None
+    deadline = _deadline(ticket, state, reading.now)
+    decision = present_decision(
+        ticket,
+        rights=reading.rights,
+        cut_rows=arguments.cut_rows,
+        arguments_shown=sealed is not None,
+        reason_required=reading.obligations.reason_required,
+        missing=reading.resolution.missing,
+        killed=reading.killed,
+        nonce=nonce,
+        opened_token=opened_token,
+        posted=posted,
+    )
+    return TicketPage(
+        uid=str(ticket.uid),
+        number=ticket.pk,
+        version=ticket.version,
+        revision=ticket.revision,
+        state=state.value,
+        url=reverse("approvals:ticket", args=[ticket.uid]),
+        title=f"Ticket {ticket.pk}: {call.plain}",
+        mark=_mark(state, reading.resolution),
+        risk=RISK_MARKS[ticket.risk] if state is State.PENDING else None,
+        deadline=deadline,
+        notes=(*([note] if note else []), *_notes(reading, broken=why_gone == "broken")),
+        outcome=present_outcome(
+            ticket,
+            reason=open_text(ticket.reason),
+            annotation=open_json(ticket.annotation),
+            next_url=reverse("approvals:ticket", args=[next_uid])
+            if next_uid
+            else reverse("approvals:inbox"),
+            next_words="Next one that needs you" if next_uid else "Back to the inbox",
+            focus=just_decided,
+        ),
+        run_label=_run_label(ticket, state),
+        run_level=1 if state is State.PENDING else 2,
+        call=call,
+        arguments=arguments,
+        arguments_caption=_caption(ticket, state, arguments),
+        digest=bytes(ticket.digest).hex(),
+        tool_digest=bytes(ticket.tool_digest).hex(),
+        upstream_digest=bytes(ticket.upstream_digest).hex(),
+        result=present_result(state, result, why_no_result),
+        difference=_difference(reading.previous, sealed),
+        why=present_why(
+            verdict=ticket.verdict,
+            policy_version=ticket.policy_id,
+            obligations=reading.obligations,
+            groups=reading.groups,
+            by_grant=by_grant,
+        ),
+        who=_who(reading),
+        says=_says(ticket),
+        decision=decision,
+        quorum=present_quorum(
+            decisions=reading.votes,
+            resolution=reading.resolution,
+            state=state,
+            may_still_vote=reading.may_still_vote,
+            viewer=reading.viewer,
+            groups=reading.groups,
+            by_grant=by_grant,
+        ),
+        timeline=present_timeline(ticket, reading.events, reading.names),
+        jump=f"{reading.resolution.have} of {count(reading.resolution.need, 'approval')}"
+        if decision.may_vote
+        else "",
+    )
+
+
+def _mark(state: State, resolution: Resolution) -> Mark:
+    if state is State.PENDING:
+        missing = count(resolution.missing, "more approval" if resolution.have else "approval")
+        return Mark("wait", "clock", f"Waiting for {missing}")
+    return STATE_MARKS[state]
+
+
+def _deadline(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
+    if state is State.PENDING:
+        at = ticket.approval_expires_at
+        return Deadline(label="Decide by", at=at, words=until(at, now))
+    if state in {State.APPROVED, State.CLAIMED} and ticket.execution_expires_at is not None:
+        at = ticket.execution_expires_at
+        return Deadline(label="Must start by", at=at, words=until(at, now))
+    return None
+
+
+def _run_label(ticket: Ticket, state: State) -> str:
+    if state in {State.PENDING, State.APPROVED, State.CLAIMED}:
+        return "This will run, if approved" if state is State.PENDING else "This will run"
+    return "This was not sent" if ticket.sent_at is None else "This was sent"
+
+
+def _caption(ticket: Ticket, state: State, arguments: Arguments) -> str:
+    if ticket.sent_at is not None:
+        tense = "were sent"
+    else:
+        tense = "would be sent" if state in OPEN else "would have been sent"
+    return f"Arguments, read from the exact {arguments.size} that {tense}"
+
+
+def _notes(reading: Reading, *, broken: bool) -> tuple[Note, ...]:
+    ticket = reading.ticket
+    found: list[Note] = []
+    if broken:
+        found.append(
+            Note(
+                icon="warn",
+                tone="refuse",
+                heading="The stored arguments do not match their seal.",
+                text="They were changed in the database, so nothing of this call can be approved."
+                " Tell an administrator.",
+            )
+        )
+    if ticket.possible_repeat_of is not None:
+        found.append(
+            Note(
+                icon="warn",
+                tone="wait",
+                heading=f"Possible repeat of ticket {ticket.possible_repeat_of.pk}.",
+                text="The same agent sent the very same call before"
+                f" ({STATE_MARKS[State(ticket.possible_repeat_of.state)].word.lower()})."
+                " Make sure that it should happen again.",
+                url=reverse("approvals:ticket", args=[ticket.possible_repeat_of.uid]),
+                link="See what became of it",
+            )
+        )
+    if ticket.retry_of is not None:
+        found.append(
+            Note(
+                icon="turn",
+                heading=f"Another attempt at ticket {ticket.retry_of.pk}.",
+                url=reverse("approvals:ticket", args=[ticket.retry_of.uid]),
+                link="See what became of it",
+            )
+        )
+    if ticket.requests > 1:
+        found.append(
+            Note(
+                icon="turn",
+                heading=f"One execution for {ticket.requests:,} requests.",
+                text="The agent asked again while this one was open; all of them get its outcome.",
+            )
+        )
+    return tuple(found)
+
+
+def _difference(previous: Ticket | None, arguments: bytes | None) -> DifferenceView | None:
+    if previous is None or arguments is None:
+        return None
+    before, _ = open_bytes(previous.arguments)
+    if before is None:
+        return None
+    return present_difference(
+        old=before,
+        new=arguments,
+        number=previous.pk,
+        url=reverse("approvals:ticket", args=[previous.uid]),
+        at=previous.decided_at or previous.created_at,
+    )
+
+
+def _who(reading: Reading) -> tuple[Fact, ...]:
+    ticket = reading.ticket
+    owner = ticket.person.name
+    facts = [
+        Fact(label="Agent", text=name(ticket.agent_name)),
+        Fact(label="Owner", text=inspect(owner)),
+        Fact(label="Team", text=inspect(ticket.team.name)),
+    ]
+    if reading.owner_now and reading.owner_now != owner:
+        facts.append(Fact(label="Owner now", text=inspect(reading.owner_now)))
+    if ticket.session_label:
+        facts.append(Fact(label="Session", text=inspect(ticket.session_label)))
+    facts.append(Fact(label="Last hour", words=reading.activity.words))
+    facts.append(Fact(label="This tool", words=reading.activity.this_tool))
+    return tuple(facts)
+
+
+def _says(ticket: Ticket) -> InspectedText | None:
+    words = open_text(ticket.agent_says)
+    return inspect(words) if words else None

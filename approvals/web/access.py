@@ -1,0 +1,39 @@
+"""Who is at the door of a page: the signed-in account, and what the page demands of its person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Concatenate
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from approvals.models import User
+
+
+def reviewer_page[**P](
+    view: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page for everybody who is signed in; the view gets the account."""
+
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        return view(request, signed_in(request), *args, **kwargs)
+
+    guarded: Callable[Concatenate[HttpRequest, P], HttpResponse] = login_required(page)
+    update_wrapper(guarded, view)
+    return guarded
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The account of a request that passed the door."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Sign in first.")
+    return request.user
+
+
+def is_part(request: HttpRequest, target: str) -> bool:
+    """Whether the page asked for itself again, wanting only the element with this id."""
+    headers = request.headers
+    return headers.get("HX-Request") == "true" and headers.get("HX-Target") == target

@@ -1,0 +1,67 @@
+"""The audit record, for admins and auditors: chains, the newest checkpoint, and a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from approvals.audit.breaks import Break
+from approvals.audit.verification import verify
+from approvals.models import Checkpoint, Person, User
+from approvals.presenters.audit import present_audit
+from approvals.presenters.timeline import people_in
+from approvals.selectors.history import audit_events
+from approvals.selectors.visibility import sees_everything
+from approvals.web.access import reviewer_page
+
+SUBJECT_CHARS: Final = 80
+MOST_KEY: Final = 2**63 - 1
+
+
+@require_safe
+@never_cache
+@reviewer_page
+def audit(request: HttpRequest, user: User) -> HttpResponse:
+    """Show a page of the record, newest first; `?subject=` narrows it to one chain."""
+    return _page(request, user, breaks=None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def verify_now(request: HttpRequest, user: User) -> HttpResponse:
+    """Replay the whole record and say what does not add up. A POST because it costs much."""
+    _require_sight(user)
+    if request.method != "POST":
+        return redirect("approvals:audit")
+    return _page(request, user, breaks=verify())
+
+
+def _page(request: HttpRequest, user: User, *, breaks: Sequence[Break] | None) -> HttpResponse:
+    _require_sight(user)
+    before = request.GET.get("before", "")
+    key = min(int(before[:19]), MOST_KEY) if before.isascii() and before.isdigit() else None
+    subject = request.GET.get("subject", "")[:SUBJECT_CHARS]
+    events, next_before = audit_events(user.person, before=key, subject=subject)
+    people = Person.objects.filter(pk__in=people_in(events))
+    view = present_audit(
+        events,
+        names=dict(people.values_list("pk", "name")),
+        checkpoint=Checkpoint.objects.order_by("-pk").first(),
+        breaks=breaks,
+        subject=subject,
+        next_before=next_before,
+        is_first=key is None,
+    )
+    return render(request, "approvals/audit.html", {"view": view})
+
+
+def _require_sight(user: User) -> None:
+    if not sees_everything(user.person):
+        raise PermissionDenied("Only administrators and auditors read the whole record.")

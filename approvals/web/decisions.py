@@ -1,0 +1,228 @@
+"""What people do to a ticket: vote, take a vote back, revoke, cancel, record an unknown outcome.
+
+Each view parses, calls one service and shows the ticket as it is afterwards. A refusal shows it
+too, with the refusal first and everything that was typed still there: 409 when something changed
+meanwhile, 422 when something is missing, 403 when it is not this person's to decide.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from approvals.domain.errors import Refusal, StaleDigest, StaleState
+from approvals.domain.inspection import argument_rows
+from approvals.domain.quorum import Answer
+from approvals.models import Ticket, User
+from approvals.presenters.arguments import input_schema
+from approvals.presenters.decision import Posted
+from approvals.presenters.sealed import open_bytes, open_json
+from approvals.presenters.ticket import Note
+from approvals.services import decisions
+from approvals.web import opened as opening
+from approvals.web.access import is_part, reviewer_page
+from approvals.web.reading import visible_ticket
+from approvals.web.tickets import ticket_page
+
+STATUS: Final = {"conflict": 409, "invalid": 422, "forbidden": 403, "unavailable": 409}
+NONCE_CHARS: Final = 64
+FOUND: Final = {"yes": True, "no": False, "unclear": None}
+
+
+class FormIncomplete(Refusal):
+    """This form was incomplete. Nothing was decided; look again and decide."""
+
+    kind = "invalid"
+
+
+class FindingMissing(Refusal):
+    """Say what you found: whether it ran, did not run, or cannot be told."""
+
+    kind = "invalid"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
+    """Approve or reject."""
+    found = visible_ticket(user, uid)
+    posted = Posted(reason=request.POST.get("reason", ""))
+    opened = opening.opened_in(
+        request.POST.get("opened", ""), user_id=user.pk, digest=bytes(found.digest)
+    )
+
+    def act() -> str:
+        answer = _answer(request)
+        if answer is Answer.APPROVE:
+            _require_seen(found, opened)
+        decided = decisions.decide(
+            uid=uid,
+            user=user,
+            verdict=answer,
+            seen_digest=_digest(request),
+            reason=posted.reason,
+            nonce=_nonce(request),
+        )
+        if decided.kind == "counted":
+            return f"Your approval of ticket {found.pk} counts. More people have to agree."
+        verb = "approved" if answer is Answer.APPROVE else "rejected"
+        return f"You {verb} ticket {found.pk}."
+
+    return _answered(request, user, uid, act, posted=posted, opened=opened)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def withdraw(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
+    """Take one's vote back."""
+
+    def act() -> str:
+        decisions.withdraw_vote(uid=uid, user=user, nonce=_nonce(request))
+        return "Your vote is taken back."
+
+    return _answered(request, user, uid, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def revoke(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
+    """Revoke an approval before the call is sent."""
+
+    def act() -> str:
+        decisions.revoke_approval(uid=uid, user=user)
+        return "The approval is revoked; nothing was sent."
+
+    return _answered(request, user, uid, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def cancel(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
+    """Call a ticket off, or ask the upstream to stop what was sent."""
+
+    def act() -> str:
+        view = decisions.cancel_by_person(uid=uid, user=user)
+        return "It is asked to stop." if view.abort_requested else "The call is cancelled."
+
+    return _answered(request, user, uid, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def annotate(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
+    """Record what really happened to a call whose outcome is unknown."""
+    choice = request.POST.get("ran", "")
+    posted = Posted(
+        evidence=request.POST.get("evidence", ""), ran=choice if choice in FOUND else ""
+    )
+
+    def act() -> str:
+        if posted.ran not in FOUND:
+            raise FindingMissing
+        decisions.annotate_unknown(
+            uid=uid, user=user, ran=FOUND[posted.ran], evidence=posted.evidence
+        )
+        return "Recorded under your name."
+
+    return _answered(request, user, uid, act, posted=posted)
+
+
+def _answered(
+    request: HttpRequest,
+    user: User,
+    uid: UUID,
+    act: Callable[[], str],
+    *,
+    posted: Posted | None = None,
+    opened: frozenset[str] = frozenset(),
+) -> HttpResponse:
+    """Act on a POST and show the ticket as it then is; anything else only leads to its page."""
+    visible_ticket(user, uid)  # hidden and absent tickets answer alike, whatever is posted
+    if request.method != "POST":
+        return redirect("approvals:ticket", uid=uid)
+    try:
+        done = act()
+    except Refusal as refusal:
+        return _refused(request, user, uid, refusal, posted or Posted(), opened)
+    if not is_part(request, "ticket"):
+        messages.success(request, done)
+        return redirect("approvals:ticket", uid=uid, permanent=False)
+    return ticket_page(request, user, visible_ticket(user, uid), opened=opened, just_decided=True)
+
+
+def _refused(
+    request: HttpRequest,
+    user: User,
+    uid: UUID,
+    refusal: Refusal,
+    posted: Posted,
+    opened: frozenset[str],
+) -> HttpResponse:
+    ticket = visible_ticket(user, uid)
+    changed = isinstance(refusal, StaleDigest)
+    return ticket_page(
+        request,
+        user,
+        ticket,
+        opened=frozenset() if changed else opened,
+        posted=Posted(
+            reason=posted.reason, evidence=posted.evidence, ran=posted.ran, refusal=refusal
+        ),
+        note=_note(refusal, ticket),
+        status=STATUS[refusal.kind],
+    )
+
+
+def _note(refusal: Refusal, ticket: Ticket) -> Note:
+    text = ""
+    if isinstance(refusal, StaleDigest):
+        text = f"This is revision {ticket.revision} now. Below is what would run today."
+    elif isinstance(refusal, StaleState):
+        text = "Below is how it stands now."
+    return Note(icon="warn", tone="refuse", heading=refusal.message, text=text, focus=True)
+
+
+def _require_seen(ticket: Ticket, opened: frozenset[str]) -> None:
+    """Refuse to approve what cannot be shown, or was shown only in part."""
+    arguments, _ = open_bytes(ticket.arguments)
+    if arguments is None:
+        raise FormIncomplete("Its arguments cannot be shown, so nobody can approve them.")
+    schema = input_schema(open_json(ticket.tool_definition))
+    opening.require_opened(argument_rows(arguments, schema), opened)
+
+
+def _answer(request: HttpRequest) -> Answer:
+    try:
+        answer = Answer(request.POST.get("verdict", ""))
+    except ValueError:
+        raise FormIncomplete from None
+    if answer is Answer.WITHDRAW:
+        raise FormIncomplete
+    return answer
+
+
+def _digest(request: HttpRequest) -> bytes:
+    try:
+        return binascii.unhexlify(request.POST.get("seen_digest", ""))
+    except ValueError:
+        raise FormIncomplete from None
+
+
+def _nonce(request: HttpRequest) -> str:
+    nonce = request.POST.get("nonce", "")
+    if not 0 < len(nonce) <= NONCE_CHARS:
+        raise FormIncomplete
+    return nonce

@@ -1,0 +1,110 @@
+"""Everything one ticket's page reads, gathered once for one person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.http import Http404
+from django.utils import timezone
+
+from approvals import conf, ports
+from approvals.domain.errors import Refusal
+from approvals.domain.quorum import Answer, resolve, standing_votes, why_not
+from approvals.domain.states import OPEN, State
+from approvals.models import Decision, Gate, Person, Ticket, User
+from approvals.presenters.decision import Rights
+from approvals.presenters.ticket import Activity, Reading
+from approvals.presenters.timeline import people_in
+from approvals.presenters.words import count
+from approvals.selectors import history
+from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
+
+UNSENT = (State.APPROVED, State.CLAIMED)
+
+
+def visible_ticket(user: User, uid: UUID) -> Ticket:
+    """The ticket with all that its page shows, or the same 404 for hidden and for absent."""
+    ticket = history.ticket_for(user.person, uid)
+    if ticket is None:
+        raise Http404("There is no such ticket, or you may not see it.")
+    return ticket
+
+
+def read_ticket(ticket: Ticket, user: User) -> Reading:
+    """The page's reading of `ticket` for `user`, who may see it."""
+    viewer = user.person_id
+    state = State(ticket.state)
+    obligations = obligations_of(ticket)
+    digest = bytes(ticket.digest)
+    votes = votes_of(ticket)
+    eligible = eligible_people(ticket)
+    owner_now = ports.owner_of_agent(ticket.agent_id)
+    parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
+    owners = {ticket.person_id} | ({owner_now} if owner_now else set())
+    standing = standing_votes(votes, digest=digest)
+
+    def refusal(person: UUID, answer: Answer) -> Refusal | None:
+        return why_not(
+            person, answer, votes=votes, obligations=obligations, digest=digest,
+            eligible=eligible, parties=parties,
+        )  # fmt: skip
+
+    events = tuple(history.timeline(ticket))
+    candidates = [p for p in eligible if refusal(p, Answer.APPROVE) is None]
+    names = _names({*people_in(events), *candidates, *owners})
+    concerned = user.person.is_admin or viewer in eligible
+    return Reading(
+        ticket=ticket,
+        viewer=viewer,
+        now=timezone.now(),
+        obligations=obligations,
+        resolution=resolve(
+            votes,
+            obligations=obligations,
+            digest=digest,
+            # Once decided, everybody who voted counts, member of the group today or not.
+            eligible=eligible if state is State.PENDING else frozenset(standing),
+            parties=parties,
+        ),
+        rights=Rights(
+            approve=refusal(viewer, Answer.APPROVE),
+            reject=refusal(viewer, Answer.REJECT),
+            has_voted=viewer in standing,
+            may_revoke=state in UNSENT and concerned,
+            may_cancel=state in OPEN
+            and not (state is State.SENT and ticket.abort_requested_at)
+            and (viewer in owners or user.person.is_admin),
+            may_annotate=concerned or viewer in owners,
+        ),
+        groups=tuple(ticket.groups.order_by("name").values_list("name", flat=True)),
+        votes=tuple(
+            Decision.objects.filter(ticket=ticket, revision=ticket.revision)
+            .select_related("person", "reason")
+            .order_by("created_at", "pk")
+        ),
+        may_still_vote={person: names[person] for person in candidates if person in names},
+        events=events,
+        names=names,
+        previous=history.last_approved_like(ticket, user.person),
+        activity=_activity(history.agent_activity(ticket, user.person)),
+        owner_now=names.get(owner_now, "") if owner_now else "",
+        killed=Gate.objects.filter(pk=1, killed=True).exists(),
+    )
+
+
+def _names(people: Collection[UUID]) -> dict[UUID, str]:
+    return dict(Person.objects.filter(pk__in=people).values_list("pk", "name"))
+
+
+def _activity(found: history.Activity) -> Activity:
+    words = (
+        f"{count(found.paused, 'paused call')}: {found.approved} approved,"
+        f" {found.rejected} rejected"
+    )
+    this_tool = "Never decided on in the last 30 days"
+    if found.tool_approved or found.tool_rejected:
+        this_tool = f"In 30 days {found.tool_approved} approved, {found.tool_rejected} rejected" + (
+            f", {found.tool_unknown} with unknown outcome" if found.tool_unknown else ""
+        )
+    return Activity(words=words, this_tool=this_tool)

@@ -1,0 +1,73 @@
+"""The page of one ticket. Reads only."""
+
+from __future__ import annotations
+
+import secrets
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from approvals.domain.inspection import argument_rows
+from approvals.models import Ticket, User
+from approvals.presenters.arguments import input_schema
+from approvals.presenters.decision import Posted
+from approvals.presenters.sealed import open_bytes, open_json
+from approvals.presenters.ticket import Note, present_ticket
+from approvals.web import opened as opening
+from approvals.web.access import is_part, reviewer_page
+from approvals.web.inbox import next_for
+from approvals.web.reading import read_ticket, visible_ticket
+
+NOTHING_POSTED = Posted()
+
+
+@require_safe
+@never_cache
+@reviewer_page
+def ticket(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
+    """Show a ticket; `?open=3` shows the value in row 3 whole."""
+    found = visible_ticket(user, uid)
+    return ticket_page(request, user, found, opened=_asked_for(request, found))
+
+
+def ticket_page(
+    request: HttpRequest,
+    user: User,
+    ticket: Ticket,
+    *,
+    opened: frozenset[str],
+    posted: Posted = NOTHING_POSTED,
+    note: Note | None = None,
+    just_decided: bool = False,
+    status: int = 200,
+) -> HttpResponse:
+    """The ticket as it is now, whole or as the part that a page exchanges."""
+    view = present_ticket(
+        read_ticket(ticket, user),
+        opened=opened,
+        opened_token=opening.statement(
+            user_id=user.pk, digest=bytes(ticket.digest), pointers=opened
+        ),
+        nonce=secrets.token_urlsafe(24),
+        posted=posted,
+        note=note,
+        next_uid=next_for(user, ticket.uid) if just_decided else None,
+        just_decided=just_decided,
+    )
+    template = "approvals/ticket.html"
+    if is_part(request, "ticket"):
+        template += "#ticket"
+    return render(request, template, {"view": view}, status=status)
+
+
+def _asked_for(request: HttpRequest, ticket: Ticket) -> frozenset[str]:
+    """The pointers of the rows that this page's address opens."""
+    indexes = opening.indexes_in(request.GET)
+    arguments, _ = open_bytes(ticket.arguments)
+    if not indexes or arguments is None:
+        return frozenset()
+    schema = input_schema(open_json(ticket.tool_definition))
+    return opening.pointers_at(argument_rows(arguments, schema), indexes)

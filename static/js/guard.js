@@ -1,0 +1,52 @@
+// Keeps a decision from being made by accident: buttons do nothing for 400 ms after anything under
+// them was exchanged, do nothing while a request is on its way, and a blocked verb says why.
+const INERT_MS = 400;
+let swapped = -INERT_MS;
+
+document.addEventListener("htmx:afterSwap", () => {
+  swapped = performance.now();
+});
+window.addEventListener("pageshow", () => {
+  swapped = performance.now();
+});
+
+function refuse(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
+document.addEventListener(
+  "click",
+  (event) => {
+    const button = event.target.closest?.("[data-guard] button");
+    if (!button) return;
+    if (performance.now() - swapped < INERT_MS) {
+      refuse(event);
+    } else if (button.getAttribute("aria-disabled") === "true") {
+      refuse(event);
+      const todo = document.querySelector("#todo a, #todo");
+      todo?.focus();
+      todo?.scrollIntoView({ block: "center" });
+    }
+  },
+  true,
+);
+
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!event.target.matches?.("[data-guard]")) return;
+    if (performance.now() - swapped < INERT_MS || event.target.dataset.sent) refuse(event);
+  },
+  true,
+);
+
+const setBusy = (form, busy) => {
+  if (!form?.matches?.("[data-guard]")) return;
+  if (busy) form.dataset.sent = "yes";
+  else delete form.dataset.sent;
+  for (const button of form.querySelectorAll("button")) button.disabled = busy;
+};
+
+document.addEventListener("htmx:beforeSend", (event) => setBusy(event.detail.elt, true));
+document.addEventListener("htmx:afterRequest", (event) => setBusy(event.detail.elt, false));
