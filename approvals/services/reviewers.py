@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from approvals import conf, ports
 from approvals.domain.errors import PolicyInvalid, QuorumUnreachable
 from approvals.domain.obligations import Obligations
