@@ -31,19 +31,22 @@ class AddressRefused(OSError):
     """The address is one that an upstream may not live at."""
 
 
-def _embedded(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address inside a mapped, 6to4, Teredo or NAT64 IPv6 address."""
+def _meant(address: IPAddress) -> list[IPAddress]:
+    """Return the addresses that packets to this one may end up at.
+
+    A mapped or NAT64 address *is* its IPv4 address; a 6to4 or Teredo one also counts as itself.
+    """
     if isinstance(address, ipaddress.IPv4Address):
-        return address
+        return [address]
     if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
+        return [address.ipv4_mapped]
     if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+        return [ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
+    if address.sixtofour is not None:
+        return [address.sixtofour, address]
+    if address.teredo is not None:
+        return [address.teredo[1], address]
+    return [address]
 
 
 def check_address(text: str, *, allow_private: bool) -> None:
@@ -56,7 +59,7 @@ def check_address(text: str, *, allow_private: bool) -> None:
         outer = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         raise AddressRefused(f"{text!r} is not an IP address") from None
-    for address in {outer, _embedded(outer)}:
+    for address in _meant(outer):
         if address in _METADATA or address.is_link_local:
             raise AddressRefused(
                 f"{text} is a link-local or cloud metadata address; upstreams may never live there"

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
+MAX_LINES = 100_000
+"""Lines of one stream: what is read line by line must not cost time without end."""
+
+
 class EventTooLarge(ValueError):
-    """One event grew beyond its cap."""
+    """An event, or the number of lines, grew beyond its cap."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class EventParser:
         self._line: list[bytes] = []
         self._data: list[bytes] = []
         self._held = 0
+        self._lines = 0
         self._event = ""
         self._swallow_lf = False
         self._first_line = True
@@ -76,6 +81,9 @@ class EventParser:
             self._line.append(part)
 
     def _take(self, line: bytes) -> Event | None:
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            raise EventTooLarge(f"the stream has more than {MAX_LINES} lines")
         if self._first_line:
             line = line.removeprefix(b"\xef\xbb\xbf")
             self._first_line = False

@@ -22,6 +22,7 @@ Kind = Literal["bubblewrap", "landlock", "unsandboxed"]
 SHIM = Path(__file__).with_name("shim.py")
 SHIM_INSIDE = "/placet-shim.py"
 SCRATCH_INSIDE = "/tmp"  # noqa: S108  # a private, empty tmpfs inside the sandbox
+SHARED_MEMORY_BYTES = 64 * 1024 * 1024
 SCRATCH_BYTES = 256 * 1024 * 1024
 MAX_LINKS = 40
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -150,6 +151,7 @@ def _bubblewrap(spec: UpstreamSpec, data_folder: str) -> list[str]:
     words += ["--unshare-all", *(["--share-net"] if profile.network else [])]
     words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     words += ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108  # its own
     words += ["--size", str(SCRATCH_BYTES), "--tmpfs", SCRATCH_INSIDE]
     words += ["--dir", f"{SCRATCH_INSIDE}/home"]
     shown = _outermost([*needed_paths(spec), *profile.read_paths])
@@ -174,6 +176,7 @@ def _bubblewrap(spec: UpstreamSpec, data_folder: str) -> list[str]:
             )
         words += ["--bind", path, path]
     words += ["--ro-bind", str(SHIM), SHIM_INSIDE]
+    words += ["--remount-ro", "/dev", "--remount-ro", "/"]
     words += ["--chdir", spec.cwd or f"{SCRATCH_INSIDE}/home", "--"]
     words += [interpreter(), "-I", "-S", SHIM_INSIDE, "confine", json.dumps(_limits(profile))]
     return [*words, "--", found_program(spec), *spec.command[1:]]
