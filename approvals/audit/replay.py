@@ -27,7 +27,7 @@ class Replay:
     length: int = 0
     state: State | None = None
     fence: int = 0
-    groups: str = ""
+    groups: dict[str, str] = field(default_factory=dict)  # row key -> group, as asked
     attested: dict[str, str] = field(default_factory=dict)  # row label -> last fingerprint
     payloads: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> hash, event key
     decisions: list[str] = field(default_factory=list)  # keys, in the order they were recorded
@@ -76,8 +76,9 @@ class Replay:
                 self.decisions.append(str(label).removeprefix(_DECISIONS))
         for payload, value in payloads.items() if isinstance(payloads, dict) else ():
             self.payloads[str(payload)] = (str(value), key)
-        if "groups" in detail:
-            self.groups = str(detail["groups"])
+        groups = detail.get("groups")
+        if isinstance(groups, dict):
+            self.groups = {str(row): str(group) for row, group in groups.items()}
 
     def _step(self, event: AuditEvent, key: str) -> Iterator[Break]:
         """Walk the state machine along this link."""

@@ -47,10 +47,11 @@ def check(exported: Iterable[Mapping[str, JSON]]) -> list[Break]:
 
 def _signed(checkpoint: Checkpoint, last: Checkpoint | None) -> Iterator[Break]:
     key = str(checkpoint.pk)
+    expected = last.pk + 1 if last else 1
+    if checkpoint.pk != expected:
+        yield Break(TABLE, str(expected), f"it is missing before checkpoint {key}")
     if not signature_holds(checkpoint):
         yield Break(TABLE, key, "its signature does not hold")
-    if checkpoint.pk != (last.pk + 1 if last else 1):
-        yield Break(TABLE, key, "a checkpoint before it is missing")
     if bytes(checkpoint.previous) != (checkpoint_hash(last) if last else ORIGIN):
         yield Break(TABLE, key, "it does not follow the checkpoint before it")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
+from uuid import UUID
 
 from approvals.audit.binding import ticket_binding
 from approvals.audit.breaks import Break
 from approvals.audit.chain import ticket_subject
 from approvals.audit.replay import Replay
 from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
-from approvals.domain.canonical import digest, ticket_digest
+from approvals.domain.canonical import ticket_digest
 from approvals.domain.obligations import obligations_from
 from approvals.domain.quorum import Answer, Parties, Vote, resolve
 from approvals.models import AuditEvent, Decision, Ticket
@@ -32,17 +33,17 @@ def check(replays: Sequence[Replay]) -> Iterator[Break]:
     decisions: dict[int, list[Decision]] = {}
     for decision in Decision.objects.filter(ticket__in=tickets.values()).order_by("pk"):
         decisions.setdefault(decision.ticket_id, []).append(decision)
-    groups: dict[int, list[str]] = {}
+    groups: dict[int, dict[str, str]] = {}
     through = Ticket.groups.through.objects.filter(ticket__in=tickets.values())
-    for ticket_id, group_id in through.values_list("ticket_id", "reviewergroup_id"):
-        groups.setdefault(ticket_id, []).append(str(group_id))
+    for key, ticket_id, group_id in through.values_list("pk", "ticket_id", "reviewergroup_id"):
+        groups.setdefault(ticket_id, {})[str(key)] = str(group_id)
     for replay in replays:
         ticket = tickets.get(replay.uid)
         if ticket is None:
             yield Break(TABLE, replay.uid, "the ticket of this chain is gone")
             continue
         yield from _ticket(replay, ticket)
-        yield from _groups(replay, ticket, groups.get(ticket.pk, []))
+        yield from _groups(replay, ticket, groups.get(ticket.pk, {}))
         yield from _votes(replay, ticket, decisions.get(ticket.pk, []))
 
 
@@ -91,9 +92,10 @@ def _ticket(replay: Replay, ticket: Ticket) -> Iterator[Break]:
         yield Break(TABLE, key, "its digest is not that of what it binds")
 
 
-def _groups(replay: Replay, ticket: Ticket, found: list[str]) -> Iterator[Break]:
-    if replay.groups != digest("groups", [*sorted(found)]).hex():
-        yield Break(GROUPS, str(ticket.pk), "other groups were asked than the ticket names")
+def _groups(replay: Replay, ticket: Ticket, found: dict[str, str]) -> Iterator[Break]:
+    for key in sorted(replay.groups.keys() | found.keys(), key=int):
+        if replay.groups.get(key) != found.get(key):
+            yield Break(GROUPS, key, f"it is not as when ticket {ticket.pk} was opened")
 
 
 def _votes(replay: Replay, ticket: Ticket, decisions: list[Decision]) -> Iterator[Break]:
@@ -133,4 +135,7 @@ def _votes(replay: Replay, ticket: Ticket, decisions: list[Decision]) -> Iterato
 
 
 def _is_uid(text: str) -> bool:
-    return len(text) == 36 and text.count("-") == 4 and text.replace("-", "").isalnum()
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

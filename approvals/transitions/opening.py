@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import F
 
 from approvals.audit import append, attest
-from approvals.domain.canonical import JSON, digest
+from approvals.domain.canonical import JSON
 from approvals.domain.errors import StaleState
 from approvals.domain.states import State
 from approvals.models import DatabaseNow, Grant, Ticket, after_seconds
@@ -81,11 +81,6 @@ def open_by_grant(
     return fresh
 
 
-def groups_digest(group_ids: Collection[UUID]) -> str:
-    """What the opening's audit row says about the groups that were asked."""
-    return digest("groups", list[JSON](sorted(str(key) for key in group_ids))).hex()
-
-
 def _open(
     ticket: Ticket,
     state: State,
@@ -96,8 +91,9 @@ def _open(
 ) -> Ticket:
     ticket.state = state
     ticket.save(force_insert=True)
-    Ticket.groups.through.objects.bulk_create(
-        Ticket.groups.through(ticket_id=ticket.pk, reviewergroup_id=key) for key in set(group_ids)
+    asked = Ticket.groups.through.objects.bulk_create(
+        Ticket.groups.through(ticket_id=ticket.pk, reviewergroup_id=key)
+        for key in sorted(set(group_ids))
     )
     return record(
         ticket_id=ticket.pk,
@@ -105,5 +101,8 @@ def _open(
         actor=actor,
         action=edge_name(None, state),
         target=state,
-        detail={**(detail or {}), "groups": groups_digest(group_ids)},
+        detail={
+            **(detail or {}),
+            "groups": {str(row.pk): str(row.reviewergroup_id) for row in asked},
+        },
     )
