@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from mcpbridge.tasks import execute_ticket, wind_up_ticket
 logger = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 10_000
+COARSEST: Final = timedelta(milliseconds=1)  # SQLite's clock; asking for more harms nobody
 
 
 class _Publisher:
@@ -91,7 +92,7 @@ def call_leaves(
     """Leaves over the starts of calls: those since a time, those named, or all; oldest first."""
     found = CallRecord.objects.order_by("started_at", "id")
     if since is not None:
-        found = found.filter(started_at__gte=since)
+        found = found.filter(started_at__gte=since - COARSEST)
     return _leaves("call", found, rows)
 
 
@@ -101,7 +102,7 @@ def completion_leaves(
     """Leaves over the completions of calls, as `call_leaves` has them over the starts."""
     found = CallCompletion.objects.order_by("ended_at", "call_id")
     if since is not None:
-        found = found.filter(ended_at__gte=since)
+        found = found.filter(ended_at__gte=since - COARSEST)
     return _leaves("completion", found, rows)
 
 
@@ -115,11 +116,16 @@ def _leaves[M: Model](
     if rows is not None:
         found = found.filter(pk__in=[UUID(row) for row in rows])
     for row in found.iterator():
-        columns = {
-            field.attname: _plain(getattr(row, field.attname))
-            for field in row._meta.concrete_fields  # noqa: SLF001 (Django's documented model API)
-        }
-        yield str(row.pk), ledger.digest(f"leaf.{domain}", columns)
+        yield str(row.pk), _leaf(domain, row)
+
+
+def _leaf(domain: str, row: Model) -> bytes:
+    """A digest (32 bytes) over all columns."""
+    columns = {
+        field.attname: _plain(getattr(row, field.attname))
+        for field in row._meta.concrete_fields  # noqa: SLF001 (Django's documented model API)
+    }
+    return ledger.digest(f"leaf.{domain}", columns)
 
 
 def _plain(value: Any) -> ledger.JSON:

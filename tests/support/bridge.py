@@ -73,9 +73,7 @@ def a_bridge(
 ) -> Bridge:
     """robo of alice's team, a live token, and the witness as upstream under `rules`."""
     cast = a_cast()
-    agent = Agent.objects.create(
-        id=cast.robo, name="robo", team=cast.team, owner=cast.alice.person
-    )
+    agent = Agent.objects.create(id=cast.robo, name="robo", team=cast.team, owner=cast.alice.person)
     token = AgentToken.objects.create(
         agent=agent,
         digest=hashlib.sha256(secrets.token_bytes(32)).digest(),

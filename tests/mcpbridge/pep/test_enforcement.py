@@ -13,7 +13,7 @@ from mcpbridge.calls import outcome as outcomes
 from mcpbridge.catalog.catalog import catalog
 from mcpbridge.models import Agent, AgentToken, CallRecord, ToolPin, Upstream
 from mcpbridge.offload import in_database
-from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforcement, enforce
+from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforce, enforcement
 from mcpbridge.records import writer
 from tests.support.bridge import RULES, Bridge, a_call
 from tests.support.witness import Witness
