@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
-from approvals.domain.canonical import JSON, MAX_DEPTH, canonical_bytes, escape_pointer
+from approvals.domain.canonical import JSON, MAX_DEPTH, escape_pointer
 from approvals.domain.inspection.arguments import read_canonical
 
 MAX_CHANGES: Final = 200
@@ -51,30 +51,34 @@ def differences(old: bytes, new: bytes, *, limit: int = MAX_CHANGES) -> tuple[Di
 
 
 def _compare(old: JSON, new: JSON, pointer: str, depth: int) -> Iterator[Difference]:
-    before, after = _members(old), _members(new)
-    if depth == 0 or type(old) is not type(new) or not (before or after):
+    if depth > 0 and isinstance(old, dict) and isinstance(new, dict) and (old or new):
+        for key in chain(new, (key for key in old if key not in new)):
+            here = f"{pointer}/{escape_pointer(key)}"
+            if key not in old:
+                yield Difference(pointer=here, change=Change.ADDED, new=new[key])
+            elif key not in new:
+                yield Difference(pointer=here, change=Change.REMOVED, old=old[key])
+            else:
+                yield from _compare(old[key], new[key], here, depth - 1)
+    elif depth > 0 and isinstance(old, list) and isinstance(new, list) and (old or new):
+        for index in range(max(len(old), len(new))):
+            here = f"{pointer}/{index}"
+            if index >= len(old):
+                yield Difference(pointer=here, change=Change.ADDED, new=new[index])
+            elif index >= len(new):
+                yield Difference(pointer=here, change=Change.REMOVED, old=old[index])
+            else:
+                yield from _compare(old[index], new[index], here, depth - 1)
+    else:
         yield _whole(old, new, pointer)
-        return
-    for key in [*after, *(key for key in before if key not in after)]:
-        here = f"{pointer}/{escape_pointer(key)}"
-        if key not in before:
-            yield Difference(pointer=here, change=Change.ADDED, new=after[key])
-        elif key not in after:
-            yield Difference(pointer=here, change=Change.REMOVED, old=before[key])
-        else:
-            yield from _compare(before[key], after[key], here, depth - 1)
-
-
-def _members(value: JSON) -> dict[str, JSON]:
-    """A container's values by reference token; of anything else, none."""
-    if isinstance(value, list):
-        return {str(index): item for index, item in enumerate(value)}
-    return value if isinstance(value, dict) else {}
 
 
 def _whole(old: JSON, new: JSON, pointer: str) -> Difference:
-    """Compared by their canonical bytes, since Python holds true and 1 equal."""
-    same = canonical_bytes(old) == canonical_bytes(new)
+    """Compared by spelling, since Python holds true and 1 equal.
+
+    Both were read from canonical bytes, so equal values have equal types and equal key order.
+    """
+    same = repr(old) == repr(new)
     return Difference(
         pointer=pointer, change=Change.UNCHANGED if same else Change.CHANGED, old=old, new=new
     )

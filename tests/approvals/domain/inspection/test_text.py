@@ -47,6 +47,8 @@ def kinds(text, **options):
         ("a\u2800b", "a[U+2800]b", Kind.INVISIBLE),
         ("a\ufe0fb", "a[U+FE0F]b", Kind.INVISIBLE),
         ("a\U000e0100b", "a[U+E0100]b", Kind.INVISIBLE),
+        ("a\ufff9b", "a[U+FFF9]b", Kind.INVISIBLE),
+        ("a\u0600b", "a[U+0600]b", Kind.INVISIBLE),
         ("a\U000e0041b", "a[U+E0041]b", Kind.TAG),
         ("a\0b", "a[U+0000]b", Kind.CONTROL),
         ("a\x1b[31mb", "a[U+001B][31mb", Kind.CONTROL),
