@@ -63,7 +63,7 @@ async def test_an_allowed_call_is_recorded_and_answered(
     assert not result.is_error
     records = await in_database(lambda: list(CallRecord.objects.all()))
     assert [record.tool_name for record in records] == ["echo"]
-    assert [call["name"] for call in witness.calls()] == ["echo"]
+    assert [call["tool"] for call in witness.calls()] == ["echo"]
 
 
 @pytest.mark.parametrize("era", ERAS)
