@@ -9,27 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from channels.auth import get_user
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
 
 from approvals.events import bus
 from approvals.models import Ticket, User
 
-logger = logging.getLogger(__name__)
-
 RECHECK_SECONDS: Final = 10.0
 WAITING_MESSAGES: Final = 500  # beyond them the page is told to look at everything
 REMEMBERED_TICKETS: Final = 2000
+LOST_AGAIN_SECONDS: Final = 3.0
 SESSION_OVER: Final = 4401  # the page signs in again
+NOT_LISTENING: Final = 1003
+
+type Scope = MutableMapping[str, Any]
+type Message = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,58 +73,68 @@ class AskedPeople:
 asked_people = AskedPeople()
 
 
-class Doorbell(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ships no types
-    """One browser's socket."""
+class Socket:
+    """One browser's connection, from its handshake to its end.
 
-    async def connect(self) -> None:
-        """Accept people who are signed in, then ring for what they may see."""
+    A plain ASGI application: Channels' own consumers would subscribe each socket to the channel
+    layer, while one subscription serves this whole process.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._session = scope.get("session")
+        self._receive = receive
+        self._send = send
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING_MESSAGES)
-        self._lost = False
-        self._tasks: list[asyncio.Task[None]] = []
-        self._unsubscribe: Callable[[], None] = lambda: None
+        self._missed = False
+        self._told_lost = float("-inf")
+
+    async def serve(self) -> None:
+        """Accept people who are signed in, then ring for what they may see."""
+        await self._receive()  # websocket.connect
         sight = await self._look()
         if sight is None:
-            await self.close()
+            await self._send({"type": "websocket.close", "code": SESSION_OVER})
             return
         self._sight = sight
-        await self.accept()
-        self._unsubscribe = bus().listen(self._heard)
-        self._tasks = [
-            asyncio.create_task(self._ring(), name="placet-doorbell-ring"),
-            asyncio.create_task(self._recheck(), name="placet-doorbell-recheck"),
+        await self._send({"type": "websocket.accept"})
+        unsubscribe = bus().listen(self._heard)
+        ways_to_end = [
+            asyncio.create_task(work, name="placet-doorbell")
+            for work in (self._until_closed(), self._ring(), self._recheck())
         ]
+        try:
+            ended, _ = await asyncio.wait(ways_to_end, return_when=asyncio.FIRST_COMPLETED)
+            code = next((task.result() for task in ended if task.exception() is None), 1011)
+        finally:
+            unsubscribe()
+            for task in ways_to_end:
+                task.cancel()
+            await asyncio.gather(*ways_to_end, return_exceptions=True)
+        if code is not None:
+            await self._send({"type": "websocket.close", "code": code})
 
-    async def disconnect(self, code: int) -> None:
-        """Leave nothing behind."""
-        self._unsubscribe()
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            if task is not asyncio.current_task():
-                with suppress(asyncio.CancelledError):
-                    await task
-        self._tasks = []
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Nothing is listened to here: decisions are posts."""
-        await self.close(code=1003)
+    async def _until_closed(self) -> int | None:
+        """The code to close with, or None once the browser has gone."""
+        message = await self._receive()
+        # Nothing is listened to here: decisions are posts.
+        return None if message["type"] == "websocket.disconnect" else NOT_LISTENING
 
     def _heard(self, message: dict[str, Any]) -> None:
         """Called by the bus; never blocks."""
         try:
             self._queue.put_nowait(message)
         except asyncio.QueueFull:
-            self._lost = True
+            self._missed = True
 
-    async def _ring(self) -> None:
+    async def _ring(self) -> int | None:
         while True:
             message = await self._queue.get()
-            if self._lost:
-                self._lost = False
-                await self._say({"lost": True})
+            if self._missed:
+                self._missed = False
+                message = {"lost": True}
             rings = await self._rings(message)
             if rings is not None:
-                await self._say(rings)
+                await self._send({"type": "websocket.send", "text": json.dumps(rings)})
 
     async def _rings(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """What this person is told of a message, or None."""
@@ -133,7 +145,15 @@ class Doorbell(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ships 
             return None
         if "g" in message:
             return {"gate": int(message["g"])}
-        return {"lost": True} if "lost" in message else None
+        return self._lost() if "lost" in message else None
+
+    def _lost(self) -> dict[str, Any] | None:
+        """Word that messages may be missing, not again and again while the broker is away."""
+        now = asyncio.get_running_loop().time()
+        if now - self._told_lost < LOST_AGAIN_SECONDS:
+            return None
+        self._told_lost = now
+        return {"lost": True}
 
     async def _may_see(self, uid: UUID, team: UUID) -> bool:
         sight = self._sight
@@ -144,30 +164,26 @@ class Doorbell(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ships 
             asked.owner == sight.person or bool(asked.groups & sight.groups)
         )
 
-    async def _recheck(self) -> None:
+    async def _recheck(self) -> int | None:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            try:
-                sight = await self._look()
-            except Exception:
-                logger.exception("A doorbell could not check what its person may see.")
-                sight = None
+            sight = await self._look()
             if sight is None:
-                await self.close(code=SESSION_OVER)
-                return
+                return SESSION_OVER
             self._sight = sight
 
     async def _look(self) -> Sight | None:
         """What the session's person may see now; None when the session does not stand."""
-        session = self.scope.get("session")
+        session = _unwrapped(self._session)
         if session is None or not session.session_key:
             return None
-        fresh = type(_unwrapped(session))(session.session_key)
-        user = await get_user({"session": fresh})
+        user = await get_user({"session": type(session)(session.session_key)})
         return await _read_sight(user.pk) if isinstance(user, User) else None
 
-    async def _say(self, message: dict[str, Any]) -> None:
-        await self.send(text_data=json.dumps(message))
+
+async def doorbell(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application of the browsers' sockets."""
+    await Socket(scope, receive, send).serve()
 
 
 def _unwrapped(session: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from approvals.domain.inspection import (
     ArgumentRow,
+    ArgumentTable,
     InspectedText,
     argument_rows,
     inspect,
@@ -50,16 +51,33 @@ class Arguments:
     nothing: bool = False  # the tool is called without arguments
 
 
+def argument_table(
+    canonical: bytes, schema: object, *, opened: Collection[str] = ()
+) -> ArgumentTable:
+    """The table of canonical bytes, what the tool says it requires first and in its order.
+
+    The order is the same for the same call, so a row's place in it names the row.
+    """
+    table = argument_rows(canonical, schema, opened=opened)
+    listed = schema.get("required") if isinstance(schema, dict) else None
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    order = {name: place for place, name in reversed(list(enumerate(names)))}
+
+    def place(row: ArgumentRow) -> int:
+        return order.get(_first_token(row.pointer), len(names))
+
+    return replace(table, rows=tuple(sorted(table.rows, key=place)))
+
+
 def present_arguments(
     canonical: bytes | None, schema: object, opened: Collection[str]
 ) -> Arguments:
     """The table of canonical bytes, with the rows whose pointers are in `opened` uncut."""
     if canonical is None:
         return Arguments(purged=True)
-    table = argument_rows(canonical, schema, opened=opened)
-    rows = tuple(
-        _row(index, row, described=schema is not None) for index, row in enumerate(table.rows)
-    )
+    table = argument_table(canonical, schema, opened=opened)
+    described = isinstance(schema, dict) and bool(schema.get("properties"))
+    rows = tuple(_row(index, row, described=described) for index, row in enumerate(table.rows))
     return Arguments(
         rows=rows,
         size=f"{table.size:,} bytes",
@@ -73,6 +91,12 @@ def present_arguments(
 def input_schema(definition: object) -> object:
     """The schema of a tool's arguments, from its definition as the upstream gave it."""
     return definition.get("inputSchema") if isinstance(definition, dict) else None
+
+
+def _first_token(pointer: str) -> str:
+    """The name of the argument that a JSON pointer leads into."""
+    token = pointer.removeprefix("/").partition("/")[0]
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _row(index: int, row: ArgumentRow, *, described: bool) -> Row:

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from approvals.domain.inspection import (
+    ArgumentRow,
     ArgumentTable,
     InspectedText,
-    argument_rows,
     inspect,
     one_line,
 )
+from approvals.presenters.arguments import argument_table
 
 MENTIONED: Final = 3
 MENTION_CHARS: Final = 48
+LONG_BYTES: Final = 200
 TARGET_CHARS: Final = 80
 
 # What the thing acted upon is usually called, the most telling word first.
@@ -50,7 +52,7 @@ def call_of(*, agent: str, upstream: str, tool: str, table: ArgumentTable | None
         upstream=name(upstream),
         tool=name(tool),
         target=name(target) if target else None,
-        gist=inspect(gist_of(table), identifier_like=True),
+        gist=inspect(gist_of(table, without=target), identifier_like=True),
         plain=f"{plain} on {one_line(target, limit=TARGET_CHARS)}" if target else plain,
     )
 
@@ -62,7 +64,7 @@ def name(text: str) -> InspectedText:
 
 def table_of(arguments: bytes | None, schema: object = None) -> ArgumentTable | None:
     """The argument table, or None when the arguments have been purged."""
-    return None if arguments is None else argument_rows(arguments, schema)
+    return None if arguments is None else argument_table(arguments, schema)
 
 
 def target_of(table: ArgumentTable) -> str:
@@ -82,16 +84,26 @@ def target_of(table: ArgumentTable) -> str:
     return best
 
 
-def gist_of(table: ArgumentTable | None) -> str:
-    """The first few arguments as `path: value`, and how many more there are."""
+def gist_of(table: ArgumentTable | None, *, without: str = "") -> str:
+    """The first few arguments as `path: value` but for the one named already, and how many more.
+
+    Short values come first: they say more in one line than the start of a long one.
+    """
     if table is None:
         return "arguments purged"
-    if not table.rows or (len(table) == 1 and table.rows[0].pointer == ""):
+    rows = [row for row in table if row.value.shown != without or not without]
+    if not rows:
+        return ""
+    if len(rows) == 1 and rows[0].pointer == "":
         return "no arguments"
-    parts = [
-        f"{row.pointer.removeprefix('/')}: {one_line(row.value.shown, limit=MENTION_CHARS)}"
-        for row in table.rows[:MENTIONED]
-    ]
-    if len(table) > MENTIONED:
-        parts.append(f"and {len(table) - MENTIONED} more")
+    rows.sort(key=lambda row: row.value.size > LONG_BYTES)
+    parts = [f"{row.pointer.removeprefix('/')}: {_mention(row)}" for row in rows[:MENTIONED]]
+    if len(rows) > MENTIONED:
+        parts.append(f"and {len(rows) - MENTIONED} more")
     return ", ".join(parts)
+
+
+def _mention(row: ArgumentRow) -> str:
+    if row.value.size > LONG_BYTES:
+        return f"{row.value.size:,} bytes"
+    return one_line(row.value.shown, limit=MENTION_CHARS) or "empty"

@@ -178,9 +178,7 @@ def present_ticket(
             ticket,
             reason=open_text(ticket.reason),
             annotation=open_json(ticket.annotation),
-            next_url=reverse("approvals:ticket", args=[next_uid])
-            if next_uid
-            else reverse("approvals:inbox"),
+            next_url=_next_url(next_uid) if just_decided else "",
             next_words="Next one that needs you" if next_uid else "Back to the inbox",
             focus=just_decided,
         ),
@@ -218,6 +216,10 @@ def present_ticket(
         if decision.may_vote
         else "",
     )
+
+
+def _next_url(uid: UUID | None) -> str:
+    return reverse("approvals:ticket", args=[uid]) if uid else reverse("approvals:inbox")
 
 
 def _mark(state: State, resolution: Resolution) -> Mark:

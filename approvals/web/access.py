@@ -18,7 +18,7 @@ def reviewer_page[**P](
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """A page for everybody who is signed in; the view gets the account."""
 
-    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         return view(request, signed_in(request), *args, **kwargs)
 
     guarded: Callable[Concatenate[HttpRequest, P], HttpResponse] = login_required(page)

@@ -19,10 +19,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from approvals.domain.errors import Refusal, StaleDigest, StaleState
-from approvals.domain.inspection import argument_rows
 from approvals.domain.quorum import Answer
 from approvals.models import Ticket, User
-from approvals.presenters.arguments import input_schema
+from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
 from approvals.presenters.ticket import Note
@@ -201,7 +200,7 @@ def _require_seen(ticket: Ticket, opened: frozenset[str]) -> None:
     if arguments is None:
         raise FormIncomplete("Its arguments cannot be shown, so nobody can approve them.")
     schema = input_schema(open_json(ticket.tool_definition))
-    opening.require_opened(argument_rows(arguments, schema), opened)
+    opening.require_opened(argument_table(arguments, schema), opened)
 
 
 def _answer(request: HttpRequest) -> Answer:

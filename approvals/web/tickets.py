@@ -10,9 +10,8 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from approvals.domain.inspection import argument_rows
 from approvals.models import Ticket, User
-from approvals.presenters.arguments import input_schema
+from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
 from approvals.presenters.ticket import Note, present_ticket
@@ -70,4 +69,4 @@ def _asked_for(request: HttpRequest, ticket: Ticket) -> frozenset[str]:
     if not indexes or arguments is None:
         return frozenset()
     schema = input_schema(open_json(ticket.tool_definition))
-    return opening.pointers_at(argument_rows(arguments, schema), indexes)
+    return opening.pointers_at(argument_table(arguments, schema), indexes)
