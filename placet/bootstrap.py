@@ -59,8 +59,7 @@ def enter(root: str, argv: List[str]) -> None:
 def provision(root: str, venv: str, lock_name: str) -> None:
     """Make `venv` and install what `lock_name` names, unless its stamp says that this was done."""
     lock = os.path.join(root, lock_name)
-    with open(lock, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
+    digest = _digest(lock)
     python = _python_of(venv)
     stamps = _read_stamps(venv)
     if os.access(python, os.X_OK) and stamps.get(lock_name) == digest:
@@ -77,6 +76,8 @@ def provision(root: str, venv: str, lock_name: str) -> None:
     )
     _run(_install_command(uv, python, lock), INSTALL_HINT)
     stamps[lock_name] = digest
+    if lock_name == LOCKS["test"]:  # it holds everything that `up` needs
+        stamps[LOCKS["up"]] = _digest(os.path.join(root, LOCKS["up"]))
     draft = os.path.join(venv, STAMP + ".%d" % os.getpid())
     with open(draft, "w") as file:
         json.dump(stamps, file)
@@ -180,6 +181,11 @@ def _run(command: List[str], hint: str) -> None:
     done = subprocess.run(command)
     if done.returncode != 0:
         raise BootstrapRefused("`%s` failed; %s." % (" ".join(command), hint))
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _python_of(venv: str) -> str:

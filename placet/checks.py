@@ -6,6 +6,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -30,8 +31,8 @@ def check_installation(
 
 
 def _exposed_without_tls(environment: Environment) -> list[CheckMessage]:
-    local = any(name in environment.public_url for name in LOOPBACK_NAMES)
-    if environment.https or local:
+    host = urlsplit(environment.public_url).hostname or ""
+    if environment.https or host in {*LOOPBACK_NAMES, "::1"}:
         return []
     return [
         Caution(

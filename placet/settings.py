@@ -151,6 +151,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # With the broker away a publisher gives up in milliseconds; the workers poll the rows anyway.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 
+# The workers keep house by themselves; beat only makes sure that a quiet one is reminded.
+CELERY_BEAT_SCHEDULE = {
+    "purge payloads whose retention is over": {
+        "task": "approvals.tasks.purge",
+        "schedule": 3600.0,
+    },
+    "forget sessions that have ended": {
+        "task": "placet.tasks.forget_ended_sessions",
+        "schedule": 6 * 3600.0,
+    },
+}
+
 # ---- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "approvals.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

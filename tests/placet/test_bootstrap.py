@@ -173,6 +173,22 @@ def test_a_second_start_installs_nothing_until_the_lock_changes(
     assert len(commands) == 4
 
 
+def test_what_the_tests_need_is_enough_to_start(project: Path, commands: list[list[str]]) -> None:
+    bootstrap.provision(str(project), str(project / ".venv"), "requirements-test.lock")
+    bootstrap.provision(str(project), str(project / ".venv"), "requirements.lock")
+    assert len(commands) == 2
+
+
+def test_the_locks_agree_and_name_no_address() -> None:
+    pinned = {}
+    for name in ("requirements.lock", "requirements-test.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert text.count("--hash=sha256:") > 100
+        pinned[name] = set(re.findall(r"^[a-z0-9._-]+==\S+", text, re.MULTILINE))
+    assert pinned["requirements.lock"] < pinned["requirements-test.lock"]
+
+
 def test_a_failed_installation_leaves_no_stamp(
     project: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,155 @@
+"""`manage.py up`, as a person starts it: greeting, sign-in, Ctrl-C, kill -9, second start."""
+
+import http.cookiejar
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.processes import ROOT, Running
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(180)
+
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+EMAIL, PASSWORD = "rita@example.org", "a-Sturdy-enough-1"
+PROGRAMS = {"valkey", "daphne", "celery", "run_stdio_host"}
+Up = Callable[..., Running]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    started: list[Running] = []
+
+    def start(**variables: str) -> Running:
+        env = {name: os.environ[name] for name in KEPT if name in os.environ}
+        env |= {
+            "PLACET_DATA_DIR": str(tmp_path / "var"),
+            "PLACET_PORT": "0",
+            "PLACET_SAMPLE": "0",
+            **variables,
+        }
+        log = tmp_path / f"up-{len(started)}.out"
+        argv = [sys.executable, str(ROOT / "manage.py"), "up"]
+        started.append(Running(argv, log=log, env=env))
+        return started[-1]
+
+    yield start
+    for running in started:
+        tree = running.tree()
+        running.stop(within=20)
+        for process in tree:
+            if process.is_running():
+                process.kill()
+
+
+def greeted(running: Running) -> str:
+    """Wait for the greeting; returns the address."""
+    output = running.says("Placet is running at", within=90)
+    found = re.search(r"Placet is running at (http://127\.0\.0\.1:\d+)", output)
+    assert found is not None
+    running.says("Ctrl-C")
+    return found[1]
+
+
+def ready(url: str) -> bool:
+    with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:
+        return bool(json.load(answer)["status"] == "ready")
+
+
+def signs_in(url: str, email: str, password: str) -> bool:
+    """Whether the sign-in form lets this person through to the inbox."""
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    login = f"{url}/accounts/login/"
+    page = browser.open(login, timeout=20).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token is not None, page[:500]
+    form = {"csrfmiddlewaretoken": token[1], "login": email, "password": password}
+    request = urllib.request.Request(
+        login, urllib.parse.urlencode(form).encode(), headers={"Origin": url, "Referer": login}
+    )
+    return urllib.parse.urlsplit(browser.open(request, timeout=20).url).path == "/"
+
+
+def survivors(tree: list[psutil.Process]) -> list[psutil.Process]:
+    return [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data(up: Up, tmp_path: Path) -> None:
+    first = up(PLACET_ADMIN_EMAIL=EMAIL, PLACET_ADMIN_PASSWORD=PASSWORD)
+    url = greeted(first)
+    assert f"Sign in as  {EMAIL}" in first.output()
+    assert PASSWORD not in first.output()
+    eventually(lambda: ready(url), within=60, why="ready with broker and worker")
+    assert signs_in(url, EMAIL, PASSWORD)
+    assert not signs_in(url, EMAIL, "wrong")
+    tree = first.tree()
+    commands = " ".join(" ".join(process.cmdline()) for process in tree)
+    assert all(name in commands for name in PROGRAMS), commands
+    for process in tree[1:]:
+        assert PASSWORD not in process.environ().values(), process.cmdline()
+
+    rival = up()
+    assert rival.process.wait(60) == 1
+    assert f"Placet already runs on {tmp_path / 'var'} (process {first.pid}, {url})" in (
+        rival.output()
+    )
+
+    first.signal(signal.SIGINT)
+    assert first.process.wait(30) == 0
+    assert survivors(tree) == []
+    assert "Placet: stopped." in first.output()
+    assert "Traceback" not in first.output()
+
+    second = up(PLACET_ADMIN_EMAIL=EMAIL)
+    url = greeted(second)
+    assert "yours; lost?" in second.output()
+    assert signs_in(url, EMAIL, PASSWORD)
+
+
+def test_a_password_is_made_and_kill_9_leaves_nothing(up: Up) -> None:
+    running = up()
+    url = greeted(running)
+    found = re.search(r"Password    (\S{16})  \(made now and shown once", running.output())
+    assert found is not None, running.output()
+    assert signs_in(url, "admin@placet.localhost", found[1])
+    tree = running.tree()
+    assert len(tree) >= 6
+    running.kill()
+    eventually(lambda: not survivors(tree), within=5, why="every program gone")
+
+
+def test_a_port_in_use_is_named(up: Up) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        running = up(PLACET_PORT=str(port))
+        assert running.process.wait(60) == 1
+    assert f"Port {port} cannot be used (Address already in use)" in running.output()
+    assert "Traceback" not in running.output()
+
+
+def test_a_weak_first_password_is_refused_before_anything_runs(up: Up) -> None:
+    running = up(PLACET_ADMIN_PASSWORD="12345")
+    assert running.process.wait(60) == 1
+    assert "PLACET_ADMIN_PASSWORD is refused: This password is too short" in running.output()
+    assert "12345" not in running.output()
+    assert "Traceback" not in running.output()
+
+
+def test_a_bad_environment_is_refused_in_words(up: Up) -> None:
+    running = up(PLACET_PORT="http")
+    assert running.process.wait(60) == 1
+    assert "PLACET_PORT is 'http'; expected a whole number" in running.output()
+    assert "Traceback" not in running.output()
