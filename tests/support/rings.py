@@ -1,0 +1,46 @@
+"""The ledger's ports as a notebook: what was rung for, and who owns which agent."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+APPROVED: list[UUID] = []
+ENDED: list[UUID] = []
+ALIVE: list[tuple[str, str]] = []
+OWNERS: dict[UUID, UUID] = {}
+
+PORTS = {
+    name: f"tests.support.rings.{name}"
+    for name in ("approved", "ended", "owner_of_agent", "heartbeat")
+}
+
+
+def forget() -> None:
+    """An empty notebook."""
+    for page in (APPROVED, ENDED, ALIVE, OWNERS):
+        page.clear()
+
+
+def approved(uid: UUID) -> None:
+    """A ticket may be executed."""
+    APPROVED.append(uid)
+
+
+def ended(uid: UUID) -> None:
+    """A ticket ended without execution."""
+    ENDED.append(uid)
+
+
+def owner_of_agent(agent_id: UUID) -> UUID | None:
+    """Who owns the agent now, as the test said."""
+    return OWNERS.get(agent_id)
+
+
+def heartbeat(*, kind: str, name: str) -> None:
+    """A process is alive."""
+    ALIVE.append((kind, name))
+
+
+def broken(*args: object) -> UUID:
+    """Whatever answers here is out of order."""
+    raise ConnectionError("the port is out of order")
