@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
+from placet.celery import app as celery_app
 from placet.checks import check_installation
 
 
@@ -13,6 +14,7 @@ class PlacetConfig(AppConfig):
 
     name = "placet"
     verbose_name = "Placet"
+    celery = celery_app  # so that tasks called in any process go to our broker
 
     def ready(self) -> None:
         """Register the system checks."""
