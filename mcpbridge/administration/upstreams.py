@@ -58,7 +58,7 @@ def create_upstream(
     try:
         with transaction.atomic():
             upstream.save()
-            upstream.teams.set(list(_teams(settings)))
+            _set_teams(upstream, _teams(settings))
             bump_epoch(
                 subject=f"upstream:{upstream.id}",
                 actor=actor,
@@ -87,7 +87,7 @@ def change_upstream(
     if _snapshot(upstream) == columns and secrets is None and teams == _team_ids(upstream):
         return upstream
     upstream.save()
-    upstream.teams.set(list(teams))
+    _set_teams(upstream, teams)
     bump_epoch(
         subject=f"upstream:{upstream.id}",
         actor=actor,
@@ -137,6 +137,16 @@ def _teams(settings: UpstreamSettings) -> set[UUID]:
     if not settings.team_ids <= known:
         raise Refused("a team was named that does not exist here", field="teams")
     return set(settings.team_ids)
+
+
+def _set_teams(upstream: Upstream, team_ids: set[UUID]) -> None:
+    """Let exactly these teams use it; the ledger's rows are only referred to by key."""
+    access = Upstream.teams.through
+    access.objects.filter(upstream=upstream).exclude(team_id__in=team_ids).delete()
+    access.objects.bulk_create(
+        (access(upstream=upstream, team_id=team_id) for team_id in sorted(team_ids)),
+        ignore_conflicts=True,
+    )
 
 
 def _team_ids(upstream: Upstream) -> set[UUID]:
