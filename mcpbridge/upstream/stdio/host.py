@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import socket
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,12 @@ class StdioHost:
         self._links: dict[Keeper, int] = {}
         self._last_link = 0
         self._clients: set[asyncio.Task[None]] = set()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self.ready = asyncio.Event()
 
     async def serve(self) -> None:
         """Serve until cancelled; then no server is left. Raises HostAlreadyRuns."""
+        self._prepare_folder()
         lock = self._lock_socket()
         try:
             listener = self._listen()
@@ -90,6 +92,18 @@ class StdioHost:
                 self._unlink()
         finally:
             os.close(lock)
+
+    def _prepare_folder(self) -> None:
+        """Make the socket's folder; one that others could have planted is refused."""
+        folder = Path(self._path).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        writable_by_others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or writable_by_others:
+            raise link.UnusableSocketPath(
+                f"the folder {str(folder)!r} of the stdio host's socket must be a folder of this "
+                "user that nobody else can write to"
+            )
 
     def _lock_socket(self) -> int:
         handle = os.open(self._path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -125,7 +139,7 @@ class StdioHost:
                 for keeper in self._keepers.values()
             )
         )
-        waiting = {*self._clients, *self._ending}
+        waiting = {*self._clients, *self._ending.values()}
         if waiting:
             await asyncio.wait(waiting, timeout=5)
 
@@ -156,9 +170,14 @@ class StdioHost:
     def _retire(self, key: tuple[str, str], why: str, *, at_once: bool = False) -> None:
         keeper = self._keepers.pop(key)
         ending = keeper.close(why) if at_once else keeper.drain(why)
-        task = asyncio.create_task(ending)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        before = self._ending.get(key)
+
+        async def one_after_the_other() -> None:
+            if before is not None:
+                await asyncio.wait({before})
+            await ending
+
+        self._ending[key] = asyncio.create_task(one_after_the_other())
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -223,6 +242,7 @@ class StdioHost:
                 lease_seconds=self._lease_seconds,
                 kind=self._kind,
                 data_folder=self._data_folder,
+                predecessor=self._ending.get((upstream_id, scope)),
             )
         return keeper
 

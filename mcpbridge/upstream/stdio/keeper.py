@@ -27,6 +27,7 @@ WORTH_WAITING = 3.0
 HEALTHY_AFTER = 30.0
 DRAIN_SECONDS = 10.0
 GRACE_SECONDS = 1.0
+LEASE_STEP_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Keeper:
         lease_seconds: float,
         kind: Callable[[], Kind],
         data_folder: str,
+        predecessor: asyncio.Task[None] | None = None,
     ) -> None:
         self.spec, self.scope = spec, scope
         self.fence: int | None = None
@@ -71,6 +73,7 @@ class Keeper:
         self.idle_since = asyncio.get_running_loop().time()
         self._leases, self._lease_seconds = leases, lease_seconds
         self._kind, self._data_folder = kind, data_folder
+        self._predecessor = predecessor
         self._lock = asyncio.Lock()
         self._child: Child | None = None
         self._scratch: str | None = None
@@ -102,6 +105,7 @@ class Keeper:
             if self._closed:
                 raise UpstreamUnavailable("the upstream's configuration changed; try again")
             await self._note_end()
+            await self._wait_for_predecessor()
             await self._wait_out_backoff()
             await self._take_lease()
             try:
@@ -194,6 +198,12 @@ class Keeper:
     def _remaining_backoff(self) -> float:
         return max(0.0, self._retry_at - asyncio.get_running_loop().time())
 
+    async def _wait_for_predecessor(self) -> None:
+        """Let the server under the former configuration end first: never two at a time."""
+        if self._predecessor is not None:
+            await asyncio.wait({self._predecessor})
+            self._predecessor = None
+
     async def _wait_out_backoff(self) -> None:
         remaining = self._remaining_backoff()
         if remaining > WORTH_WAITING:
@@ -203,18 +213,25 @@ class Keeper:
         await asyncio.sleep(remaining)
 
     async def _take_lease(self) -> None:
+        """Take the lease, waiting for that of a host that died to lapse."""
         if self.fence is not None:
             if asyncio.get_running_loop().time() < self._held_until:
                 return
             self.fence = None
-        asked_at = asyncio.get_running_loop().time()
-        try:
-            self.fence = await self._leases.acquire(upstream_id=self.spec.id, scope=self.scope)
-        except Exception as error:
-            raise UpstreamUnavailable("the server's lease cannot be read") from error
-        if self.fence is None:
-            raise UpstreamUnavailable("another host owns this stdio server", retry_after=2.0)
-        self._held_until = asked_at + self._lease_seconds * 0.8
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + self._lease_seconds + LEASE_STEP_SECONDS
+        while True:
+            asked_at = loop.time()
+            try:
+                self.fence = await self._leases.acquire(upstream_id=self.spec.id, scope=self.scope)
+            except Exception as error:
+                raise UpstreamUnavailable("the server's lease cannot be read") from error
+            if self.fence is not None:
+                self._held_until = asked_at + self._lease_seconds * 0.8
+                return
+            if loop.time() > patience:
+                raise UpstreamUnavailable("another host owns this stdio server", retry_after=2.0)
+            await asyncio.sleep(LEASE_STEP_SECONDS)
 
     async def _start(self) -> Child:
         self.label = kind = await asyncio.to_thread(self._kind)

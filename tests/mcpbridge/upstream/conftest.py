@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +32,7 @@ class MemoryLeases:
     async def acquire(self, *, upstream_id: str, scope: str) -> int | None:
         if self.broken:
             raise ConnectionError("no database")
-        if upstream_id in self.taken_by_others:
+        if upstream_id in self.taken_by_others or (upstream_id, scope) in self.held:
             return None
         self._fence += 1
         self.held[upstream_id, scope] = self._fence
@@ -48,6 +47,24 @@ class MemoryLeases:
     async def release(self, *, upstream_id: str, scope: str, fence: int) -> None:
         if self.held.get((upstream_id, scope)) == fence:
             del self.held[upstream_id, scope]
+
+
+def witness_spec(
+    record: Path, *, era: str = "both", mischief: str = "none", **changes
+) -> UpstreamSpec:
+    record.mkdir(exist_ok=True)
+    profile = SandboxProfile(
+        read_paths=(str(REPOSITORY / "tests" / "support" / "witness"),),
+        write_paths=(str(record),),
+    )
+    settings = {
+        "id": "w",
+        "name": "witness",
+        "transport": "stdio",
+        "command": witness.command(record, era=era, extra=("--mischief", mischief)),
+        "sandbox": profile,
+    }
+    return UpstreamSpec(**(settings | changes))
 
 
 class HostForTests:
@@ -90,19 +107,7 @@ class HostForTests:
 
     def witness(self, *, era: str = "both", mischief: str = "none", **changes) -> UpstreamSpec:
         """Configure the witness as upstream `w`; its record lies in `self.record`."""
-        self.record.mkdir(exist_ok=True)
-        command = witness.command(self.record, era=era, extra=("--mischief", mischief))
-        profile = SandboxProfile(
-            read_paths=(str(REPOSITORY / "tests" / "support" / "witness"),),
-            write_paths=(str(self.record),),
-        )
-        spec = UpstreamSpec(
-            **(
-                {"id": "w", "name": "witness", "transport": "stdio", "command": command}
-                | {"sandbox": profile}
-                | changes
-            )
-        )
+        spec = witness_spec(self.record, era=era, mischief=mischief, **changes)
         self.specs[spec.id] = spec
         return spec
 
@@ -134,8 +139,10 @@ async def host(short_folder):
 
 
 @pytest.fixture
-def python() -> str:
-    return sys.executable
+async def pool():
+    made = UpstreamPool()
+    yield made
+    await made.close()
 
 
 async def within(seconds: float, predicate: Callable[[], object]) -> object:

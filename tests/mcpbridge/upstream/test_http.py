@@ -26,13 +26,6 @@ def http_spec(url: str, **changes) -> UpstreamSpec:
     )
 
 
-@pytest.fixture
-async def pool():
-    made = UpstreamPool()
-    yield made
-    await made.close()
-
-
 @pytest.fixture(params=["modern json", "modern sse", "legacy json", "legacy sse"])
 async def witness(request, tmp_path):
     era, answers = request.param.split()

@@ -86,13 +86,6 @@ def spec_for(url: str, **changes) -> UpstreamSpec:
     return UpstreamSpec(**(settings | changes))
 
 
-@pytest.fixture
-async def pool():
-    made = UpstreamPool()
-    yield made
-    await made.close()
-
-
 async def call(pool, server, **changes):
     session = await pool.session(spec_for(server.url, **changes))
     return await session.call_tool(name="echo", arguments=b'{"text":"x"}')

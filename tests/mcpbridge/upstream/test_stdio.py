@@ -13,9 +13,11 @@ import pytest
 
 from mcpbridge.upstream.client import LateReply, UpstreamPool
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
+from mcpbridge.upstream.link import UnusableSocketPath
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from mcpbridge.upstream.stdio.host import HostAlreadyRuns
+from tests.mcpbridge.upstream.conftest import HostForTests
 from tests.support.witness.core import TOOLS
 
 
@@ -285,8 +287,36 @@ async def test_a_socket_path_that_is_too_long_is_named(tmp_path):
     await pool.close()
 
 
-def test_a_stale_socket_file_does_not_matter(short_folder):
+async def test_a_stale_socket_file_does_not_matter(short_folder):
     leftover = socket.socket(socket.AF_UNIX)
     leftover.bind(str(short_folder / "host.sock"))
     leftover.close()
-    assert Path(short_folder / "host.sock").exists()
+    host = HostForTests(short_folder)
+    await host.start()
+    await host.pool.session(host.witness())
+    await host.stop()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+async def test_a_socket_folder_that_others_can_write_to_is_refused(short_folder, mode):
+    short_folder.chmod(mode)
+    host = HostForTests(short_folder)
+    with pytest.raises(UnusableSocketPath, match="nobody else"):
+        await host.start()
+    await host.stop()
+
+
+async def test_a_late_answer_also_goes_to_whoever_made_the_call(host, eventually):
+    late = []
+    session = await host.pool.session(host.witness())
+    host.record.joinpath("hold").touch()
+    with pytest.raises(OutcomeUnknown):
+        await session.call_tool(
+            name="echo",
+            arguments=b'{"text":"late"}',
+            timeouts=Timeouts(total=0.3),
+            on_late_reply=late.append,
+        )
+    host.record.joinpath("hold").unlink()
+    await eventually(5, lambda: late)
+    assert text_of(late[0]) == "late"
