@@ -47,7 +47,8 @@ class PausedCalls:
         report: Report,
     ) -> Outcome:
         """The outcome of a call that was just paused, or that it is still pending."""
-        waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id)
+        waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id, is_call=True)
+        waiter.saw(ticket)
         return await self._wait(
             waiter, ticket, exchange, kind="call", client=client, style=style, report=report
         )
@@ -81,7 +82,8 @@ class PausedCalls:
 
     def abandon(self, ticket: TicketView, exchange: Exchange, *, client: ClientDeclaration) -> None:
         """A ticket was opened for a request whose agent had already left."""
-        waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id)
+        waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id, is_call=True)
+        waiter.saw(ticket)
         self._let_go(waiter, exchange, kind="call", client=client)
 
     async def _wait(
@@ -134,9 +136,10 @@ class PausedCalls:
         if kind == "await":
             # Whoever waits again was told that it may come back, and still may.
             insist(ledger.hand_over, uid=waiter.uid, holder_id=holder)
-        elif is_cancel:
+        elif is_cancel and self._waiters.has_all_requests(waiter):
             insist(ledger.withdraw, uid=waiter.uid, agent_id=waiter.agent_id, holder_id=holder)
         else:
+            # Also a cancel, when another process may hold a request for it: that one will notice.
             insist(ledger.detach, uid=waiter.uid, holder_id=holder)
 
     def _delivered(self, uid: UUID) -> Callable[[], None]:

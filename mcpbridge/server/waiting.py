@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 from uuid import UUID
@@ -25,20 +26,27 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 2.0
 HEARTBEAT_SECONDS: Final = 3.0
 INSIST_SECONDS: Final = 300
+_REMEMBERED_CALLS: Final = 20_000
 _LOOK_AT: Final = 500  # tickets in one query
 
 
 class Waiter:
     """One held request of one ticket."""
 
-    __slots__ = ("_event", "agent_id", "is_orphaned", "uid", "version")
+    __slots__ = ("_event", "agent_id", "is_orphaned", "requests", "uid", "version")
 
     def __init__(self, uid: UUID, agent_id: UUID) -> None:
         self.uid = uid
         self.agent_id = agent_id
+        self.requests = 0  # of the ticket, as this waiter last saw it
         self.is_orphaned = False  # the lease it was held under is gone
         self.version = -1  # of the row as this waiter last saw it
         self._event = asyncio.Event()
+
+    def saw(self, view: TicketView) -> None:
+        """Remember the row as it was just seen."""
+        self.version = view.version
+        self.requests = view.requests
 
     def wake(self) -> None:
         """Let it look at the row again."""
@@ -95,6 +103,7 @@ class Waiters:
         self._heartbeat_seconds = heartbeat_seconds
         self.ledger = ledger
         self._waiters: dict[UUID, set[Waiter]] = {}
+        self._calls: OrderedDict[UUID, int] = OrderedDict()  # requests of a ticket, made here
         self._holder: UUID | None = None
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()  # a lost reference would end one silently
@@ -151,9 +160,17 @@ class Waiters:
 
     # -- one request ----------------------------------------------------------------------------
 
-    def join(self, uid: UUID, agent_id: UUID) -> Waiter:
-        """Register a held request. Look at the row only afterwards, or a change is missed."""
+    def join(self, uid: UUID, agent_id: UUID, *, is_call: bool = False) -> Waiter:
+        """Register a held request. Look at the row only afterwards, or a change is missed.
+
+        `is_call`: it is one of the requests that the ticket counts.
+        """
         waiter = Waiter(uid, agent_id)
+        if is_call:
+            self._calls[uid] = self._calls.get(uid, 0) + 1
+            self._calls.move_to_end(uid)
+            while len(self._calls) > _REMEMBERED_CALLS:
+                self._calls.popitem(last=False)
         self._waiters.setdefault(uid, set()).add(waiter)
         return waiter
 
@@ -168,6 +185,10 @@ class Waiters:
         del self._waiters[waiter.uid]
         return True
 
+    def has_all_requests(self, waiter: Waiter) -> bool:
+        """Whether every request of the ticket was made here: nobody can wait elsewhere."""
+        return waiter.requests <= self._calls.get(waiter.uid, 0)
+
     def __len__(self) -> int:
         return sum(len(here) for here in self._waiters.values())
 
@@ -178,7 +199,7 @@ class Waiters:
         )
         if (view.detached or waiter.is_orphaned) and not view.is_over:
             return await self.attach(waiter)
-        waiter.version = view.version
+        waiter.saw(view)
         return view
 
     async def attach(self, waiter: Waiter) -> TicketView:
@@ -200,7 +221,7 @@ class Waiters:
             otherwise=left_meanwhile,
         )
         waiter.is_orphaned = holder != self._holder
-        waiter.version = attached.version
+        waiter.saw(attached)
         return attached
 
     # -- what wakes them -------------------------------------------------------------------------

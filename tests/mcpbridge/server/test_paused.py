@@ -246,6 +246,38 @@ async def test_nothing_is_withdrawn_that_another_process_holds(scene: Scene) -> 
     assert not scene.now.is_over
 
 
+async def test_a_cancel_among_requests_of_other_processes_only_begins_the_grace_period(
+    scene: Scene,
+) -> None:
+    exchange = scene.exchange()
+    scene.ledger.change(scene.ticket.uid, requests=2)
+    held = scene.call(exchange)
+    await scene.until_held()
+    await close_stream(exchange)
+    with pytest.raises(AgentLeft):
+        await asyncio.wait_for(held, 5)
+    await eventually_async(lambda: scene.now.detached, within=5)
+    assert not scene.now.is_over
+
+
+async def test_the_last_of_several_requests_made_here_withdraws(scene: Scene) -> None:
+    for requests in (1, 2):
+        exchange = scene.exchange()
+        scene.ledger.change(scene.ticket.uid, requests=requests)
+        held = scene.call(exchange, client=LEGACY)
+        holders = scene.ledger.holders
+        await eventually_async(
+            lambda: holders[scene.ticket.uid] is not None and not scene.now.detached, within=5
+        )
+        await scene.until_held(1)
+        if requests == 2:
+            exchange.cancelled = True
+        held.cancel()
+        await asyncio.wait({held})
+        await eventually_async(lambda: scene.now.detached or scene.now.is_over, within=5)
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+
+
 async def test_a_handed_over_call_is_waited_for_again(scene: Scene) -> None:
     await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), 5)
     waiting = scene.again()
