@@ -21,7 +21,7 @@ from mcpbridge.executor.tickets import run_ticket
 
 logger = logging.getLogger(__name__)
 
-FINISH_SECONDS: Final = 5.0  # for calls under way when the worker stops
+FINISH_SECONDS: Final = 4.0  # for calls under way when the worker stops
 ABORT_SECONDS: Final = 3.0  # for recording those that did not finish
 START_SECONDS: Final = 10.0
 
