@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 KEY_BYTES = 32
+ABORT_SECONDS = 3  # for an executor to break off a call; a kill ends everything within 5
 
 
 def sealing_keys() -> Mapping[str, bytes]:

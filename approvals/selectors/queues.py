@@ -9,12 +9,12 @@ from typing import Final
 
 from django.db.models import F, Q, QuerySet
 
+from approvals import conf
 from approvals.domain.states import CANCELLABLE, State, Waiting
 from approvals.models import DatabaseNow, Holder, Ticket, after_seconds
 from approvals.models.clock import AfterSeconds
 
 UNSENT: Final = sorted(state.value for state in CANCELLABLE)
-ABORT_SECONDS: Final = 3  # for an executor to break off a call before the sweeper says so
 UNEXECUTED: Final = (State.REJECTED, State.EXPIRED, State.CANCELLED)
 
 
@@ -85,7 +85,7 @@ def sent_by_the_dead() -> QuerySet[Ticket]:
     """Sent by an executor whose lease ran out, or that does not do as it was asked."""
     return Ticket.objects.filter(
         Q(lease_expires_at__lte=DatabaseNow())
-        | Q(abort_requested_at__lte=after_seconds(-ABORT_SECONDS)),
+        | Q(abort_requested_at__lte=after_seconds(-conf.ABORT_SECONDS)),
         state=State.SENT,
     ).order_by("pk")
 

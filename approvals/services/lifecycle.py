@@ -87,9 +87,8 @@ def cancel_all(
     total = 0
     while limit is None or total < limit:
         with transaction.atomic(durable=not joins):
-            if reason in ABORTING:
-                _abort(queues.in_flight()[:BATCH], actor)
-            moved = _cancel(queues.unsent()[:BATCH], reason, actor)
+            moved = _abort(queues.in_flight()[:BATCH], actor) if reason in ABORTING else 0
+            moved += _cancel(queues.unsent()[:BATCH], reason, actor)
         total += moved
         if not moved:
             return total
@@ -108,12 +107,15 @@ def _cancel(tickets: QuerySet[Ticket], reason: CancelReason, actor: str) -> int:
     return moved
 
 
-def _abort(tickets: QuerySet[Ticket], actor: str) -> None:
+def _abort(tickets: QuerySet[Ticket], actor: str) -> int:
+    moved = 0
     for pk in list(tickets.values_list("pk", flat=True)):
         try:
             transitions.request_abort(ticket_id=pk, actor=actor)
         except StaleState:
             continue
+        moved += 1
+    return moved
 
 
 def _each(tickets: Iterable[Ticket], act: Act) -> list[UUID]:

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from approvals import conf
 from approvals.domain.states import State, UnknownReason
-from approvals.models import DatabaseNow, Ticket
+from approvals.models import DatabaseNow, Ticket, after_seconds
 from approvals.transitions.primitive import NO_CLAIM, lease_dead, move
 
 
@@ -60,12 +61,17 @@ def fail_unsent(*, ticket_id: int, fence: int, reason_payload_id: UUID, actor: s
 
 
 def unknown(*, ticket_id: int, fence: int | None, reason: UnknownReason, actor: str) -> Ticket:
-    """Sent to outcome_unknown, by the executor, or (fence None) because its lease is dead."""
+    """Sent to outcome_unknown, by the executor.
+
+    With fence None by the sweeper: the lease is dead, or the executor was asked to abort and has
+    not said anything for `conf.ABORT_SECONDS`.
+    """
+    given_up = lease_dead() | Q(abort_requested_at__lte=after_seconds(-conf.ABORT_SECONDS))
     return move(
         ticket_id=ticket_id,
         source=State.SENT,
         target=State.OUTCOME_UNKNOWN,
-        guard=lease_dead() if fence is None else Q(fence=fence),
+        guard=given_up if fence is None else Q(fence=fence),
         changes={"unknown_reason": reason, "ended_at": DatabaseNow(), **NO_CLAIM},
         actor=actor,
         detail={"reason": reason.value},
