@@ -62,7 +62,7 @@ def publish_policy(*, document: object, by_person_id: UUID | None = None, note: 
     plain = parsed.to_dict()
     name = digest("policy", plain)
     with transaction.atomic():
-        gate = Gate.objects.select_for_update().select_related("policy").get(pk=1)
+        gate = Gate.objects.select_for_update(of=("self",)).select_related("policy").get(pk=1)
         if gate.policy is not None and bytes(gate.policy.digest) == name:
             return gate.policy.pk
         _require_answerable(parsed)
