@@ -55,6 +55,7 @@ def test_different_tools_have_different_names(found):
         (("x" * 70, "a"), ("x" * 71, "a")),
         (("é", "t"), ("è", "t")),
         (("a", "tool\n"), ("a", "tool")),
+        (("ab!", "c!"), ("ab", "!c!")),
     ],
 )
 def test_pairs_that_could_be_read_alike_are_told_apart(one, other):
