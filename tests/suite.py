@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,14 +109,17 @@ def main(arguments: list[str]) -> int:
     if not fast:
         if not chosen:
             report.tests("pytest on SQLite, alone", [*pytest, "-m", "alone"], sqlite)
-        on_postgres(report, [*pytest, *chosen], env)
+        on_postgres(report, [*pytest, *beside, *chosen], env)
     return report.close()
 
 
 def checks(report: Report, env: dict[str, str]) -> None:
     """Everything that judges the text without running it."""
     manage = [sys.executable, "manage.py"]
-    plain = env | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    plain = env | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "PLACET_DATA_DIR": str(Path(tempfile.gettempdir()) / f"placet-checks-{os.getuid()}"),
+    }
     report.stage("ruff check", [str(BIN / "ruff"), "check", "."], env)
     report.stage("ruff format", [str(BIN / "ruff"), "format", "--check", "."], env)
     report.stage("mypy", [str(BIN / "mypy")], plain)

@@ -5,6 +5,7 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -206,13 +207,13 @@ def under_uvicorn(live_placet: LivePlacet, tmp_path: Path) -> Iterator[int]:
         sock.close()
 
 
-def get(port: int, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    client.request(method, path)
-    answer = client.getresponse()
-    found = (answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-    client.close()
-    return found
+def get(
+    port: int, path: str, method: str = "GET", body: bytes | None = None
+) -> tuple[int, dict[str, str], bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        client.request(method, path, body)
+        answer = client.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
 
 
 def answers_as_it_should(port: int) -> None:
@@ -230,11 +231,21 @@ def answers_as_it_should(port: int) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert get(port, "/mcp", "POST")[0] == 401
     assert get(port, "/nowhere/")[0] == 404
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+    status, headers, _ = get(port, "/static/css/base.css")
+    assert (status, headers["content-type"].split(";")[0]) == (200, "text/css")
+
+
+def test_the_application_runs_under_uvicorn(under_uvicorn: int) -> None:
+    answers_as_it_should(under_uvicorn)
+    with socket.create_connection(("127.0.0.1", under_uvicorn), timeout=10) as raw:
         raw.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 999999999\r\n\r\n")
         raw.settimeout(20)
         assert raw.recv(12) == b"HTTP/1.1 413"
 
 
-def test_the_application_runs_under_uvicorn(under_uvicorn: int) -> None:
-    answers_as_it_should(under_uvicorn)
+def test_the_application_runs_under_daphne(live_placet: LivePlacet) -> None:
+    live_placet.start()
+    answers_as_it_should(live_placet.port)
+    large = b"x" * (4 * 1024 * 1024 + 1)
+    assert get(live_placet.port, "/accounts/login/", "POST", large)[0] == 413
+    assert "Traceback" not in live_placet.logs(), live_placet.logs()
