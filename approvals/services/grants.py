@@ -6,6 +6,7 @@ arguments whose pinned values are exactly the same. It never widens by itself.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -34,6 +35,7 @@ MAX_USES: Final = 1000
 MAX_SECONDS: Final = 30 * 24 * 3600
 MAX_PINS: Final = 50
 MISSING: Final = object()
+INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")  # RFC 6901 section 4
 
 
 class GrantRefused(Refusal):
@@ -142,7 +144,7 @@ def value_at(value: JSON, pointer: str) -> object:
         key = token.replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict) and key in found:
             found = found[key]
-        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+        elif isinstance(found, list) and INDEX.fullmatch(key) and int(key) < len(found):
             found = found[int(key)]
         else:
             return MISSING
