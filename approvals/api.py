@@ -112,6 +112,7 @@ from approvals.services.people import (
 )
 from approvals.services.policies import (
     current_policy,
+    explain,
     judge,
     publish_policy,
 )
@@ -228,6 +229,7 @@ __all__ = [
     "ensure_person",
     "ensure_team",
     "executable",
+    "explain",
     "fail_unsent",
     "gate",
     "gate_for_share",

@@ -51,6 +51,11 @@ def verdict_under(version: PolicyVersion | None, facts: CallFacts) -> Verdict:
         return policy_failed(type(problem).__name__)
 
 
+def explain(*, document: object, facts: CallFacts) -> Verdict:
+    """What a document would say about a call, whether or not it is in force. Raises PolicyInvalid."""
+    return rules.judge(rules.parse_policy(document), facts)
+
+
 def publish_policy(*, document: object, by_person_id: UUID | None = None, note: str = "") -> int:
     """Make `document` the policy of now on; returns its version. Joins.
 

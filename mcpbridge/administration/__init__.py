@@ -3,6 +3,7 @@
 from mcpbridge.administration.agents import AgentSettings, change_agent, create_agent
 from mcpbridge.administration.errors import Moved, Refused
 from mcpbridge.administration.pins import pin_tool, quarantine_tool, set_idempotent
+from mcpbridge.administration.rules import Choice, InForce, in_force, publish_choices, with_choices
 from mcpbridge.administration.tokens import IssuedToken, issue_token, revoke_token
 from mcpbridge.administration.upstreams import (
     UpstreamSettings,
@@ -12,6 +13,8 @@ from mcpbridge.administration.upstreams import (
 
 __all__ = [
     "AgentSettings",
+    "Choice",
+    "InForce",
     "IssuedToken",
     "Moved",
     "Refused",
@@ -20,9 +23,12 @@ __all__ = [
     "change_upstream",
     "create_agent",
     "create_upstream",
+    "in_force",
     "issue_token",
     "pin_tool",
+    "publish_choices",
     "quarantine_tool",
     "revoke_token",
     "set_idempotent",
+    "with_choices",
 ]
