@@ -47,7 +47,7 @@ from mcpbridge.server.wire import (
 
 logger = logging.getLogger(__name__)
 
-_ENDPOINT: Final = re.compile(r"/mcp(?:/u/(?P<upstream>[-a-zA-Z0-9_]{1,40}))?/?\Z")
+_ENDPOINT: Final = re.compile(r"/mcp(?:/u/[-a-zA-Z0-9_]{1,40})?/?\Z")
 
 
 class Face:
@@ -84,12 +84,19 @@ class Face:
         if path == METADATA_PATH or path.startswith(METADATA_PATH + "/"):
             await _answer_metadata(scope, send)
             return
-        endpoint = _ENDPOINT.match(path)
-        if endpoint is None:
+        if not _ENDPOINT.match(path):
             raise Refused(404, "there are two kinds of endpoint here: /mcp and /mcp/u/<upstream>")
         edge.check_method(scope["method"])
         place = path.rstrip("/")
         principal = await self._principal(scope, place)
+        with self.capacity.share(principal.token_id):
+            await self._exchange(scope, receive, send, place=place, principal=principal)
+
+    async def _exchange(
+        self, scope: Scope, receive: Receive, send: Send, *, place: str, principal: Principal
+    ) -> None:
+        """One message of a verified agent, from its body to the end of its response."""
+        headers = scope["headers"]
         if scope["method"] == "POST":
             edge.check_media(headers)
         limit = conf.max_body_bytes()
@@ -99,7 +106,8 @@ class Face:
             if scope["method"] == "POST"
             else edge.Arrived(raw, {})
         )
-        exchange = Exchange(principal=principal, upstream=endpoint["upstream"], arrived=arrived)
+        upstream = place.removeprefix("/mcp").removeprefix("/u/") or None
+        exchange = Exchange(principal=principal, upstream=upstream, arrived=arrived)
         self._admit(scope, exchange)
         await self._serve(scope, receive, send, exchange=exchange, place=place)
 

@@ -7,9 +7,11 @@ so newcomers are told to come back. Knows the process's limits, not what the req
 from __future__ import annotations
 
 import resource
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
+from uuid import UUID
 
 from mcpbridge.server.wire import Refused
 
@@ -31,12 +33,30 @@ class Capacity:
     def __init__(self, limit: Callable[[], int] = open_files) -> None:
         self._limit = limit
         self.in_flight = 0
+        self._by_token: Counter[UUID] = Counter()
 
     @property
     def most(self) -> int:
         """How many requests may be in flight at once."""
         limit = self._limit()
         return max(_SMALLEST, limit - max(RESERVE, limit // 10))
+
+    @contextmanager
+    def share(self, token_id: UUID) -> Iterator[None]:
+        """One request of this token. Raises Refused (429): half of the room is for the others."""
+        if self._by_token[token_id] >= self.most // 2:
+            raise Refused(
+                429,
+                f"this token has {self._by_token[token_id]} requests open, as many as it may",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+        self._by_token[token_id] += 1
+        try:
+            yield
+        finally:
+            self._by_token[token_id] -= 1
+            if not self._by_token[token_id]:
+                del self._by_token[token_id]
 
     @contextmanager
     def one(self) -> Iterator[None]:

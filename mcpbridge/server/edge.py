@@ -6,6 +6,7 @@ neither the database nor the SDK; every refusal says what would be right.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,7 @@ from mcpbridge.server.wire import (
 METHODS: Final = ("POST", "DELETE")
 SESSION_HEADER: Final = "mcp-session-id"
 VERSION_HEADER: Final = "mcp-protocol-version"
+BODY_SECONDS: Final = 30.0
 _MAX_REQUEST_ID: Final = 256
 _JSON: Final = "application/json"
 _IDENTITY: Final = ("", "identity")
@@ -38,6 +40,10 @@ class Arrived:
 
     raw: bytes
     message: dict[str, Any]
+
+    def without_raw(self) -> Arrived:
+        """The same message; its bytes are let go of, a call may be held for hours."""
+        return Arrived(b"", self.message)
 
     @property
     def method(self) -> str:
@@ -92,13 +98,24 @@ def check_media(headers: Headers) -> None:
 
 
 async def read_body(headers: Headers, receive: Receive, max_bytes: int) -> bytes:
-    """The whole body. Raises Refused (413) as soon as it is too large, AgentGone when cut off."""
+    """The whole body. Raises Refused (413) as soon as it is too large, AgentGone when cut off.
+
+    A body that takes longer than BODY_SECONDS is refused too (408).
+    """
     declared = header(headers, "content-length")
     if declared is not None:
         if not (declared.isascii() and declared.isdigit()):
             raise Refused(400, "the content length is not a number")
         if len(declared) > 15 or int(declared) > max_bytes:
             raise _too_large(max_bytes)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(receive, max_bytes)
+    except TimeoutError:
+        raise Refused(408, f"the body did not arrive within {BODY_SECONDS:g} seconds") from None
+
+
+async def _read(receive: Receive, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:

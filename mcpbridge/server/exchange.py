@@ -32,6 +32,7 @@ class Exchange:
         self.result: dict[str, Any] | None = None  # what replaces the SDK's typed result
         self.cancelled = False  # the agent said so (2025 revisions); a closed stream is `gone`
         self.gone = False
+        self.is_stream = False  # the response began as an event stream
         self._finished = False
         self._handlers = 0
         self._responding = True
@@ -75,7 +76,8 @@ class Exchange:
             nonlocal replayed
             if not replayed:
                 replayed = True
-                return {"type": "http.request", "body": self.arrived.raw, "more_body": False}
+                body, self.arrived = self.arrived.raw, self.arrived.without_raw()
+                return {"type": "http.request", "body": body, "more_body": False}
             message = await receive()
             if message["type"] == "http.disconnect":
                 self._disconnected()
@@ -89,6 +91,7 @@ class Exchange:
         async def watched(message: Message) -> None:
             await send(message)
             if message["type"] == "http.response.start" and _is_stream(message):
+                self.is_stream = True
                 # Daphne keeps the headers back until the first body bytes are written.
                 await send({"type": "http.response.body", "body": b"", "more_body": True})
             elif message["type"] == "http.response.body" and not message.get("more_body", False):

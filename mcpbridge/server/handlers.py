@@ -16,6 +16,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import validate_mcp_param_headers
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     SERVER_INFO_META_KEY,
     CallToolRequestParams,
@@ -41,7 +42,13 @@ from mcpbridge.catalog.snapshot import CatalogTool
 from mcpbridge.server.exchange import Exchange, exchange_of
 from mcpbridge.server.holding import AgentLeft, Report
 from mcpbridge.server.paused import PausedCalls, reporter
-from mcpbridge.server.presenters import enveloped, outcome_result, tool_list
+from mcpbridge.server.presenters import (
+    enveloped,
+    failure_result,
+    outcome_result,
+    too_large_for_an_event,
+    tool_list,
+)
 from mcpbridge.server.rendering import Held, progress_message, style_of
 from mcpbridge.server.road import CallInvalid, Road, SendProgress
 from mcpbridge.server.waiting import Waiters
@@ -87,7 +94,11 @@ class Handlers:
         if params is not None and params.cursor is not None:
             raise MCPError(code=INVALID_PARAMS, message="there is no such page: the list has one")
         exchange = exchange_of(ctx)
-        tools = await tools_for(exchange.principal, upstream=exchange.upstream)
+        try:
+            tools = await tools_for(exchange.principal, upstream=exchange.upstream)
+        except Exception:
+            logger.exception("The tools of %s cannot be listed.", exchange.principal.agent_name)
+            raise MCPError(code=INTERNAL_ERROR, message="the tools cannot be listed now") from None
         exchange.result = tool_list(
             (tool.exposed_name if exchange.upstream is None else tool.name, tool.definition)
             for tool in tools
@@ -99,9 +110,18 @@ class Handlers:
         exchange = exchange_of(ctx)
         exchange.enter()
         try:
-            exchange.result = await self._answer(ctx, exchange, params.name)
+            result = await self._answer(ctx, exchange, params.name)
+            if exchange.is_stream:
+                result = too_large_for_an_event(result) or result
+            exchange.result = result
         except AgentLeft:
             logger.debug("An agent left while its call was held.")
+        except MCPError:
+            raise
+        except Exception:
+            # The SDK would tell an older client the exception's own words.
+            logger.exception("A call of %s failed.", exchange.principal.agent_name)
+            exchange.result = failure_result(waited=params.name == AWAIT_TICKET)
         finally:
             exchange.leave()
         return CallToolResult(content=[])

@@ -8,6 +8,7 @@ same ticket, here or in another process. Knows no policy and no upstream.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 from uuid import UUID
@@ -23,6 +24,8 @@ from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.holding import AgentLeft, Report, hold
 from mcpbridge.server.rendering import Held
 from mcpbridge.server.waiting import Waiter, Waiters, settled
+
+logger = logging.getLogger(__name__)
 
 type Kind = Literal["call", "await"]
 
@@ -110,6 +113,12 @@ class PausedCalls:
             self._let_go(waiter, exchange, kind="await", client=client)
             raise
         self._waiters.leave(waiter)
+        logger.info(
+            "Ticket %d: its agent is told that it is %s.",
+            view.number,
+            view.state.value if view.is_over else "still pending",
+            extra={"ticket": str(view.uid)},
+        )
         if view.is_over:
             exchange.on_written(self._delivered(view.uid))
         return outcome_of(view, public_url=conf.public_url())

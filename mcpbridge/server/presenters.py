@@ -14,7 +14,7 @@ from mcp_types import SERVER_INFO_META_KEY
 
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import Outcome
-from mcpbridge.calls.wording import call_result
+from mcpbridge.calls.wording import DISPOSITION_KEY, call_result
 
 LIST_TTL_MS: Final = 30_000
 EVENT_BYTES: Final = 1_000_000  # official clients refuse events of more than 1 MiB
@@ -59,6 +59,22 @@ def outcome_result(
     return dict(call_result(outcome, has_output_schema=has_schema))
 
 
+def failure_result(*, waited: bool) -> dict[str, Any]:
+    """What is told when something broke here: no more than is known."""
+    if waited:
+        text = f"The ticket cannot be looked at now. In a moment, call {AWAIT_TICKET} again."
+        return {"content": [{"type": "text", "text": text}], "isError": True}
+    text = (
+        "Something broke in the gateway, so the outcome of this call is not known: it may or may "
+        "not have been executed. Do not repeat it before you know."
+    )
+    return {
+        "content": [{"type": "text", "text": text}],
+        "isError": True,
+        "_meta": {DISPOSITION_KEY: "outcome-unknown"},
+    }
+
+
 def tool_list(tools: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """The result of `tools/list`: pinned definitions under the agent's names, and our own tool."""
     listed: list[dict[str, Any]] = [{**definition, "name": name} for name, definition in tools]
@@ -90,6 +106,28 @@ def enveloped(
     if meta:
         merged["_meta"] = meta
     return merged
+
+
+def too_large_for_an_event(result: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is told instead of a result that no event may carry; None where it fits."""
+    size = size_of(result)
+    if size <= EVENT_BYTES:
+        return None
+    meta = result.get("_meta")
+    return {
+        "content": [
+            {
+                "type": "text",
+                "text": (
+                    f"The call was executed, but its answer of {size} bytes does not fit into one "
+                    f"event of at most {EVENT_BYTES} bytes and is not delivered. Do not repeat "
+                    "the call to see it; ask for less at a time."
+                ),
+            }
+        ],
+        "isError": True,
+        **({"_meta": dict(meta)} if isinstance(meta, Mapping) else {}),
+    }
 
 
 def size_of(result: Mapping[str, Any]) -> int:

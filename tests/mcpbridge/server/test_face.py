@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcpbridge.administration import AgentSettings, change_agent, issue_token, revoke_token
 from mcpbridge.models import AgentToken, CallRecord
 from mcpbridge.offload import in_database
+from mcpbridge.server import handlers, road
 from mcpbridge.server.app import Face
 from mcpbridge.server.capacity import Capacity
 from tests.support.bridge import Bridge
@@ -371,6 +372,35 @@ async def test_without_the_database_nobody_is_let_in(face: ServedFace) -> None:
     face.face.authenticator.authenticate = away  # type: ignore[assignment,method-assign]
     answer = await face.modern("tools/list")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
+async def test_one_token_that_holds_too_much_is_told_to_come_back(
+    face: ServedFace, secret: str
+) -> None:
+    room = face.face.capacity
+    token = await in_database(lambda: AgentToken.objects.order_by("-created_at")[0].pk)
+    room._by_token[token] = room.most
+    assert (await listed(face, secret)).status_code == 429
+    del room._by_token[token]
+    assert (await listed(face, secret)).status_code == 200
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_breaks_here_tells_the_agent_no_internals(
+    face: ServedFace, monkeypatch: pytest.MonkeyPatch, era: str
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ValueError("secret internals")
+
+    async with face.agent(era) as agent:
+        monkeypatch.setattr(road, "enforce", broken)
+        result = await agent.call_tool(**ECHO)
+        assert result.is_error
+        assert "secret internals" not in repr(result)
+        monkeypatch.setattr(handlers, "tools_for", broken)
+        with pytest.raises(MCPError) as caught:
+            await agent.list_tools()
+        assert "secret internals" not in repr(caught.value.error)
 
 
 # -- what each era is told ------------------------------------------------------------------------

@@ -41,6 +41,10 @@ class Scene:
     def now(self) -> TicketView:
         return self.ledger.tickets[self.ticket.uid]
 
+    def is_held(self) -> bool:
+        holder = self.ledger.holders[self.ticket.uid]
+        return holder is not None and not self.now.detached
+
     def exchange(self) -> Exchange:
         return an_exchange(self.principal)
 
@@ -265,10 +269,7 @@ async def test_the_last_of_several_requests_made_here_withdraws(scene: Scene) ->
         exchange = scene.exchange()
         scene.ledger.change(scene.ticket.uid, requests=requests)
         held = scene.call(exchange, client=LEGACY)
-        holders = scene.ledger.holders
-        await eventually_async(
-            lambda: holders[scene.ticket.uid] is not None and not scene.now.detached, within=5
-        )
+        await eventually_async(scene.is_held, within=5)
         await scene.until_held(1)
         if requests == 2:
             exchange.cancelled = True
