@@ -52,7 +52,7 @@ def verdict_under(version: PolicyVersion | None, facts: CallFacts) -> Verdict:
 
 
 def explain(*, document: object, facts: CallFacts) -> Verdict:
-    """What a document would say about a call, whether or not it is in force. Raises PolicyInvalid."""
+    """What a document would say about a call, in force or not. Raises PolicyInvalid."""
     return rules.judge(rules.parse_policy(document), facts)
 
 
