@@ -14,14 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
-from mcp_types.jsonrpc import METHOD_NOT_FOUND
 
 from mcpbridge.upstream import envelope
 from mcpbridge.upstream.client.exchange import Exchange, Stale
 from mcpbridge.upstream.client.flight import (
     Answer,
-    Background,
-    ExchangeFailed,
     Flight,
     HttpRefusal,
     LateReply,
@@ -29,8 +26,10 @@ from mcpbridge.upstream.client.flight import (
     OnProgress,
     stop,
 )
+from mcpbridge.upstream.client.handshake import Handshake
 from mcpbridge.upstream.client.session import UpstreamSession
-from mcpbridge.upstream.envelope import BadArguments, Era
+from mcpbridge.upstream.client.side_messages import SideMessages
+from mcpbridge.upstream.envelope import BadArguments
 from mcpbridge.upstream.errors import (
     NothingSent,
     OutcomeUnknown,
@@ -38,7 +37,7 @@ from mcpbridge.upstream.errors import (
     Unknown,
     UpstreamUnavailable,
 )
-from mcpbridge.upstream.negotiation import Agreement, negotiate
+from mcpbridge.upstream.negotiation import Agreement
 from mcpbridge.upstream.replies import (
     MalformedMessage,
     Message,
@@ -51,12 +50,8 @@ from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
 log = logging.getLogger(__name__)
 
 HTTP_REFUSED = -32000
-SIDE_POST_SECONDS = 2.0
 PROBE_SECONDS = 10.0
 LATE_SECONDS = 30.0
-DRAIN_SECONDS = 0.5
-DRAIN_BYTES = 64 * 1024
-MAX_SIDE_REQUESTS = 100
 _DEFINITE = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 426, 429, 431})
 
 
@@ -77,7 +72,7 @@ class HttpSession(UpstreamSession):
         self._session_id: str | None = None
         self._ids = itertools.count(1)
         self._stale = False
-        self._background = Background()
+        self._side = SideMessages(http, spec.url or "", self._headers)
         self._on_late_reply = on_late_reply
         self.last_used = asyncio.get_running_loop().time()
 
@@ -89,15 +84,20 @@ class HttpSession(UpstreamSession):
         return self._agreement
 
     @property
+    def refused_requests(self) -> int:
+        """How many requests of the server were refused."""
+        return self._side.refused
+
+    @property
     def usable(self) -> bool:
         """Whether a new call may be given to this session."""
         return self._agreement is not None and not self._stale
 
     async def connect(self) -> None:
         """Negotiate. Raises UpstreamUnavailable."""
-        self._agreement = await negotiate(self._negotiation_step, self._notify_at)
-        if self._agreement.era == "modern":
-            self._session_id = None
+        handshake = Handshake(self.spec, self._http, self._side)
+        self._agreement = await handshake.run()
+        self._session_id = handshake.session_id
 
     async def still_there(self) -> bool:
         """Ask a legacy session whether it still exists (`ping`); modern ones always do."""
@@ -147,13 +147,8 @@ class HttpSession(UpstreamSession):
         """Say goodbye to a legacy session; bounded, and failure does not matter."""
         self._stale = True
         if self._session_id is not None and self._agreement is not None:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with asyncio.timeout(SIDE_POST_SECONDS):
-                    async with self._http.delete(
-                        self.spec.url or "", headers=self._headers(), allow_redirects=False
-                    ):
-                        pass
-        await self._background.close()
+            await self._side.say_goodbye()
+        await self._side.close()
 
     async def _make(
         self,
@@ -178,17 +173,15 @@ class HttpSession(UpstreamSession):
             await stop(task)
         if not flight.departed or self.era == "modern":
             return
-        self._background.start(self._wind_up(flight, task, reason))
+        self._side.start(self._wind_up(flight, task, reason))
 
     async def _wind_up(self, flight: Flight, task: asyncio.Task[Any], reason: Unknown) -> None:
         try:
-            with contextlib.suppress(RequestFailed):
-                await self._side_post(
-                    envelope.notification_line(
-                        "notifications/cancelled",
-                        {"requestId": flight.id, "reason": reason.value},
-                    )
+            await self._side.post(
+                envelope.notification_line(
+                    "notifications/cancelled", {"requestId": flight.id, "reason": reason.value}
                 )
+            )
             if self._on_late_reply is None and flight.on_late is None:
                 return
             await asyncio.wait({task}, timeout=LATE_SECONDS)
@@ -230,14 +223,15 @@ class HttpSession(UpstreamSession):
     async def _exchange(
         self, flight: Flight, line: bytes, headers: dict[str, str], timeouts: Timeouts
     ) -> Answer:
+        legacy = self.era == "legacy"
         exchange = Exchange(
             http=self._http,
             url=self.spec.url or "",
             caps=self.spec.caps,
             flight=flight,
-            resumable=self._agreement is not None and self._agreement.era == "legacy",
-            on_request=self._answer_request,
-            on_leftover=self._leave_to_drain,
+            resumable=legacy,
+            on_request=self._side.answer if legacy else self._side.refuse_quietly,
+            on_leftover=self._side.leave_to_drain,
         )
         try:
             return await exchange.run(line, headers, connect=timeouts.connect)
@@ -245,45 +239,6 @@ class HttpSession(UpstreamSession):
             if self._session_id is not None:
                 self._stale = True
             return gone.answer
-
-    def _answer_request(self, message: Message) -> None:
-        """Answer a server's own request: `ping` is served, everything else is refused."""
-        self.refused_requests += message.method != "ping"
-        if self._agreement is None or self._agreement.era == "modern":
-            return
-        if self.refused_requests > MAX_SIDE_REQUESTS:
-            raise ExchangeFailed(Unknown.OVERSIZE, "the upstream keeps asking questions")
-        body: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
-        if message.method == "ping":
-            body["result"] = {}
-        else:
-            body["error"] = {
-                "code": METHOD_NOT_FOUND,
-                "message": "this client does not answer requests of the server",
-            }
-        self._background.start(self._quiet_side_post(envelope.dump(body)))
-
-    def _leave_to_drain(self, response: aiohttp.ClientResponse) -> None:
-        self._background.start(_drain(response))
-
-    async def _quiet_side_post(self, line: bytes) -> None:
-        with contextlib.suppress(RequestFailed):
-            await self._side_post(line)
-
-    async def _side_post(self, line: bytes) -> None:
-        """POST a notification or an answer; whatever comes back is not read."""
-        try:
-            async with asyncio.timeout(SIDE_POST_SECONDS):
-                async with self._http.post(
-                    self.spec.url or "",
-                    data=line,
-                    headers=self._headers() | Exchange.BODY_HEADERS,
-                    allow_redirects=False,
-                ) as response:
-                    if response.status >= 300:
-                        raise RequestFailed(f"answered with HTTP status {response.status}")
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise RequestFailed(f"a side message failed: {type(error).__name__}") from None
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
         flight = Flight(next(self._ids), None, self.spec.caps.notifications)
@@ -306,91 +261,3 @@ class HttpSession(UpstreamSession):
         if isinstance(answer, HttpRefusal):
             raise RequestFailed(f"{method} was answered with HTTP status {answer.status}")
         return answer
-
-    async def _negotiation_step(
-        self, method: str, params: Mapping[str, Any], era: Era, version: str
-    ) -> Message | None:
-        flight = Flight(next(self._ids), None, self.spec.caps.notifications)
-        meta = envelope.request_meta(era, version, extra={}, progress_token=None)
-        line = envelope.request_line(request_id=flight.id, method=method, params=params, meta=meta)
-        headers = dict(self.spec.headers)
-        if era == "modern":
-            headers |= envelope.routing_headers(era, version, method=method, name=None)
-        exchange = Exchange(
-            http=self._http,
-            url=self.spec.url or "",
-            caps=self.spec.caps,
-            flight=flight,
-            resumable=False,
-            on_request=lambda _: None,
-            on_leftover=self._leave_to_drain,
-        )
-        timeouts = self.spec.timeouts
-        try:
-            async with asyncio.timeout(timeouts.connect + min(timeouts.first_byte, PROBE_SECONDS)):
-                answer = await exchange.run(line, headers, connect=timeouts.connect)
-        except Stale as gone:
-            answer = gone.answer
-        except TimeoutError:
-            raise UpstreamUnavailable(f"the upstream did not answer {method} in time") from None
-        except ExchangeFailed as failure:
-            raise UpstreamUnavailable(failure.detail) from failure
-        if isinstance(answer, Message):
-            if method == "initialize":
-                self._session_id = exchange.session_id
-            return answer
-        _refuse_hopeless(answer)
-        return None
-
-    async def _notify_at(self, method: str, version: str) -> None:
-        headers = dict(self.spec.headers) | {"MCP-Protocol-Version": version}
-        if self._session_id is not None:
-            headers["Mcp-Session-Id"] = self._session_id
-        try:
-            async with asyncio.timeout(self.spec.timeouts.connect + PROBE_SECONDS):
-                async with self._http.post(
-                    self.spec.url or "",
-                    data=envelope.notification_line(method),
-                    headers=headers | Exchange.BODY_HEADERS,
-                    allow_redirects=False,
-                ) as response:
-                    if response.status >= 300:
-                        raise UpstreamUnavailable(
-                            f"the upstream answered {method} with HTTP status {response.status}"
-                        )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UpstreamUnavailable(
-                f"the upstream broke off at {method}: {type(error).__name__}"
-            ) from error
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Let an answered stream end by itself for a moment, so that its connection can be reused."""
-    left = DRAIN_BYTES
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for chunk in response.content.iter_any():
-                left -= len(chunk)
-                if left < 0:
-                    break
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        pass
-    finally:
-        if response.content.at_eof():
-            response.release()
-        else:
-            response.close()
-
-
-def _refuse_hopeless(refusal: HttpRefusal) -> None:
-    """Raise for statuses that no other handshake would change."""
-    if refusal.status in (401, 403):
-        raise UpstreamUnavailable(
-            f"the upstream refuses our credential (HTTP status {refusal.status})"
-        )
-    if 300 <= refusal.status < 400:
-        target = f" to {refusal.location[:200]!r}" if refusal.location else ""
-        raise UpstreamUnavailable(
-            f"the upstream redirects{target}; redirects are not followed: "
-            "configure the final URL if it is the intended one"
-        )

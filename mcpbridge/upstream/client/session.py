@@ -27,7 +27,6 @@ class UpstreamSession(ABC):
     def __init__(self, spec: UpstreamSpec, scope: str) -> None:
         self.spec = spec
         self.scope = scope
-        self.refused_requests = 0
         self.in_flight = 0
         self.idle = asyncio.Event()
         self.idle.set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from mcpbridge.upstream.client.flight import (
     OnProgress,
     stop,
 )
+from mcpbridge.upstream.client.greeting import Greeting, greet
 from mcpbridge.upstream.client.session import UpstreamSession
 from mcpbridge.upstream.envelope import BadArguments
 from mcpbridge.upstream.errors import (
@@ -40,11 +40,10 @@ from mcpbridge.upstream.replies import (
     read_message,
     tool_reply,
 )
-from mcpbridge.upstream.spec import Timeouts, UpstreamSpec, config_digest
+from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
 
 CHUNK = 256 * 1024
 VERDICT_SECONDS = 0.5
-START_SECONDS = 45.0
 MAX_ABANDONED = 256
 
 
@@ -55,20 +54,16 @@ class StdioSession(UpstreamSession):
         self,
         spec: UpstreamSpec,
         scope: str,
+        greeting: Greeting,
         *,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        agreement: Agreement,
-        number: int,
-        sandbox: str,
         on_late_reply: OnLateReply | None,
         on_tools_changed: Callable[[str], None] | None,
     ) -> None:
         super().__init__(spec, scope)
-        self._reader, self._writer = reader, writer
-        self._agreement = agreement
-        self._next_id = link.first_id(number)
-        self.sandbox = sandbox
+        self._reader, self._writer = greeting.reader, greeting.writer
+        self._agreement = greeting.agreement
+        self._next_id = link.first_id(greeting.number)
+        self.sandbox = greeting.sandbox
         self._on_late_reply = on_late_reply
         self._on_tools_changed = on_tools_changed
         self._flights: dict[int, tuple[Flight, asyncio.Future[Message]]] = {}
@@ -87,43 +82,11 @@ class StdioSession(UpstreamSession):
         on_tools_changed: Callable[[str], None] | None = None,
     ) -> StdioSession:
         """Connect to the host, which starts the server if need be. Raises UpstreamUnavailable."""
-        writer: asyncio.StreamWriter | None = None
-        try:
-            async with asyncio.timeout(spec.timeouts.connect):
-                reader, writer = await asyncio.open_unix_connection(
-                    link.check_socket_path(socket_path)
-                )
-            peer = link.peer_uid(writer.get_extra_info("socket"))
-            if peer is not None and peer not in (0, os.geteuid()):
-                raise UpstreamUnavailable("the stdio host's socket belongs to another user")
-            async with asyncio.timeout(START_SECONDS):
-                writer.write(
-                    link.hello(upstream=spec.id, scope=scope, digest=config_digest(spec)) + b"\n"
-                )
-                welcome = _read_welcome(await reader.readline())
-        except (OSError, TimeoutError, ValueError) as error:
-            if writer is not None:
-                writer.close()
-            raise UpstreamUnavailable(
-                f"the stdio host cannot be reached: {type(error).__name__}"
-            ) from error
-        except BaseException:
-            if writer is not None:
-                writer.close()
-            raise
+        greeting = await greet(spec, scope, socket_path)
         return cls(
             spec,
             scope,
-            reader=reader,
-            writer=writer,
-            agreement=Agreement(
-                era=welcome["era"],
-                version=welcome["protocolVersion"],
-                server_info=welcome["serverInfo"],
-                capabilities=welcome["capabilities"],
-            ),
-            number=welcome["link"],
-            sandbox=welcome["sandbox"],
+            greeting,
             on_late_reply=on_late_reply,
             on_tools_changed=on_tools_changed,
         )
@@ -314,15 +277,3 @@ class StdioSession(UpstreamSession):
             if not future.done():
                 future.set_exception(ExchangeFailed(Unknown.EOF, detail))
         self._flights.clear()
-
-
-def _read_welcome(line: bytes) -> dict[str, Any]:
-    body = load(line) if line else {}
-    kind = body.get(link.KEY) if isinstance(body, dict) else None
-    if kind == "refused":
-        raise UpstreamUnavailable(
-            str(body["detail"])[:300], retry_after=float(body.get("retryAfter", 0.0))
-        )
-    if kind != "welcome":
-        raise UpstreamUnavailable("the stdio host did not answer the greeting")
-    return dict(body)

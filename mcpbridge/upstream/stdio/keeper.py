@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mcpbridge.upstream.errors import Unknown, UpstreamUnavailable
+from mcpbridge.upstream.errors import UpstreamUnavailable
 from mcpbridge.upstream.sandbox import Kind, SandboxUnusable, plan
 from mcpbridge.upstream.spec import UpstreamSpec
 from mcpbridge.upstream.stdio.child import Child, DiedInProbe
@@ -155,7 +155,7 @@ class Keeper:
         if (child := self.running) is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):
-                    await child.settled.wait()
+                    await child.traffic.settled.wait()
         await self.close(detail, grace=GRACE_SECONDS)
 
     async def close(self, detail: str, *, grace: float = 0.0) -> None:
@@ -174,7 +174,7 @@ class Keeper:
 
     async def _end(self, detail: str, *, grace: float) -> None:
         if self._child is not None:
-            await self._child.end(detail, Unknown.EOF, grace=grace)
+            await self._child.end(detail, grace=grace)
             self._child = None
         self._drop_scratch()
 

@@ -61,13 +61,13 @@ class ServerLink:
 
     async def carry(self) -> None:
         """Serve the client until it leaves or the child ends."""
-        self._child.attach(self)
+        self._child.traffic.attach(self)
         reading = asyncio.create_task(self._read())
         ended = asyncio.create_task(self._child.ended.wait())
         try:
             await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._child.forget(self)
+            self._child.traffic.forget(self)
             for task in (reading, ended):
                 task.cancel()
             await asyncio.wait({reading, ended})
@@ -92,15 +92,15 @@ class ServerLink:
             if (
                 type(request_id) is not int
                 or link.link_of(request_id) != self.number
-                or self._child.is_known(request_id)
+                or self._child.traffic.is_known(request_id)
                 or message.method not in METHODS
             ):
                 raise MalformedMessage(f"a request that may not be made: {message.method[:64]!r}")
-            self._child.submit(self, request_id, line)
+            self._child.traffic.submit(self, request_id, line)
             return
         if message.method != "notifications/cancelled":
             raise MalformedMessage("only requests and cancellations travel this way")
         cancelled = (message.body.get("params") or {}).get("requestId")
         if type(cancelled) is not int or link.link_of(cancelled) != self.number:
             raise MalformedMessage("a cancellation of somebody else's request")
-        self._child.cancel(cancelled, line)
+        self._child.traffic.cancel(cancelled, line)
