@@ -1,5 +1,6 @@
 """The process over the others: what it starts never outlives it, and never stays down."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from placet.up.supervisor import trim
 from tests.support.processes import ROOT, Running
 from tests.support.waiting import eventually
 
+FAMILY = "PLACET_TEST_FAMILY"
 Family = Callable[..., Running]
 
 
@@ -22,13 +24,17 @@ def family(tmp_path: Path) -> Iterator[Family]:
 
     def start(*kinds: str, leash: str = "kernel") -> Running:
         argv = [sys.executable, "-m", "tests.placet.up.family", str(tmp_path), leash, *kinds]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), FAMILY: str(tmp_path)}
         started.append(Running(argv, log=tmp_path / "parent.out", env=env))
         return started[-1]
 
     yield start
     for running in started:
         running.stop(within=1)
+    for process in psutil.process_iter():  # what a failed test left behind
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(FAMILY) == str(tmp_path):
+                process.kill()
 
 
 def say_up(folder: Path, *kinds: str) -> None:
