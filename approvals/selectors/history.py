@@ -19,6 +19,7 @@ from approvals.selectors.visibility import sees_everything, tickets_visible_to
 HOUR: Final = 3600
 MONTH: Final = 30 * 24 * HOUR
 PAGE: Final = 100
+BOUND: Final = 1000  # tickets that a count looks at
 
 _APPROVED = Q(decided_at__isnull=False) & ~Q(state=State.REJECTED)
 
@@ -76,23 +77,20 @@ def last_approved_like(ticket: Ticket, person: Person) -> Ticket | None:
 
 def agent_activity(ticket: Ticket, person: Person) -> Activity:
     """How the agent has behaved, as far as this person may see it."""
-    mine = tickets_visible_to(person).filter(agent_id=ticket.agent_id)
-    hour = mine.filter(created_at__gte=after_seconds(-HOUR)).aggregate(
-        paused=Count("pk"),
-        approved=Count("pk", filter=_APPROVED),
-        rejected=Count("pk", filter=Q(state=State.REJECTED)),
+    mine = tickets_visible_to(person).filter(agent_id=ticket.agent_id).order_by("-pk")
+    hour = _counts(mine[:BOUND], since=HOUR)
+    this_tool = mine.filter(
+        upstream_id=ticket.upstream_id, tool_name=ticket.tool_name, pk__lt=ticket.pk
     )
-    tool = mine.filter(
-        upstream_id=ticket.upstream_id,
-        tool_name=ticket.tool_name,
-        created_at__gte=after_seconds(-MONTH),
-        pk__lt=ticket.pk,
-    ).aggregate(
-        tool_approved=Count("pk", filter=_APPROVED),
-        tool_rejected=Count("pk", filter=Q(state=State.REJECTED)),
-        tool_unknown=Count("pk", filter=Q(state=State.OUTCOME_UNKNOWN)),
+    tool = _counts(this_tool[:BOUND], since=MONTH)
+    return Activity(
+        paused=hour["paused"],
+        approved=hour["approved"],
+        rejected=hour["rejected"],
+        tool_approved=tool["approved"],
+        tool_rejected=tool["rejected"],
+        tool_unknown=tool["unknown"],
     )
-    return Activity(**hour, **tool)
 
 
 def audit_events(
@@ -111,3 +109,15 @@ def audit_events(
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: limit + 1])
     return found[:limit], found[limit - 1].pk if len(found) > limit else None
+
+
+def _counts(newest: QuerySet[Ticket], *, since: int) -> dict[str, int]:
+    """What became of the tickets of the last `since` seconds; of a bounded number of rows."""
+    recent = Q(created_at__gte=after_seconds(-since))
+    counted: dict[str, int] = newest.aggregate(
+        paused=Count("pk", filter=recent),
+        approved=Count("pk", filter=recent & _APPROVED),
+        rejected=Count("pk", filter=recent & Q(state=State.REJECTED)),
+        unknown=Count("pk", filter=recent & Q(state=State.OUTCOME_UNKNOWN)),
+    )
+    return counted
