@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 
 MIB = 1024 * 1024
 DIGEST_DOMAIN = b"placet:upstream-configuration:1\0"
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,8192}")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -76,6 +79,12 @@ class UpstreamSpec:
     per_agent_scope: bool = False
 
     def __post_init__(self) -> None:
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise BadUpstreamSpec(
+                    f"upstream {self.name!r}: the header {name!r} cannot be sent: a name is made of "
+                    "letters, digits and hyphens, a value of printable ASCII"
+                )
         if self.transport == "http":
             _check_url(self.name, self.url)
         elif self.transport == "stdio":

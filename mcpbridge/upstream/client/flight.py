@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ class LateReply:
     request_id: int
     reply: ToolReply
 
+
+log = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
 OnLateReply = Callable[[LateReply], None]
@@ -92,13 +95,25 @@ class Flight:
         if isinstance(progress, bool) or not isinstance(progress, int | float):
             return
         usable_total = isinstance(total, int | float) and not isinstance(total, bool)
-        self.on_progress(
-            Progress(
-                progress=progress,
-                total=total if usable_total else None,
-                message=text[:1000] if isinstance(text, str) else None,
-            )
+        step = Progress(
+            progress=progress,
+            total=total if usable_total else None,
+            message=text[:1000] if isinstance(text, str) else None,
         )
+        try:
+            self.on_progress(step)
+        except Exception:
+            log.exception("a progress callback failed; the call goes on")
+
+    def late(self, reply: ToolReply, everybody: OnLateReply | None, upstream_id: str) -> None:
+        """Hand out an answer that came after we had given up."""
+        try:
+            if self.on_late is not None:
+                self.on_late(reply)
+            if everybody is not None:
+                everybody(LateReply(upstream_id, self.id, reply))
+        except Exception:
+            log.exception("a late reply could not be handed out")
 
 
 async def wait_for_answer(

@@ -21,7 +21,6 @@ from mcpbridge.upstream.client.flight import (
     Answer,
     Flight,
     HttpRefusal,
-    LateReply,
     OnLateReply,
     OnProgress,
     stop,
@@ -188,10 +187,7 @@ class HttpSession(UpstreamSession):
             if task.done() and not task.cancelled() and task.exception() is None:
                 with contextlib.suppress(OutcomeUnknown):
                     reply = self._read_reply(task.result())
-                    if flight.on_late is not None:
-                        flight.on_late(reply)
-                    if self._on_late_reply is not None:
-                        self._on_late_reply(LateReply(self.spec.id, flight.id, reply))
+                    flight.late(reply, self._on_late_reply, self.spec.id)
         finally:
             await stop(task)
 

@@ -140,7 +140,7 @@ class UpstreamPool:
                 slot.last_failure, retry_after=round(slot.retry_at - loop.time(), 3)
             )
         try:
-            slot.session = await self._connect(slot.spec, scope)
+            slot.session = await self._connect_safely(slot.spec, scope)
         except UpstreamUnavailable as error:
             slot.failures += 1
             wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(slot.failures - 1, 10))
@@ -151,6 +151,15 @@ class UpstreamPool:
             raise UpstreamUnavailable(error.detail, retry_after=wait) from error
         slot.failures, slot.retry_at = 0, 0.0
         return slot.session
+
+    async def _connect_safely(self, spec: UpstreamSpec, scope: str) -> UpstreamSession:
+        try:
+            return await self._connect(spec, scope)
+        except UpstreamUnavailable:
+            raise
+        except Exception as error:
+            log.exception("connecting to upstream %s broke unexpectedly", spec.name)
+            raise UpstreamUnavailable(f"connecting failed: {type(error).__name__}") from error
 
     async def _connect(self, spec: UpstreamSpec, scope: str) -> UpstreamSession:
         if spec.transport == "http":

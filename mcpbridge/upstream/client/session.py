@@ -7,6 +7,7 @@ caps are here.
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,8 @@ from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, RequestFailed
 from mcpbridge.upstream.negotiation import Agreement
 from mcpbridge.upstream.replies import Message, ToolReply
 from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
+
+log = logging.getLogger(__name__)
 
 MAX_PAGES = 500
 
@@ -114,6 +117,10 @@ class UpstreamSession(ABC):
             raise
         except ExchangeFailed as failure:
             raise failure.named(departed=flight.departed) from failure
+        except Exception as error:
+            log.exception("an exchange with upstream %s broke unexpectedly", self.spec.name)
+            broken = ExchangeFailed(Unknown.MALFORMED, f"broken: {type(error).__name__}")
+            raise broken.named(departed=flight.departed) from error
         finally:
             self.in_flight -= 1
             if not self.in_flight:
@@ -132,25 +139,35 @@ class UpstreamSession(ABC):
 
     async def list_tools(self) -> list[dict[str, Any]]:
         """Return all tool definitions as the server wrote them. Raises RequestFailed."""
+        try:
+            async with asyncio.timeout(self.spec.timeouts.total):
+                return await self._all_pages()
+        except TimeoutError:
+            raise RequestFailed("tools/list did not end in time") from None
+
+    async def _all_pages(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
         cursor: str | None = None
         seen: set[str] = set()
-        async with asyncio.timeout(self.spec.timeouts.total):
-            for _ in range(MAX_PAGES):
-                page = await self._page({} if cursor is None else {"cursor": cursor})
-                tools.extend(page["tools"])
-                if len(tools) > self.spec.caps.tools:
-                    raise RequestFailed(f"lists more than {self.spec.caps.tools} tools")
-                cursor = page.get("nextCursor")
-                if cursor is None:
-                    self._remember(tools)
-                    return tools
-                if not isinstance(cursor, str) or cursor in seen:
-                    raise RequestFailed("tools/list hands out a cursor that leads nowhere")
-                seen.add(cursor)
+        size = 0
+        for _ in range(MAX_PAGES):
+            page, page_size = await self._page({} if cursor is None else {"cursor": cursor})
+            size += page_size
+            if size > 2 * self.spec.caps.result_bytes:
+                raise RequestFailed("its tool definitions are larger than a result may be")
+            tools.extend(page["tools"])
+            if len(tools) > self.spec.caps.tools:
+                raise RequestFailed(f"lists more than {self.spec.caps.tools} tools")
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                self._remember(tools)
+                return tools
+            if not isinstance(cursor, str) or cursor in seen:
+                raise RequestFailed("tools/list hands out a cursor that leads nowhere")
+            seen.add(cursor)
         raise RequestFailed(f"tools/list has more than {MAX_PAGES} pages")
 
-    async def _page(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def _page(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         answer = await self._ask("tools/list", params)
         if answer.kind == "error":
             error = answer.body["error"]
@@ -163,7 +180,7 @@ class UpstreamSession(ABC):
             isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in tools
         ):
             raise RequestFailed("tools/list did not answer with a list of named tools")
-        return result
+        return result, answer.size
 
     def _remember(self, tools: list[dict[str, Any]]) -> None:
         self._schemas = {

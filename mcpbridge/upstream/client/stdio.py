@@ -15,7 +15,6 @@ from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.client.flight import (
     ExchangeFailed,
     Flight,
-    LateReply,
     OnLateReply,
     OnProgress,
     stop,
@@ -266,11 +265,7 @@ class StdioSession(UpstreamSession):
 
     def _late(self, flight: Flight, message: Message) -> None:
         with contextlib.suppress(MalformedMessage):
-            reply = tool_reply(message)
-            if flight.on_late is not None:
-                flight.on_late(reply)
-            if self._on_late_reply is not None:
-                self._on_late_reply(LateReply(self.spec.id, flight.id, reply))
+            flight.late(tool_reply(message), self._on_late_reply, self.spec.id)
 
     def _fail_all(self, detail: str) -> None:
         for _, future in self._flights.values():

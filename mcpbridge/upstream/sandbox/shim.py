@@ -17,6 +17,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import stat
 import struct
@@ -137,7 +138,11 @@ def limit(policy: dict[str, Any]) -> None:
     for what, value in wanted.items():
         hard = resource.getrlimit(what)[1]
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (allowed, allowed))
+        try:
+            resource.setrlimit(what, (allowed, allowed))
+        except (OSError, ValueError) as error:
+            if sys.platform == "linux":
+                raise CannotConfine(f"limit {what}: {error}") from None
 
 
 def confine(policy: dict[str, Any], command: list[str]) -> NoReturn:
@@ -158,6 +163,29 @@ def become(command: list[str]) -> NoReturn:
     except OSError as error:
         sys.stderr.write(f"cannot run {command[0]!r}: {error.strerror}\n")
         os._exit(127)
+
+
+def group_warden(parent: int, policy: dict[str, Any], command: list[str]) -> NoReturn:
+    """Do what can be done without Linux: end the command's process group with it or `parent`."""
+    stop, ask_to_stop = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: os.write(ask_to_stop, b"x"))
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        confine(policy, command)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    status = 0
+    while os.getppid() == parent and not select.select([stop], [], [], 0.5)[0]:
+        ended, code = os.waitpid(child, os.WNOHANG)
+        if ended:
+            status = os.waitstatus_to_exitcode(code)
+            break
+    with contextlib.suppress(OSError):
+        os.killpg(child, signal.SIGKILL)
+    os._exit(status if status >= 0 else 128 - status)
 
 
 def warden(parent: int, policy: dict[str, Any], command: list[str]) -> NoReturn:
@@ -237,7 +265,8 @@ def main(arguments: list[str]) -> NoReturn:
             become(command)
         if options[0] == "confine":
             confine(json.loads(options[1]), command)
-        warden(int(options[1]), json.loads(options[2]), command)
+        watch = warden if hasattr(signal, "sigtimedwait") else group_warden
+        watch(int(options[1]), json.loads(options[2]), command)
     except CannotConfine as error:
         sys.stderr.write(f"the sandbox could not be set up: {error}\n")
         os._exit(EXIT_CANNOT_CONFINE)

@@ -8,7 +8,13 @@ import json
 import pytest
 
 from mcpbridge.upstream.client import LateReply, Progress, UpstreamPool
-from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
+from mcpbridge.upstream.errors import (
+    NothingSent,
+    OutcomeUnknown,
+    RequestFailed,
+    Unknown,
+    UpstreamUnavailable,
+)
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from tests.support.witness import calls
@@ -220,3 +226,18 @@ async def test_an_unreachable_upstream_is_unavailable_and_not_tried_again_at_onc
         await pool.session(spec)
     assert first.value.detail == second.value.detail
     assert 0 < second.value.retry_after <= 0.5
+
+
+async def test_a_callback_that_fails_does_not_touch_the_call(pool, witness):
+    def broken(step):
+        raise RuntimeError("not my day")
+
+    session = await pool.session(http_spec(witness.url))
+    reply = await session.call_tool(name="slow", arguments=b'{"seconds":0.1}', on_progress=broken)
+    assert isinstance(reply, ToolResult)
+
+
+async def test_too_many_tools_are_refused(pool, witness):
+    session = await pool.session(http_spec(witness.url, caps=Caps(tools=7)))
+    with pytest.raises(RequestFailed, match="more than 7"):
+        await session.list_tools()

@@ -230,6 +230,13 @@ def test_an_unusable_url_is_refused_in_words(url, wrong):
         UpstreamSpec(id="1", name="web", transport="http", url=url)
 
 
+@pytest.mark.parametrize("headers", [{"X": "a\r\nEvil: 1"}, {"X Y": "a"}, {"": "a"}, {"X": "é"}])
+def test_a_header_that_cannot_be_sent_is_refused_without_showing_its_value(headers):
+    with pytest.raises(BadUpstreamSpec, match="header") as caught:
+        UpstreamSpec(id="1", name="x", transport="http", url="http://h/", headers=headers)
+    assert "Evil" not in str(caught.value)
+
+
 def test_a_stdio_upstream_needs_a_command():
     with pytest.raises(BadUpstreamSpec, match="command"):
         UpstreamSpec(id="1", name="x", transport="stdio", command=())

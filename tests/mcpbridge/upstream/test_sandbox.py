@@ -365,3 +365,30 @@ def test_an_ordinary_user_gets_the_sandbox_too_with_its_number_of_processes_limi
 async def test_the_working_folder_is_the_profiles_or_an_empty_home(host, cwd):
     await host.pool.session(host.witness(cwd=cwd))
     assert host.events()[-1]["cwd"] == (cwd or "/tmp/home")
+
+
+async def test_without_linux_the_process_group_still_ends_with_its_parent(folder):
+    """The way of other systems, taken by hiding what only Linux has."""
+    mark = f"{folder}/mark"
+    policy = {"memory_bytes": 1 << 32, "processes": 4096, "files": 64, "file_bytes": 1 << 20}
+    hide = (
+        "import os, runpy, signal, sys; del signal.sigtimedwait; "
+        "sys.argv = ['shim', 'warden', str(os.getppid()), sys.argv[2], '--', *sys.argv[3:]]; "
+        "runpy.run_path(os.environ['SHIM'], run_name='__main__')"
+    )
+    server = "import os, sys, time; os.fork(); print('up', flush=True); time.sleep(60)"
+    words = [sys.executable, "-c", hide, "-", json.dumps(policy), sys.executable, "-c", server]
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import subprocess, sys; subprocess.run(sys.argv[1:])",
+        *words,
+        mark,
+        env=os.environ | {"SHIM": str(SHIM)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert await asyncio.wait_for(parent.stdout.readline(), 10) == b"up\n"
+    assert len(processes_marked(mark)) >= 3
+    parent.kill()
+    await parent.wait()
+    await within(5, lambda: not processes_marked(mark))

@@ -1,0 +1,148 @@
+"""Routing between a stdio server and its clients: nobody gets what is not theirs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mcpbridge.upstream import link
+from mcpbridge.upstream.errors import Unknown
+from mcpbridge.upstream.replies import MalformedMessage
+from mcpbridge.upstream.stdio.traffic import NeverAsked, TooMuch, Traffic
+
+
+class Client:
+    def __init__(self, number: int, traffic: Traffic) -> None:
+        self.number = number
+        self.lines: list[dict] = []
+        self.traffic = traffic
+        traffic.attach(self)
+
+    def deliver(self, line: bytes) -> None:
+        self.lines.append(json.loads(line))
+
+    def ask(self, n: int = 1) -> int:
+        request_id = link.first_id(self.number) + n
+        self.traffic.submit(self, request_id, b'{"id":%d}' % request_id)
+        return request_id
+
+
+@pytest.fixture
+async def traffic():
+    return Traffic(max_notifications=3)
+
+
+def again(times: int, traffic: Traffic, line: bytes) -> None:
+    for _ in range(times):
+        traffic.route(line)
+
+
+def answer(request_id, **extra) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "result": {}, **extra}).encode()
+
+
+async def test_answers_go_to_whoever_asked(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    first, second = one.ask(), two.ask()
+    await traffic.next_line()
+    await traffic.next_line()
+    assert traffic.route(answer(second))
+    assert traffic.route(answer(first))
+    assert [line["id"] for line in one.lines] == [first]
+    assert [line["id"] for line in two.lines] == [second]
+    assert traffic.settled.is_set()
+
+
+async def test_an_answer_before_the_request_was_sent_is_a_violation(traffic):
+    client = Client(1, traffic)
+    request_id = client.ask()
+    with pytest.raises(NeverAsked):
+        traffic.route(answer(request_id))
+    assert client.lines == []
+
+
+@pytest.mark.parametrize("wrong", [424242, "1", (9 << 32) + 1, (1 << 32) + 99, -1])
+async def test_an_answer_to_an_id_that_was_never_used_is_a_violation(traffic, wrong):
+    Client(1, traffic).ask()
+    await traffic.next_line()
+    with pytest.raises(NeverAsked):
+        traffic.route(answer(wrong))
+
+
+async def test_a_second_answer_and_one_for_a_client_that_left_are_dropped(traffic):
+    client = Client(1, traffic)
+    request_id = client.ask()
+    await traffic.next_line()
+    traffic.route(answer(request_id))
+    traffic.route(answer(request_id))
+    assert len(client.lines) == 1
+    other = Client(2, traffic)
+    abandoned = other.ask()
+    await traffic.next_line()
+    traffic.forget(other)
+    assert json.loads(await traffic.next_line())["method"] == "notifications/cancelled"
+    traffic.route(answer(abandoned))
+    assert [line.get("reason") for line in other.lines] == ["aborted"]
+
+
+async def test_a_server_cannot_speak_in_the_hosts_name(traffic):
+    client = Client(1, traffic)
+    request_id = client.ask()
+    await traffic.next_line()
+    forged = link.verdict(request_id=request_id, sent=False, reason="eof")
+    assert traffic.route(forged) is False
+    assert traffic.route(answer(request_id, placet="verdict")) is False
+    assert client.lines == []
+
+
+async def test_noise_is_tolerated_up_to_its_cap(traffic):
+    for _ in range(60):
+        assert traffic.route(b"x" * 1000) is False
+    with pytest.raises(MalformedMessage):
+        again(10, traffic, b"x" * 1000)
+
+
+async def test_a_cancelled_request_is_dropped_or_passed_on_by_whether_it_was_sent(traffic):
+    client = Client(1, traffic)
+    sent, unsent = client.ask(1), client.ask(2)
+    await traffic.next_line()
+    traffic.cancel(unsent, b"cancel unsent")
+    traffic.cancel(sent, b"cancel sent")
+    assert [(line["id"], line["sent"]) for line in client.lines] == [(unsent, False), (sent, True)]
+    assert await traffic.next_line() == b"cancel sent"
+    traffic.route(answer(sent))
+    assert client.lines[-1]["id"] == sent
+
+
+async def test_the_end_tells_everybody_what_became_of_their_request(traffic):
+    client = Client(1, traffic)
+    sent, unsent = client.ask(1), client.ask(2)
+    await traffic.next_line()
+    traffic.finish(Unknown.OVERSIZE, "a line was too long")
+    assert {line["id"]: line["sent"] for line in client.lines} == {sent: True, unsent: False}
+    assert all(line["ended"] for line in client.lines)
+    late = client.ask(3)
+    assert client.lines[-1]["id"] == late
+    assert client.lines[-1]["sent"] is False
+
+
+async def test_progress_without_end_and_questions_without_end_are_stopped(traffic):
+    client = Client(1, traffic)
+    request_id = client.ask()
+    await traffic.next_line()
+    params = {"progressToken": request_id, "progress": 1}
+    step = json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+    with pytest.raises(TooMuch):
+        again(20, traffic, step.encode())
+    question = b'{"jsonrpc":"2.0","id":"q","method":"ping"}'
+    with pytest.raises(TooMuch):
+        again(2000, traffic, question)
+
+
+async def test_a_queue_that_is_full_refuses_without_sending(traffic):
+    client = Client(1, traffic)
+    for n in range(1, 1026):
+        client.ask(n)
+    (refusal,) = client.lines
+    assert (refusal["sent"], refusal["ended"]) == (False, False)
