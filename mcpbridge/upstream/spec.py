@@ -82,8 +82,8 @@ class UpstreamSpec:
         for name, value in self.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 raise BadUpstreamSpec(
-                    f"upstream {self.name!r}: the header {name!r} cannot be sent: a name is made of "
-                    "letters, digits and hyphens, a value of printable ASCII"
+                    f"upstream {self.name!r}: the header {name!r} cannot be sent: a name is made "
+                    "of letters, digits and hyphens, a value of printable ASCII"
                 )
         if self.transport == "http":
             _check_url(self.name, self.url)
