@@ -16,6 +16,7 @@ from approvals.domain.inspection import (
 
 EMPHASISED_CHARS: Final = 60
 RAW_WHOLE_BYTES: Final = 65_536
+LONG_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,9 @@ def argument_table(
     names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
     order = {name: place for place, name in reversed(list(enumerate(names)))}
 
-    def place(row: ArgumentRow) -> int:
-        return order.get(_first_token(row.pointer), len(names))
+    def place(row: ArgumentRow) -> tuple[int, bool]:
+        long = row.value.size > LONG_BYTES  # what can be read at a glance stands above it
+        return order.get(_first_token(row.pointer), len(names)), long
 
     return replace(table, rows=tuple(sorted(table.rows, key=place)))
 

@@ -16,11 +16,10 @@ from approvals.domain.inspection import (
     inspect,
     one_line,
 )
-from approvals.presenters.arguments import argument_table
+from approvals.presenters.arguments import LONG_BYTES, argument_table
 
 MENTIONED: Final = 3
 MENTION_CHARS: Final = 48
-LONG_BYTES: Final = 200
 TARGET_CHARS: Final = 80
 
 # What the thing acted upon is usually called, the most telling word first.

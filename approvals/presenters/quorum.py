@@ -98,5 +98,5 @@ def _missing(resolution: Resolution, people: Mapping[UUID, str], viewer: UUID) -
     else:
         more = len(names) - NAMED
         words = ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
-    missing = count(resolution.missing, "more approval")
+    missing = count(resolution.missing, "more approval" if resolution.have else "approval")
     return Seat(tone="", icon="seat", name=missing, verb="wanted from", words=words)

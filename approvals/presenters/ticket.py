@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -171,7 +171,7 @@ def present_ticket(
         url=reverse("approvals:ticket", args=[ticket.uid]),
         title=f"Ticket {ticket.pk}: {call.plain}",
         mark=_mark(state, reading.resolution),
-        risk=RISK_MARKS[ticket.risk] if state is State.PENDING else None,
+        risk=_risk(ticket, state),
         deadline=deadline,
         notes=(*([note] if note else []), *_notes(reading, broken=why_gone == "broken")),
         outcome=present_outcome(
@@ -227,6 +227,11 @@ def _mark(state: State, resolution: Resolution) -> Mark:
         missing = count(resolution.missing, "more approval" if resolution.have else "approval")
         return Mark("wait", "clock", f"Waiting for {missing}")
     return STATE_MARKS[state]
+
+
+def _risk(ticket: Ticket, state: State) -> Mark | None:
+    mark = RISK_MARKS[ticket.risk]
+    return replace(mark, word=f"{mark.word} risk") if state is State.PENDING else None
 
 
 def _deadline(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
