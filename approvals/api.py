@@ -118,6 +118,7 @@ from approvals.services.policies import (
 )
 from approvals.services.sealing import (
     seal,
+    seal_all,
 )
 from approvals.services.settling import (
     fail_unsent,
@@ -248,6 +249,7 @@ __all__ = [
     "revoke_approval",
     "revoke_grant",
     "seal",
+    "seal_all",
     "set_members",
     "settle_failed",
     "settle_succeeded",
