@@ -1,0 +1,74 @@
+"""What an admin chose on the page of an upstream's tools, read from the posted form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcpbridge.administration import Choice, InForce, Refused, in_force
+from mcpbridge.approvals_gateway import Effect, Obligations
+
+MAX_MINUTES = 30 * 24 * 60
+
+
+def changed_choices(
+    posted: Any, document: Mapping[str, Any], *, upstream: str, pins: Iterable[tuple[str, str]]
+) -> dict[str, Choice]:
+    """The tools whose posted choice differs from what is in force; `pins` are (id, name).
+
+    Raises Refused naming the tool whose fields cannot be read.
+    """
+    choices: dict[str, Choice] = {}
+    for pin_id, tool in pins:
+        wanted = posted.get(f"effect-{pin_id}")
+        if wanted is None:
+            continue
+        current = in_force(document, upstream=upstream, tool=tool)
+        choice = _choice(posted, pin_id, tool, wanted, current)
+        same_people = (
+            choice.effect is not Effect.REQUIRE_APPROVAL
+            or choice.obligations == current.obligations
+        )
+        if choice.effect is not current.effect or not same_people:
+            choices[tool] = choice
+    return choices
+
+
+def _choice(posted: Any, pin_id: str, tool: str, wanted: str, current: InForce) -> Choice:
+    try:
+        effect = Effect(wanted)
+    except ValueError:
+        raise Refused(f"{tool}: choose allow, ask or deny", field=tool) from None
+    if effect is not Effect.REQUIRE_APPROVAL:
+        return Choice(effect=effect)
+    if f"quorum-{pin_id}" not in posted:
+        return Choice(effect=effect, obligations=current.obligations)
+    group = posted.get(f"group-{pin_id}", "")
+    minutes = _whole(posted.get(f"minutes-{pin_id}"), f"{tool}: minutes to decide", MAX_MINUTES)
+    kept = current.obligations.approval_seconds
+    obligations: Obligations = replace(
+        current.obligations,
+        groups=_groups(group, current),
+        quorum=_whole(posted.get(f"quorum-{pin_id}"), f"{tool}: approvals needed", 20),
+        four_eyes=posted.get(f"four_eyes-{pin_id}") == "yes",
+        approval_seconds=kept if minutes == max(1, kept // 60) else minutes * 60,
+    )
+    return Choice(effect=effect, obligations=obligations)
+
+
+def _groups(group: str, current: InForce) -> tuple[str, ...]:
+    """The chosen group; several that are in force stay when the form says to keep them."""
+    if group == "+":
+        return current.obligations.groups
+    return (group,) if group else ()
+
+
+def _whole(value: str | None, what: str, most: int) -> int:
+    try:
+        number = int(value or "")
+    except ValueError:
+        number = 0
+    if not 1 <= number <= most:
+        raise Refused(f"{what} must be a whole number from 1 to {most}")
+    return number
