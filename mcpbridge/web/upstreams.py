@@ -30,7 +30,6 @@ from mcpbridge.web.forms import UpstreamForm
 from mcpbridge.web.problems import add_refusal
 from mcpbridge.web.tools import sandbox_view, tool_views
 
-
 logger = logging.getLogger(__name__)
 
 
