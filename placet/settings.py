@@ -274,7 +274,10 @@ APPROVALS_PORTS: dict[str, str | list[str]] = {
     "ended": "mcpbridge.dispatch.ended",
     "heartbeat": "placet.heartbeats.record",
     "owner_of_agent": "mcpbridge.dispatch.owner_of_agent",
-    "checkpoint_sources": ["mcpbridge.dispatch.call_leaves"],
+    "checkpoint_sources": [
+        "mcpbridge.dispatch.call_leaves",
+        "mcpbridge.dispatch.completion_leaves",
+    ],
 }
 APPROVALS_LEASE_SECONDS = ENV.timing.lease
 APPROVALS_HOLDER_LEASE_SECONDS = ENV.timing.holder_lease
