@@ -13,6 +13,8 @@ from mcpbridge.catalog.recording import ListRefused, record_failure, record_list
 from mcpbridge.models import ToolPin, Upstream
 from tests.support.bridge import Bridge, a_bridge
 
+pytestmark = pytest.mark.both_engines
+
 Status = ToolPin.Status
 
 

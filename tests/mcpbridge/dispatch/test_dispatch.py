@@ -15,6 +15,8 @@ from mcpbridge.records.rows import CallEnd, CallStart, insert_ends, insert_start
 from tests.support.bridge import Bridge, a_bridge
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def quiet_bridge(parts: None) -> Bridge:

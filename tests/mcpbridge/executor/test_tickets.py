@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from secrets import token_hex
 from uuid import UUID
 
@@ -11,8 +12,9 @@ import pytest
 from django.db import OperationalError, transaction
 
 from approvals import api
-from approvals.models import Ticket
+from approvals.models import AuditEvent, Ticket
 from mcpbridge import approvals_gateway as ledger
+from mcpbridge.administration.upstreams import UpstreamSettings, create_upstream
 from mcpbridge.approvals_gateway import CancelReason, State, TicketView, UnknownReason, Waiting
 from mcpbridge.catalog.catalog import catalog
 from mcpbridge.executor import tickets
@@ -20,6 +22,7 @@ from mcpbridge.executor.tickets import run_ticket
 from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.offload import in_database
 from mcpbridge.pep import Paused, enforce
+from tests.support import witness
 from tests.support.bridge import Bridge, a_call
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
@@ -337,3 +340,39 @@ async def test_a_lease_is_kept_alive_while_the_upstream_thinks(
         await in_database(ledger.sweep)
         await asyncio.sleep(0.1)
     assert (await told(bridge, uid)).state == State.SUCCEEDED
+
+
+async def test_an_answer_that_comes_after_an_abort_is_kept_as_evidence_only(
+    bridge: Bridge, tmp_path
+):
+    legacy = witness.start(tmp_path / "legacy", era="legacy")
+    try:
+        settings = UpstreamSettings(
+            transport="http",
+            url=legacy.url,
+            allow_private_addresses=True,
+            pin_on_first_contact=True,
+            team_ids=frozenset({bridge.cast.team.pk}),
+        )
+        await in_database(create_upstream, actor="system:test", name="legacy", settings=settings)
+        principal = await in_database(bridge.principal)
+        call = replace(a_call("write_note", {"note": "late"}), upstream="legacy")
+        paused = await enforce(principal, call, waiting=Waiting.TASK)
+        assert isinstance(paused, Paused)
+        uid = paused.ticket.uid
+        await in_database(_approve, bridge, uid)
+        legacy.hold()
+        running = asyncio.create_task(run_ticket(uid, worker="w1"))
+        await eventually_async(legacy.calls)
+        await in_database(ledger.withdraw, uid=uid, agent_id=bridge.agent.id)
+        await asyncio.wait_for(running, 8)
+        assert (await told(bridge, uid)).state == State.OUTCOME_UNKNOWN
+        legacy.release()
+
+        def kept() -> bool:
+            return AuditEvent.objects.filter(subject=f"ticket:{uid}", action="late_answer").exists()
+
+        await eventually_async(lambda: in_database(kept))
+        assert (await told(bridge, uid)).state == State.OUTCOME_UNKNOWN
+    finally:
+        legacy.stop()

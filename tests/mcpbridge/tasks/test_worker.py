@@ -135,9 +135,7 @@ async def test_a_hint_through_the_broker_starts_the_call_before_any_look_does(
 ):
     rarely = {"PLACET_SWEEP_SECONDS": "300", "PLACET_LEASE_SECONDS": "600"}
     worker = live_placet.start_worker(**rarely)
-    await eventually_async(
-        lambda: in_database(lambda: heartbeats.seen("worker")), within=30
-    )
+    await eventually_async(lambda: in_database(lambda: heartbeats.seen("worker")), within=30)
     uid = await paused(bridge)
     await decide(bridge, uid)
     publish = (
