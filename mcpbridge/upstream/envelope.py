@@ -31,13 +31,16 @@ _LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=")
 _HEADER_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 class BadArguments(ValueError):
     """The argument bytes are not one JSON object on one line."""
 
 
 def dump(value: Any) -> bytes:
     """Return compact ASCII JSON: never a raw newline, never an unencodable character."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def request_meta(
