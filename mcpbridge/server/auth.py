@@ -70,7 +70,7 @@ class Authenticator:
             if epoch > self._epoch:
                 self._known.clear()
                 self._epoch = epoch
-            return self._known.get(digest) if epoch == self._epoch else None
+            return self._known.get(digest)
 
     def _verify(self, digest: bytes, epoch: int, endpoint: str) -> _Verified:
         """Read the token's row, after the epoch it will be remembered for was read."""

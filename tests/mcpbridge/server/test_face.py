@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from datetime import timedelta
@@ -14,6 +15,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from mcp.shared.exceptions import MCPError
 
+from mcpbridge import approvals_gateway as ledger
 from mcpbridge.administration import AgentSettings, change_agent, issue_token, revoke_token
 from mcpbridge.models import AgentToken, CallRecord
 from mcpbridge.offload import in_database
@@ -131,6 +133,17 @@ async def test_a_token_opens_the_resource_it_was_issued_for(
     headers = face.headers(mcp_protocol_version=MODERN, mcp_method="tools/list")
     answer = await face.post(modern_body("tools/list"), path=path, headers=headers)
     assert answer.status_code == status
+
+
+async def test_what_was_verified_in_an_older_epoch_is_not_remembered_in_a_newer_one(
+    face: ServedFace, secret: str
+) -> None:
+    authenticator = face.face.authenticator
+    epoch = (await in_database(ledger.gate)).epoch
+    digest = hashlib.sha256(secret.encode()).digest()
+    authenticator._epoch = epoch + 1  # another thread has seen it already
+    await in_database(authenticator._verify, digest, epoch, "/mcp")
+    assert digest not in authenticator._known
 
 
 async def test_a_token_without_the_scope_is_forbidden_and_told_which(

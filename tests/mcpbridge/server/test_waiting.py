@@ -138,6 +138,8 @@ async def test_a_lost_lease_is_taken_anew_and_everybody_looks(ledger: MemoryLedg
         ledger.alive.clear()
         assert await waiter.rings(5)
         assert waiters.holder != before
+        await waiters.view(waiter)
+        assert ledger.holders[ticket.uid] == waiters.holder
     finally:
         await waiters.close()
 
