@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from channels.db import database_sync_to_async
 from approvals.events import bus
 from approvals.models import Ticket, User
 
+logger = logging.getLogger(__name__)
+
 RECHECK_SECONDS: Final = 10.0
 WAITING_MESSAGES: Final = 500  # beyond them the page is told to look at everything
 REMEMBERED_TICKETS: Final = 2000
 LOST_AGAIN_SECONDS: Final = 3.0
 SESSION_OVER: Final = 4401  # the page signs in again
 NOT_LISTENING: Final = 1003
+BROKEN: Final = 1011
 
 type Scope = MutableMapping[str, Any]
 type Message = MutableMapping[str, Any]
@@ -104,7 +108,7 @@ class Socket:
         ]
         try:
             ended, _ = await asyncio.wait(ways_to_end, return_when=asyncio.FIRST_COMPLETED)
-            code = next((task.result() for task in ended if task.exception() is None), 1011)
+            code = _code(ended)
         finally:
             unsubscribe()
             for task in ways_to_end:
@@ -184,6 +188,16 @@ class Socket:
 async def doorbell(scope: Scope, receive: Receive, send: Send) -> None:
     """The ASGI application of the browsers' sockets."""
     await Socket(scope, receive, send).serve()
+
+
+def _code(ended: set[asyncio.Task[int | None]]) -> int | None:
+    """What to close with: what a task says, or that one of them broke."""
+    for task in ended:
+        problem = task.exception()
+        if problem is not None:
+            logger.error("A doorbell broke and is closed.", exc_info=problem)
+            return BROKEN
+    return next(task.result() for task in ended)
 
 
 def _unwrapped(session: Any) -> Any:

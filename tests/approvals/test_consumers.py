@@ -1,0 +1,247 @@
+"""The browsers' doorbell: who may connect, what they hear, and when it ends."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID, uuid4
+
+import pytest
+from channels.db import database_sync_to_async as in_thread
+from channels.layers import get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from approvals import consumers
+from approvals.events import bus
+from approvals.events.wire import GROUP, gate_message, ticket_message
+from approvals.models import Person, TeamMembership, User
+from placet.dispatch import build_application
+from tests.support.builders import Cast, a_cast, a_ticket
+from tests.support.databases import RealDatabase
+
+type Connect = Callable[..., Awaitable[WebsocketCommunicator]]
+
+
+async def no_pages(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("a socket is no page")
+
+
+@pytest.fixture
+async def cast(real_db: RealDatabase) -> Cast:
+    return await in_thread(a_cast)()
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    opened: list[WebsocketCommunicator] = []
+
+    async def connect(user: User | None, *, origin: str | None = None) -> WebsocketCommunicator:
+        headers = [(b"origin", (origin or settings.ENV.origins[0]).encode())]
+        if user is not None:
+            headers.append((b"cookie", await in_thread(_cookie)(user)))
+        socket = WebsocketCommunicator(build_application(no_pages), "/ws/doorbell/", headers)
+        opened.append(socket)
+        return socket
+
+    yield connect
+    for socket in opened:
+        await socket.disconnect()
+    await bus().close()
+
+
+def _cookie(user: User) -> bytes:
+    client = Client()
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return f"{name}={client.cookies[name].value}".encode()
+
+
+async def open_socket(connect: Connect, user: User) -> WebsocketCommunicator:
+    socket = await connect(user)
+    connected, _ = await socket.connect()
+    assert connected
+    await bus().subscribed()
+    return socket
+
+
+async def ring(message: dict[str, object]) -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    await layer.group_send(GROUP, message)
+
+
+async def heard(socket: WebsocketCommunicator) -> dict[str, object]:
+    return json.loads(await socket.receive_from(timeout=5))
+
+
+async def ring_about(walk_uid: UUID, team: UUID, version: int = 3) -> None:
+    await ring(ticket_message(uid=walk_uid, version=version, state="pending", team_id=team))
+
+
+async def test_whoever_is_not_signed_in_is_turned_away(cast: Cast, connect: Connect):
+    socket = await connect(None)
+
+    connected, _ = await socket.connect()
+
+    assert not connected
+
+
+async def test_another_origin_is_turned_away(cast: Cast, connect: Connect):
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        socket = await connect(cast.bob, origin=origin)
+        connected, _ = await socket.connect()
+        assert not connected
+
+
+async def test_a_closed_account_is_turned_away(cast: Cast, connect: Connect):
+    socket = await connect(cast.bob)
+    await in_thread(User.objects.filter(pk=cast.bob.pk).update)(is_active=False)
+
+    connected, _ = await socket.connect()
+
+    assert not connected
+
+
+async def test_the_team_hears_only_which_ticket_changed(cast: Cast, connect: Connect):
+    walk = await in_thread(a_ticket(cast).pending)()
+    socket = await open_socket(connect, cast.alice)
+
+    await ring_about(walk.uid, cast.team_id)
+
+    assert await heard(socket) == {"ticket": str(walk.uid), "version": 3}
+
+
+async def test_other_teams_hear_nothing(cast: Cast, connect: Connect):
+    walk = await in_thread(a_ticket(cast).pending)()
+    socket = await open_socket(connect, cast.charlie)
+
+    await ring_about(walk.uid, cast.team_id)
+    await ring(gate_message(epoch=7, killed=False))  # what everybody hears, after it
+
+    assert await heard(socket) == {"gate": 7}
+
+
+async def test_a_group_that_is_asked_hears_of_other_teams_tickets(cast: Cast, connect: Connect):
+    walk = await in_thread(a_ticket(cast).pending)()
+    await in_thread(TeamMembership.objects.filter(person=cast.carol.person_id).delete)()
+    socket = await open_socket(connect, cast.carol)
+
+    await ring_about(walk.uid, cast.team_id)
+
+    assert (await heard(socket))["ticket"] == str(walk.uid)
+
+
+async def test_the_owner_hears_of_their_agents_tickets(cast: Cast, connect: Connect):
+    walk = await in_thread(a_ticket(cast).pending)()
+    await in_thread(TeamMembership.objects.filter(person=cast.alice.person_id).delete)()
+    socket = await open_socket(connect, cast.alice)
+
+    await ring_about(walk.uid, cast.team_id)
+
+    assert (await heard(socket))["ticket"] == str(walk.uid)
+
+
+async def test_admins_and_auditors_hear_everything(cast: Cast, connect: Connect):
+    await in_thread(Person.objects.filter(pk=cast.charlie.person_id).update)(is_auditor=True)
+    sockets = [await open_socket(connect, user) for user in (cast.charlie, cast.dora)]
+    uid = uuid4()
+
+    await ring_about(uid, uuid4())
+
+    for socket in sockets:
+        assert (await heard(socket))["ticket"] == str(uid)
+
+
+async def test_a_ticket_that_nobody_knows_rings_for_no_stranger(cast: Cast, connect: Connect):
+    socket = await open_socket(connect, cast.bob)
+
+    await ring_about(uuid4(), uuid4())
+    await ring(gate_message(epoch=8, killed=True))
+
+    assert await heard(socket) == {"gate": 8}
+
+
+async def test_a_person_who_leaves_the_team_stops_hearing_of_it(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    looked = asyncio.Event()
+    walk = await in_thread(a_ticket(cast, person_id=cast.bob.person_id).pending)()
+    socket = await open_socket(connect, cast.alice)
+    await in_thread(TeamMembership.objects.filter(person=cast.alice.person_id).delete)()
+    look = consumers.Socket._look
+
+    async def look_and_say(self: consumers.Socket) -> consumers.Sight | None:
+        sight = await look(self)
+        asyncio.get_running_loop().call_soon(looked.set)
+        return sight
+
+    monkeypatch.setattr(consumers.Socket, "_look", look_and_say)
+    async with asyncio.timeout(5):
+        await looked.wait()
+        looked.clear()
+        await looked.wait()
+
+    await ring_about(walk.uid, cast.team_id)
+    await ring(gate_message(epoch=9, killed=False))
+
+    assert await heard(socket) == {"gate": 9}
+
+
+async def test_the_socket_ends_with_its_session(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    socket = await open_socket(connect, cast.bob)
+
+    def change_password() -> None:
+        cast.bob.set_password("another-long-password")
+        cast.bob.save()
+
+    await in_thread(change_password)()
+
+    closed = await socket.receive_output(timeout=5)
+    assert closed == {"type": "websocket.close", "code": consumers.SESSION_OVER}
+
+
+async def test_whatever_a_browser_says_ends_the_connection(cast: Cast, connect: Connect):
+    socket = await open_socket(connect, cast.bob)
+
+    await socket.send_to(text_data='{"verdict": "approve"}')
+
+    closed = await socket.receive_output(timeout=5)
+    assert closed == {"type": "websocket.close", "code": consumers.NOT_LISTENING}
+
+
+async def test_missed_messages_become_one_word_to_look_at_everything(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(consumers, "WAITING_MESSAGES", 1)
+    socket = await open_socket(connect, cast.dora)
+    listener = next(iter(bus()._listeners.values()))
+
+    for version in range(5):  # without giving the socket a turn in between
+        listener({"t": str(uuid4()), "v": version, "s": "pending", "m": str(cast.team_id)})
+
+    assert await heard(socket) == {"lost": True}
+
+
+async def test_a_broken_broker_is_said_once_in_a_while(cast: Cast, connect: Connect):
+    socket = await open_socket(connect, cast.dora)
+    listener = next(iter(bus()._listeners.values()))
+
+    for _ in range(3):
+        listener({"lost": True})
+    listener({"g": 1, "k": False})
+
+    assert [await heard(socket), await heard(socket)] == [{"lost": True}, {"gate": 1}]
+
+
+async def test_a_socket_that_is_gone_listens_no_more(cast: Cast, connect: Connect):
+    socket = await open_socket(connect, cast.bob)
+    assert len(bus()._listeners) == 1
+
+    await socket.disconnect()
+
+    assert not bus()._listeners
