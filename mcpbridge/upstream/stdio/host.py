@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Awaitable, Callable
@@ -60,6 +61,7 @@ class StdioHost:
         kind: Callable[[], Kind] = best_kind,
     ) -> None:
         self._path = link.check_socket_path(socket_path)
+        self._scratch_root = f"{self._path}.scratch"
         self._data_folder = os.path.realpath(data_folder)
         self._source, self._leases = source, leases
         self._lease_seconds, self._tick_seconds = lease_seconds, tick_seconds
@@ -77,6 +79,7 @@ class StdioHost:
         self._prepare_folder()
         lock = self._lock_socket()
         try:
+            self._clear_scratch()
             listener = self._listen()
             server = await asyncio.start_unix_server(self._greet, sock=listener, limit=HELLO_BYTES)
             try:
@@ -113,6 +116,11 @@ class StdioHost:
             os.close(handle)
             raise HostAlreadyRuns(f"another stdio host serves {self._path}") from None
         return handle
+
+    def _clear_scratch(self) -> None:
+        """Remove what a host that was killed left behind."""
+        shutil.rmtree(self._scratch_root, ignore_errors=True)
+        Path(self._scratch_root).mkdir(mode=0o700)
 
     def _unlink(self) -> None:
         Path(self._path).unlink(missing_ok=True)
@@ -242,6 +250,7 @@ class StdioHost:
                 lease_seconds=self._lease_seconds,
                 kind=self._kind,
                 data_folder=self._data_folder,
+                scratch_root=self._scratch_root,
                 predecessor=self._ending.get((upstream_id, scope)),
             )
         return keeper

@@ -64,6 +64,7 @@ class Keeper:
         lease_seconds: float,
         kind: Callable[[], Kind],
         data_folder: str,
+        scratch_root: str,
         predecessor: asyncio.Task[None] | None = None,
     ) -> None:
         self.spec, self.scope = spec, scope
@@ -73,6 +74,7 @@ class Keeper:
         self.idle_since = asyncio.get_running_loop().time()
         self._leases, self._lease_seconds = leases, lease_seconds
         self._kind, self._data_folder = kind, data_folder
+        self._scratch_root = scratch_root
         self._predecessor = predecessor
         self._lock = asyncio.Lock()
         self._child: Child | None = None
@@ -235,7 +237,7 @@ class Keeper:
 
     async def _start(self) -> Child:
         self.label = kind = await asyncio.to_thread(self._kind)
-        self._scratch = tempfile.mkdtemp(prefix="placet-stdio-")
+        self._scratch = tempfile.mkdtemp(dir=self._scratch_root)
         try:
             launch = plan(
                 self.spec, kind=kind, scratch=self._scratch, data_folder=self._data_folder

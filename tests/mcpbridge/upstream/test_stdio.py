@@ -320,3 +320,15 @@ async def test_a_late_answer_also_goes_to_whoever_made_the_call(host, eventually
     host.record.joinpath("hold").unlink()
     await eventually(5, lambda: late)
     assert text_of(late[0]) == "late"
+
+
+async def test_scratch_folders_of_a_killed_host_are_removed_at_the_next_start(short_folder):
+    leftover = short_folder / "host.sock.scratch" / "old"
+    leftover.mkdir(parents=True)
+    host = HostForTests(short_folder)
+    await host.start()
+    assert not leftover.exists()
+    await host.pool.session(host.witness())
+    assert len(list(leftover.parent.iterdir())) == 1
+    await host.stop()
+    assert list(leftover.parent.iterdir()) == []
