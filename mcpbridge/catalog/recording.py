@@ -50,7 +50,7 @@ def record_list(
     """Write what `tools`, read under `config_digest`, changes. Raises ListRefused."""
     offered = _offered(tools)
     with transaction.atomic(durable=True):
-        upstream = Upstream.objects.select_for_update().filter(pk=upstream_id).first()
+        upstream = Upstream.objects.select_for_update(no_key=True).filter(pk=upstream_id).first()
         if upstream is None or bytes(upstream.config_digest) != config_digest:
             raise ListRefused("the upstream's configuration changed while its tools were read")
         recorded, detail = _compare(upstream, offered)
@@ -96,7 +96,7 @@ def _offered(tools: Sequence[Mapping[str, Any]]) -> dict[str, tuple[dict[str, An
             if _NUL.search(json.dumps(tool, allow_nan=False)):
                 raise ValueError("it holds a NUL character")
             offered[name] = (dict(tool), definition_digest(tool))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ListRefused(f"the definition of {name!r} cannot be pinned: {error}") from None
     return offered
 

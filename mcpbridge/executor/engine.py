@@ -11,9 +11,12 @@ import logging
 import os
 import platform
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Any, Final
 from uuid import UUID
+
+from django.db import Error as DatabaseError
 
 from mcpbridge import conf
 from mcpbridge.catalog import catalog
@@ -24,6 +27,7 @@ logger = logging.getLogger(__name__)
 FINISH_SECONDS: Final = 4.0  # for calls under way when the worker stops
 ABORT_SECONDS: Final = 3.0  # for recording those that did not finish
 START_SECONDS: Final = 10.0
+REST_SECONDS: Final = 30.0  # for a ticket whose execution broke off unexpectedly
 
 
 def worker_name() -> str:
@@ -39,6 +43,7 @@ class Engine:
         self.name = worker_name()
         self._lock = threading.Lock()
         self._running: dict[UUID, asyncio.Event | None] = {}
+        self._resting: dict[UUID, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting = True
         self._loop = asyncio.new_event_loop()
@@ -58,11 +63,19 @@ class Engine:
         with self._lock:
             return max(0, conf.executions() - len(self._running)) if self._accepting else 0
 
+    def resting(self) -> int:
+        """How many tickets are not tried again yet, because something broke at them here."""
+        with self._lock:
+            now = time.monotonic()
+            self._resting = {uid: at for uid, at in self._resting.items() if at > now}
+            return len(self._resting)
+
     def execute(self, uid: UUID) -> bool:
-        """Start executing a ticket; False when it is under way here or there is no room."""
+        """Start executing a ticket; False when it is under way or rests here, or without room."""
         with self._lock:
             full = len(self._running) >= conf.executions()
-            if not self._accepting or full or uid in self._running:
+            rests = self._resting.get(uid, 0.0) > time.monotonic()
+            if not self._accepting or full or rests or uid in self._running:
                 return False
             self._running[uid] = None
         self._loop.call_soon_threadsafe(self._begin, uid)
@@ -110,8 +123,12 @@ class Engine:
             self._running[uid] = stop
         try:
             await run_ticket(uid, worker=self.name, stop=stop)
+        except DatabaseError:
+            logger.warning("The database is away.", extra={"ticket": uid}, exc_info=True)
         except Exception:
             logger.exception("A ticket could not be executed.", extra={"ticket": uid})
+            with self._lock:
+                self._resting[uid] = time.monotonic() + REST_SECONDS
         finally:
             with self._lock:
                 self._running.pop(uid, None)

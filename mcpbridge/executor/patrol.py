@@ -76,7 +76,8 @@ class Patrol:
             wind_up(uid, self._engine)
         free = self._engine.free()
         if free:
-            for uid in ledger.executable(limit=free):
+            # Those that rest here stand first in the queue and must not hide the others.
+            for uid in ledger.executable(limit=free + self._engine.resting()):
                 self._engine.execute(uid)
 
 

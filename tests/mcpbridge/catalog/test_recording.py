@@ -127,6 +127,14 @@ def test_a_definition_that_holds_nul_is_refused_on_every_database(trusting: Brid
     record(trusting, tool("a", "a harmless \\u0000 in letters"))
 
 
+def test_a_definition_nested_beyond_measure_is_refused(trusting: Bridge):
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"items": deep}
+    with pytest.raises(ListRefused, match="cannot be pinned"):
+        record(trusting, {**tool("a"), "inputSchema": deep})
+
+
 def test_a_list_read_under_another_configuration_is_not_believed(trusting: Bridge):
     with pytest.raises(ListRefused, match="configuration changed"):
         record_list(upstream_id=trusting.upstream.id, config_digest=b"x" * 32, tools=[tool("a")])

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import OperationalError
 
+from mcpbridge import conf
 from mcpbridge.executor import engine as module
 from mcpbridge.executor.engine import Engine
 from tests.support.waiting import eventually
@@ -78,6 +80,27 @@ def test_a_ticket_that_breaks_does_not_break_the_engine(running: Engine, runs: R
     uid = uuid4()
     assert running.execute(uid)
     eventually(lambda: uid in runs.started)
+
+
+def test_a_ticket_that_broke_is_left_to_others_for_a_while(running: Engine, runs: Runs):
+    uid = uuid4()
+    runs.error = RuntimeError("planted")
+    running.execute(uid)
+    eventually(lambda: running.resting() == 1 and running.free() > 0)
+    runs.error = None
+    assert not running.execute(uid)
+    running._resting[uid] = 0.0
+    assert running.resting() == 0
+    assert running.execute(uid)
+
+
+def test_a_database_that_was_away_does_not_make_a_ticket_rest(running: Engine, runs: Runs):
+    uid = uuid4()
+    runs.error = OperationalError("the database is away")
+    running.execute(uid)
+    eventually(lambda: runs.started == [uid] and running.free() == conf.executions())
+    runs.error = None
+    assert running.execute(uid)
 
 
 def test_a_call_under_way_can_be_aborted_by_its_ticket(running: Engine, runs: Runs):

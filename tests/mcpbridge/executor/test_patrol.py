@@ -20,11 +20,15 @@ class FakeEngine:
 
     def __init__(self, room: int = 4) -> None:
         self.room = room
+        self.rests = 0
         self.executed: list[UUID] = []
         self.aborted: list[UUID] = []
 
     def free(self) -> int:
         return self.room
+
+    def resting(self) -> int:
+        return self.rests
 
     def execute(self, uid: UUID) -> bool:
         self.executed.append(uid)
@@ -87,6 +91,13 @@ def test_a_full_engine_asks_for_no_more_work(ledger: FakeLedger):
     Patrol(FakeEngine(room=0)).look()
     assert ledger.limits == []
     assert ledger.looks == 1
+
+
+def test_tickets_that_rest_do_not_hide_the_others(ledger: FakeLedger):
+    engine = FakeEngine(room=2)
+    engine.rests = 3
+    Patrol(engine).look()
+    assert ledger.limits == [5]
 
 
 def test_a_database_that_is_away_is_told_once_and_survived(ledger: FakeLedger, caplog):
