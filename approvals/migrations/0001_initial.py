@@ -187,7 +187,7 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField(default=1)),
                 ('revision', models.PositiveIntegerField(default=1)),
                 ('fence', models.PositiveBigIntegerField(default=0)),
-                ('agent_id', models.UUIDField(db_index=True)),
+                ('agent_id', models.UUIDField()),
                 ('agent_name', models.CharField(max_length=120)),
                 ('token_id', models.UUIDField(null=True)),
                 ('session_label', models.CharField(blank=True, max_length=200)),
@@ -303,7 +303,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('state__in', ['approved', 'claimed', 'pending', 'sent'])), fields=['approval_expires_at'], name='ticket_open_by_deadline'),
+            index=models.Index(fields=['state', '-id'], name='ticket_state_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['agent_id'], name='ticket_open_by_agent'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(condition=models.Q(('ended_at__isnull', False), ('sent_at__isnull', True), ('wound_up_at__isnull', True)), fields=['id'], name='ticket_not_wound_up'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(fields=['person', '-id'], name='ticket_person_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(fields=['agent_id', '-id'], name='ticket_agent_newest'),
         ),
         migrations.AddIndex(
             model_name='ticket',
@@ -316,10 +332,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='ticket',
             index=models.Index(fields=['repeat_key', '-id'], name='ticket_repeat_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(condition=models.Q(('annotated_at__isnull', True), ('state', 'outcome_unknown')), fields=['id'], name='ticket_unknown_open'),
         ),
         migrations.AddConstraint(
             model_name='ticket',

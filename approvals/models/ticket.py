@@ -45,7 +45,7 @@ class Ticket(models.Model):
 
     # who asks (snapshots; the ledger holds no key into the enforcement point)
     team = models.ForeignKey("approvals.Team", on_delete=models.PROTECT, related_name="tickets")
-    agent_id = models.UUIDField(db_index=True)
+    agent_id = models.UUIDField()
     agent_name = models.CharField(max_length=120)
     token_id = models.UUIDField(null=True)
     person = models.ForeignKey(  # who owned the agent at submission
@@ -178,19 +178,26 @@ class Ticket(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
+            # Queues and lists look for few open tickets among many that are over. SQLite uses a
+            # partial index only where its condition holds no value: NULL or not is enough.
+            models.Index(fields=["state", "-id"], name="ticket_state_newest"),
             models.Index(
-                fields=["approval_expires_at"],
-                condition=Q(state__in=OPEN_VALUES),
-                name="ticket_open_by_deadline",
+                fields=["agent_id"],
+                condition=Q(ended_at__isnull=True),
+                name="ticket_open_by_agent",
             ),
-            models.Index(fields=["team", "-id"], name="ticket_team_newest"),
-            models.Index(fields=["agent_id", "tool_name", "-id"], name="ticket_agent_tool"),
-            models.Index(fields=["repeat_key", "-id"], name="ticket_repeat_newest"),
             models.Index(
                 fields=["id"],
-                condition=Q(state="outcome_unknown", annotated_at__isnull=True),
-                name="ticket_unknown_open",
+                condition=Q(
+                    ended_at__isnull=False, sent_at__isnull=True, wound_up_at__isnull=True
+                ),
+                name="ticket_not_wound_up",
             ),
+            models.Index(fields=["team", "-id"], name="ticket_team_newest"),
+            models.Index(fields=["person", "-id"], name="ticket_person_newest"),
+            models.Index(fields=["agent_id", "-id"], name="ticket_agent_newest"),
+            models.Index(fields=["agent_id", "tool_name", "-id"], name="ticket_agent_tool"),
+            models.Index(fields=["repeat_key", "-id"], name="ticket_repeat_newest"),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, W
 from approvals.domain.quorum import Answer, Resolution, resolve, why_not
 from approvals.domain.states import OPEN, TERMINAL, State
 from approvals.models import Decision, GroupMembership, Person, Ticket
-from approvals.selectors.visibility import tickets_visible_to
+from approvals.selectors.visibility import newest_visible_to, tickets_visible_to
 from approvals.selectors.votes import as_votes, obligations_of, parties_of
 
 PAGE: Final = 50
@@ -30,7 +30,6 @@ _RISK_ORDER = Case(
     output_field=IntegerField(),
 )
 _IN_FLIGHT: Final = sorted(state.value for state in OPEN - {State.PENDING})
-_OVER: Final = sorted(state.value for state in TERMINAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +75,10 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
     )
     pending = list(pressing[: INBOX + 1])
     moving = list(visible.filter(state__in=_IN_FLIGHT).order_by("-pk")[:INBOX])
-    over = visible.filter(state__in=_OVER).exclude(unresolved).order_by("-pk")
-    rows = listed([*pending[:INBOX], *moving, *over[:RECENT]], person, one_person=one_person)
+    over = _newest(person, before=None, limit=RECENT + len(pending))
+    pressing_keys = {ticket.pk for ticket in pending}
+    recent = [ticket for ticket in over if ticket.pk not in pressing_keys][:RECENT]
+    rows = listed([*pending[:INBOX], *moving, *recent], person, one_person=one_person)
     split = len(pending[:INBOX])
     return Inbox(
         needs_you=tuple(row for row in rows[:split] if row.awaits_you),
@@ -104,14 +105,18 @@ def decided(
     tool: str = "",
 ) -> Page:
     """Tickets that are over, newest first; `before` is the key that the page before named."""
-    rows = _rows(tickets_visible_to(person)).filter(
-        state__in=sorted(state.value for state in set(states or TERMINAL) & TERMINAL)
-    )
+    conditions: dict[str, object] = {}
+    if states:
+        conditions["state__in"] = sorted(state.value for state in set(states) & TERMINAL)
     if agent:
-        rows = rows.filter(agent_name=agent)
+        conditions["agent_name"] = agent
     if tool:
-        rows = rows.filter(tool_name=tool)
-    return _page(rows, person, one_person=one_person, before=before, limit=limit)
+        conditions["tool_name"] = tool
+    found = _newest(person, before=before, limit=limit + 1, **conditions)
+    return Page(
+        rows=tuple(listed(found[:limit], person, one_person=one_person)),
+        next_before=found[limit - 1].pk if len(found) > limit else None,
+    )
 
 
 def listed(tickets: Sequence[Ticket], person: Person, *, one_person: bool) -> list[Listed]:
@@ -126,16 +131,14 @@ def tickets_for_lists(person: Person) -> QuerySet[Ticket]:
     return _rows(tickets_visible_to(person))
 
 
-def _page(
-    rows: QuerySet[Ticket], person: Person, *, one_person: bool, before: int | None, limit: int
-) -> Page:
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-pk")[: limit + 1])
-    return Page(
-        rows=tuple(listed(found[:limit], person, one_person=one_person)),
-        next_before=found[limit - 1].pk if len(found) > limit else None,
-    )
+def _newest(
+    person: Person, *, before: int | None, limit: int, **conditions: object
+) -> list[Ticket]:
+    """Tickets that are over; their keys first, then everything that their rows show."""
+    keys = newest_visible_to(
+        person, before=before, limit=limit, ended_at__isnull=False, **conditions
+    ).values_list("pk", flat=True)
+    return list(_rows(Ticket.objects.filter(pk__in=list(keys))).order_by("-pk"))
 
 
 def _rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:

@@ -15,7 +15,6 @@ from approvals.models import DatabaseNow, Holder, Ticket, after_seconds
 from approvals.models.clock import AfterSeconds
 
 UNSENT: Final = sorted(state.value for state in CANCELLABLE)
-UNEXECUTED: Final = (State.REJECTED, State.EXPIRED, State.CANCELLED)
 
 
 def executable_tickets() -> QuerySet[Ticket]:
@@ -91,8 +90,10 @@ def sent_by_the_dead() -> QuerySet[Ticket]:
 
 
 def not_wound_up() -> QuerySet[Ticket]:
-    """Ended without execution, and no worker has closed what that left open."""
-    return Ticket.objects.filter(state__in=UNEXECUTED, wound_up_at__isnull=True).order_by("pk")
+    """Ended without having been sent, and no worker has closed what that left open."""
+    return Ticket.objects.filter(
+        ended_at__isnull=False, sent_at__isnull=True, wound_up_at__isnull=True
+    ).order_by("pk")
 
 
 def _holders(*, alive: bool) -> QuerySet[Holder]:

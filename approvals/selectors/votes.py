@@ -8,7 +8,7 @@ from uuid import UUID
 from approvals.domain.obligations import Obligations, obligations_from
 from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve
 from approvals.domain.states import State
-from approvals.models import Decision, Person, Ticket
+from approvals.models import Decision, GroupMembership, Ticket
 
 
 def obligations_of(ticket: Ticket) -> Obligations:
@@ -24,10 +24,9 @@ def votes_of(ticket: Ticket) -> list[Vote]:
 
 def eligible_people(ticket: Ticket) -> frozenset[UUID]:
     """The people who have a vote on this ticket now: members of its groups who can sign in."""
-    members = Person.objects.filter(
-        group_memberships__group__tickets=ticket, accounts__is_active=True
-    )
-    return frozenset(members.values_list("pk", flat=True))
+    asked = Ticket.groups.through.objects.filter(ticket=ticket).values("reviewergroup")
+    members = GroupMembership.objects.filter(group__in=asked, person__accounts__is_active=True)
+    return frozenset(members.values_list("person_id", flat=True))
 
 
 def parties_of(

@@ -37,14 +37,12 @@ def sweep(limit: int = 200) -> Swept:
     if Gate.objects.filter(pk=1, killed=True).exists():
         cancel_all(reason=CancelReason.KILL_SWITCH, actor=actors.SWEEPER, limit=limit)
     _each(queues.left_by_dead_holders()[:limit], _leave)
-    _each(queues.overdue()[:limit], _expire)
-    _each(queues.abandoned()[:limit], _give_up)
+    ended = _each(queues.overdue()[:limit], _expire)
+    ended += _each(queues.abandoned()[:limit], _give_up)
     approved = _each(queues.claimed_by_the_dead()[:limit], _release)
     approved += _each(queues.sent_by_the_dead()[:limit], _settle)
-    return Swept(
-        approved=tuple(approved),
-        ended=tuple(queues.not_wound_up().values_list("uid", flat=True)[:limit]),
-    )
+    ended += queues.not_wound_up().values_list("uid", flat=True)[:limit]
+    return Swept(approved=tuple(approved), ended=tuple(dict.fromkeys(ended)))
 
 
 def cancel_tickets(
@@ -119,33 +117,34 @@ def _abort(tickets: QuerySet[Ticket], actor: str) -> int:
 
 
 def _each(tickets: Iterable[Ticket], act: Act) -> list[UUID]:
-    """Act on each in a transaction of its own; the uids of those that may run (again)."""
-    runnable: list[UUID] = []
+    """Act on each in a transaction of its own; the uids of those to dispatch now."""
+    due: list[UUID] = []
     for ticket in tickets:
         try:
             with transaction.atomic(durable=True):
                 if act(ticket) is True:
-                    runnable.append(ticket.uid)
+                    due.append(ticket.uid)
         except StaleState:
             continue  # another sweeper, executor or person was first
-    return runnable
+    return due
 
 
 def _leave(ticket: Ticket) -> None:
     transitions.detach(ticket_id=ticket.pk, holder_id=None, actor=actors.SWEEPER)
 
 
-def _expire(ticket: Ticket) -> None:
+def _expire(ticket: Ticket) -> bool:
     transitions.expire(ticket_id=ticket.pk, actor=actors.SWEEPER)
+    return True
 
 
-def _give_up(ticket: Ticket) -> None:
+def _give_up(ticket: Ticket) -> bool:
     """Cancel what nobody waits for, unless somebody came back while we looked."""
     Ticket.objects.select_for_update().get(pk=ticket.pk)
-    if queues.abandoned().filter(pk=ticket.pk).exists():
-        transitions.cancel(
-            ticket_id=ticket.pk, reason=CancelReason.AGENT_GONE, actor=actors.SWEEPER
-        )
+    if not queues.abandoned().filter(pk=ticket.pk).exists():
+        return False
+    transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.AGENT_GONE, actor=actors.SWEEPER)
+    return True
 
 
 def _release(ticket: Ticket) -> bool:

@@ -18,7 +18,8 @@ from approvals.models import Ticket
 from approvals.services import actors
 from approvals.services.contract import Claim
 
-ENDED_UNSENT: Final = (State.REJECTED, State.EXPIRED, State.CANCELLED)
+# What ended without an answer; a call that failed counts as long as it was not sent.
+ENDED_UNSENT: Final = (State.REJECTED, State.EXPIRED, State.CANCELLED, State.FAILED)
 
 
 def settle_succeeded(claim: Claim, result: bytes) -> None:
@@ -82,6 +83,8 @@ def wind_up(uid: UUID) -> bool:
     with transaction.atomic(durable=True):
         ticket = Ticket.objects.filter(uid=uid).first()
         if ticket is None or ticket.state not in ENDED_UNSENT or ticket.wound_up_at is not None:
+            return False
+        if ticket.state == State.FAILED and ticket.sent_at is not None:
             return False
         try:
             transitions.wound_up(ticket_id=ticket.pk, actor=actors.GATEWAY)

@@ -37,7 +37,6 @@ from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
 from approvals.services.grants import matching_grants
 from approvals.services.repeats import (
-    OPEN_STATES,
     RepeatKeys,
     earlier,
     grants_disabled,
@@ -123,7 +122,7 @@ def _repeat(call: Submission, keys: RepeatKeys) -> Submitted | None:
 
 
 def _open(call: Submission, judgement: Judgement, keys: RepeatKeys) -> Submitted:
-    open_now = Ticket.objects.filter(agent_id=call.agent_id, state__in=OPEN_STATES)
+    open_now = Ticket.objects.filter(agent_id=call.agent_id, ended_at__isnull=True)
     if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
         raise TooManyOpenTickets(limit=call.max_open_tickets)
     groups, obligations = who_decides(call, judgement.verdict.obligations)

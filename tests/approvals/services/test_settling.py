@@ -97,6 +97,11 @@ def test_winding_up_happens_once_and_only_without_execution(cast):
     assert api.wind_up(rejected.uid) is False
     done = a_ticket(cast, arguments=b"{}").succeeded()
     assert api.wind_up(done.uid) is False
+    refused = a_ticket(cast, arguments=b'{"n":1}').failed()
+    assert api.wind_up(refused.uid) is False
+    unsent = a_ticket(cast, arguments=b'{"n":2}').claimed()
+    api.fail_unsent(unsent.claim, "no connection")
+    assert api.wind_up(unsent.uid) is True
     assert api.wind_up(uuid7()) is False
 
 
