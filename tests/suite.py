@@ -19,7 +19,7 @@ from tests.support.postgres import PostgresServer, find_postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-SLOW = ("tests/browser", "tests/race", "tests/kill", "tests/bench", "tests/journeys")
+SLOW = ("tests/browser", "tests/race", "tests/kills", "tests/bench", "tests/journeys")
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 NOTHING_COLLECTED = 5
 
@@ -109,7 +109,10 @@ def main(arguments: list[str]) -> int:
     if not fast:
         if not chosen:
             report.tests("pytest on SQLite, alone", [*pytest, "-m", "alone"], sqlite)
-        on_postgres(report, [*pytest, *beside, *chosen], env)
+        passes = {"pytest on PostgreSQL": [*pytest, *beside, *chosen]}
+        if not chosen:
+            passes["pytest on PostgreSQL, alone"] = [*pytest, "-m", "alone"]
+        on_postgres(report, passes, env)
     return report.close()
 
 
@@ -128,13 +131,14 @@ def checks(report: Report, env: dict[str, str]) -> None:
     report.stage("system checks", [*manage, "check", "--fail-level", "ERROR"], plain)
 
 
-def on_postgres(report: Report, pytest: list[str], env: dict[str, str]) -> None:
-    """The tests marked for it, on a server of this run."""
+def on_postgres(report: Report, passes: dict[str, list[str]], env: dict[str, str]) -> None:
+    """The tests marked for it, on a server of this run and a database of each pass."""
     server = PostgresServer()
     try:
         server.start()
-        url = server.url(server.create_database())
-        report.tests("pytest on PostgreSQL", pytest, env | {"DATABASE_URL": url})
+        for name, pytest in passes.items():
+            url = server.url(server.create_database())
+            report.tests(name, pytest, env | {"DATABASE_URL": url})
     finally:
         server.remove()
 
