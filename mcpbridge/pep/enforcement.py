@@ -127,9 +127,10 @@ async def _enforce(
 async def _read_first(principal: Principal, call: ToolCall, current: Snapshot) -> None:
     """Read the tool list of an upstream that may have the tool; raises _Stale when it has news."""
     source = current.sources.get(call.upstream)
-    if source is not None and may_use(principal, source):
-        if await catalog().ensure_fresh(source, agent_id=principal.agent_id):
-            raise _Stale
+    if source is None or not may_use(principal, source):
+        return
+    if await catalog().ensure_fresh(source, agent_id=principal.agent_id):
+        raise _Stale
 
 
 async def _confirm(current: Snapshot) -> None:
