@@ -10,7 +10,7 @@ A listener of the `Bus` may also get `{"lost": True}`: the subscription broke an
 missing, so look at everything you care for.
 """
 
-from approvals.events.bus import Bus, bus
+from approvals.events.listening import Bus, bus
 from approvals.events.publisher import gate_changed, ticket_changed
 
 __all__ = ["Bus", "bus", "gate_changed", "ticket_changed"]

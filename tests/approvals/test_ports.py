@@ -1,6 +1,7 @@
 """What flows back from the ledger, and what becomes of it when nobody answers."""
 
 import pytest
+from django.utils.module_loading import import_string
 from uuid6 import uuid7
 
 from approvals import ports
@@ -13,7 +14,7 @@ def test_a_hint_reaches_who_is_named(settings):
     uid = uuid7()
     ports.approved(uid)
     ports.ended(uid)
-    assert (rings.APPROVED, rings.ENDED) == ([uid], [uid])
+    assert (rings.rung_approved, rings.rung_ended) == ([uid], [uid])
     rings.forget()
 
 
@@ -35,14 +36,12 @@ def test_without_ports_nothing_is_rung_and_nobody_owns_anything(settings):
 def test_an_owner_that_is_no_person_is_an_error(settings, monkeypatch):
     settings.APPROVALS_PORTS = rings.PORTS
     agent = uuid7()
-    monkeypatch.setitem(rings.OWNERS, agent, "bob")
+    monkeypatch.setitem(rings.owners, agent, "bob")
     with pytest.raises(TypeError, match="UUID"):
         ports.owner_of_agent(agent)
 
 
 def test_the_installations_own_ports_exist(settings):
-    from django.utils.module_loading import import_string
-
     names = {"approved", "ended", "owner_of_agent", "checkpoint_sources"}
     assert names <= set(settings.APPROVALS_PORTS)
     for path in settings.APPROVALS_PORTS.values():

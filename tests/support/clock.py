@@ -1,4 +1,4 @@
-"""The database's clock, put forward for this thread's connection: deadlines pass without waiting."""
+"""The database's clock, put forward for this thread: deadlines pass without waiting."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ def later(seconds: float) -> Iterator[None]:
     modifier = f"'now', '{seconds:+.3f} seconds'"
     moment = f"(CLOCK_TIMESTAMP() + INTERVAL '{seconds:.3f} seconds')"
 
-    def shift(
-        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
-    ) -> Any:
+    def shift(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         sql = sql.replace("CLOCK_TIMESTAMP()", moment) if "CLOCK_" in sql else sql
         return execute(sql.replace("'now'", modifier), params, many, context)
 

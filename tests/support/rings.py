@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-APPROVED: list[UUID] = []
-ENDED: list[UUID] = []
-ALIVE: list[tuple[str, str]] = []
-OWNERS: dict[UUID, UUID] = {}
+rung_approved: list[UUID] = []
+rung_ended: list[UUID] = []
+alive: list[tuple[str, str]] = []
+owners: dict[UUID, UUID] = {}
 
 PORTS = {
     name: f"tests.support.rings.{name}"
@@ -17,28 +17,28 @@ PORTS = {
 
 def forget() -> None:
     """An empty notebook."""
-    for page in (APPROVED, ENDED, ALIVE, OWNERS):
+    for page in (rung_approved, rung_ended, alive, owners):
         page.clear()
 
 
 def approved(uid: UUID) -> None:
     """A ticket may be executed."""
-    APPROVED.append(uid)
+    rung_approved.append(uid)
 
 
 def ended(uid: UUID) -> None:
     """A ticket ended without execution."""
-    ENDED.append(uid)
+    rung_ended.append(uid)
 
 
 def owner_of_agent(agent_id: UUID) -> UUID | None:
     """Who owns the agent now, as the test said."""
-    return OWNERS.get(agent_id)
+    return owners.get(agent_id)
 
 
 def heartbeat(*, kind: str, name: str) -> None:
     """A process is alive."""
-    ALIVE.append((kind, name))
+    alive.append((kind, name))
 
 
 def broken(*args: object) -> UUID:

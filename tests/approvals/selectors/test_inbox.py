@@ -42,9 +42,7 @@ def test_who_cannot_vote_is_not_needed(cast, who):
 
 
 def test_the_owner_is_needed_only_where_there_is_nobody_else(cast):
-    people.set_members(
-        group="reviewers", people=[cast.alice.person_id, cast.bob.person_id]
-    )
+    people.set_members(group="reviewers", people=[cast.alice.person_id, cast.bob.person_id])
     a_ticket(cast).pending()
     assert needs_you_count(cast.alice.person, one_person=False) == 0
     assert needs_you_count(cast.alice.person, one_person=True) == 1

@@ -4,8 +4,9 @@ import pytest
 from uuid6 import uuid7
 
 from approvals import api, conf
+from approvals.audit.sealing import purge
 from approvals.models import Gate, Payload, Ticket
-from approvals.services import decisions
+from approvals.services import decisions, execution
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
@@ -101,7 +102,7 @@ def test_a_ticket_that_todays_policy_denies_is_cancelled_instead_of_claimed(
     with django_capture_on_commit_callbacks(execute=True):
         assert api.claim(uid=walk.uid, worker="w1") is None
     assert walk.view.cancel_reason is api.CancelReason.POLICY_DENIES
-    assert rings.ENDED == [walk.uid]
+    assert rings.rung_ended == [walk.uid]
 
 
 def test_a_ticket_that_todays_policy_denies_is_cancelled_instead_of_sent(cast):
@@ -139,7 +140,7 @@ def test_a_tool_or_upstream_that_changed_is_not_called(
     with django_capture_on_commit_callbacks(execute=True), pytest.raises(api.DigestMismatch):
         send(walk.claim, **{what: b"x" * 32})
     assert walk.view.cancel_reason is api.CancelReason.DRIFT
-    assert rings.ENDED == [walk.uid]
+    assert rings.rung_ended == [walk.uid]
 
 
 def test_an_approval_that_was_revoked_is_not_sent(cast):
@@ -197,8 +198,6 @@ def test_a_lease_that_is_renewed_lives_on(cast):
 
 
 def test_arguments_that_were_purged_or_changed_are_not_executed(cast):
-    from approvals.audit.sealing import purge
-
     walk = a_ticket(cast).approved_by(cast.bob)
     purge(walk.ticket.arguments_id, actor="system:test")
     assert api.claim(uid=walk.uid, worker="w1") is None
@@ -207,8 +206,6 @@ def test_arguments_that_were_purged_or_changed_are_not_executed(cast):
 
 
 def test_a_row_that_says_something_else_than_was_approved_is_not_executed(cast, monkeypatch):
-    from approvals.services import execution
-
     walk = a_ticket(cast).approved_by(cast.bob)
     monkeypatch.setattr(execution, "unseal", lambda payload: b'{"path":"/etc"}')
     assert api.claim(uid=walk.uid, worker="w1") is None

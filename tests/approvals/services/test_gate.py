@@ -22,7 +22,7 @@ def test_a_kill_stops_what_is_open_and_aborts_what_is_under_way(
     assert view.since is not None
     for walk in (pending, approved, claimed):
         assert walk.view.cancel_reason is api.CancelReason.KILL_SWITCH
-        assert walk.uid in rings.ENDED
+        assert walk.uid in rings.rung_ended
     assert sent.view.abort_requested
     assert sent.view.state is api.State.SENT
 

@@ -7,8 +7,9 @@ from uuid6 import uuid7
 
 from approvals import api
 from approvals.models import AuditEvent, Grant
-from approvals.services import people
-from approvals.services.grants import GrantRefused, create_grant, revoke_grant, value_at
+from approvals.services import people, submission
+from approvals.services.decisions import annotate_unknown, revoke_approval
+from approvals.services.grants import MISSING, GrantRefused, create_grant, revoke_grant, value_at
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
@@ -26,16 +27,14 @@ def a_grant(cast, *, pins=None, **changes):
     return SimpleNamespace(id=grant.id, walk=walk, view=grant)
 
 
-def test_a_call_that_a_grant_covers_is_approved_at_once(
-    cast, django_capture_on_commit_callbacks
-):
+def test_a_call_that_a_grant_covers_is_approved_at_once(cast, django_capture_on_commit_callbacks):
     grant = a_grant(cast)
     with django_capture_on_commit_callbacks(execute=True):
         walk = a_ticket(cast, arguments=OTHER).pending()
     assert walk.submitted.kind == "by_grant"
     assert walk.view.state is api.State.APPROVED
     assert walk.view.by_grant
-    assert rings.APPROVED == [walk.uid]
+    assert rings.rung_approved == [walk.uid]
     assert Grant.objects.get(pk=grant.id).uses == 1
     walk.claimed().sent().succeeded()
 
@@ -97,8 +96,6 @@ def test_a_grant_ends_at_its_deadline(cast):
 
 
 def test_an_unknown_outcome_disables_grants_for_its_call_until_somebody_looked(cast):
-    from approvals.services.decisions import annotate_unknown
-
     a_grant(cast)
     walk = a_ticket(cast, arguments=OTHER).pending().claimed().unknown()
     api.mark_delivered(walk.uid)
@@ -140,14 +137,12 @@ def test_only_somebody_who_approved_makes_the_grant(cast):
 
 def test_who_owns_the_agent_by_now_makes_no_grant(cast):
     walk = a_ticket(cast, arguments=ONE).approved_by(cast.bob)
-    rings.OWNERS[cast.robo] = cast.bob.person_id
+    rings.owners[cast.robo] = cast.bob.person_id
     with pytest.raises(GrantRefused, match="belongs to you"):
         create_grant(uid=walk.uid, user=cast.bob, pins={"": 1}, max_uses=1, seconds=60)
 
 
 def test_a_rejected_or_revoked_call_makes_no_grant(cast):
-    from approvals.services.decisions import revoke_approval
-
     rejected = a_ticket(cast, arguments=ONE).rejected_by(cast.bob)
     given = {"user": cast.bob, "pins": {"/force": True}, "max_uses": 1, "seconds": 60}
     with pytest.raises(GrantRefused):
@@ -162,9 +157,7 @@ def test_a_grant_breeds_no_grant(cast):
     a_grant(cast)
     walk = a_ticket(cast, arguments=OTHER).pending()
     with pytest.raises(GrantRefused, match="grant"):
-        create_grant(
-            uid=walk.uid, user=cast.bob, pins={"/force": True}, max_uses=1, seconds=60
-        )
+        create_grant(uid=walk.uid, user=cast.bob, pins={"/force": True}, max_uses=1, seconds=60)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +190,7 @@ def test_revoking_a_grant_cancels_what_is_not_sent_and_opens_nothing_more(
         assert revoke_grant(grant_id=grant.id, user=cast.carol) == 1
     assert unsent.view.cancel_reason is api.CancelReason.GRANT_REVOKED
     assert sent.view.state is api.State.SENT
-    assert rings.ENDED == [unsent.uid]
+    assert rings.rung_ended == [unsent.uid]
     assert revoke_grant(grant_id=grant.id, user=cast.carol) == 0
     walk = a_ticket(cast, arguments=b'{"force":true,"n":1}').pending()
     assert walk.submitted.kind == "opened"
@@ -215,8 +208,6 @@ def test_strangers_revoke_no_grant(cast):
 
 
 def test_a_grant_that_is_spent_in_the_same_moment_asks_people(cast, monkeypatch):
-    from approvals.services import submission
-
     grant = a_grant(cast, max_uses=1)
     a_ticket(cast, arguments=OTHER).pending()
     monkeypatch.setattr(submission, "matching_grants", lambda ticket, arguments: [grant.id])
@@ -241,6 +232,4 @@ def test_pointers_are_followed_as_their_standard_says(pointer, found):
     "pointer", ["/x", "/a~1b/~0/2", "/a~1b/~0/-1", "/a~1b/~0/01", "/a~1b/~0/0/0", "/a~1b/~0/²"]
 )
 def test_a_pointer_to_nothing_finds_nothing(pointer):
-    from approvals.services.grants import MISSING
-
     assert value_at({"a/b": {"~": [1, None]}}, pointer) is MISSING

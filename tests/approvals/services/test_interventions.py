@@ -7,20 +7,19 @@ from uuid6 import uuid7
 
 from approvals import api
 from approvals.audit.sealing import unseal
+from approvals.services import people
 from approvals.services.decisions import annotate_unknown, cancel_by_person, revoke_approval
 from tests.support import rings
 from tests.support.builders import a_ticket
 
 
-def test_an_approval_is_revoked_before_the_call_is_sent(
-    cast, django_capture_on_commit_callbacks
-):
+def test_an_approval_is_revoked_before_the_call_is_sent(cast, django_capture_on_commit_callbacks):
     walk = a_ticket(cast).approved_by(cast.bob)
     with django_capture_on_commit_callbacks(execute=True):
         view = revoke_approval(uid=walk.uid, user=cast.bob)
     assert view.cancel_reason is api.CancelReason.APPROVAL_REVOKED
     assert walk.ticket.revoked_at is not None
-    assert rings.ENDED == [walk.uid]
+    assert rings.rung_ended == [walk.uid]
     assert api.claim(uid=walk.uid, worker="w1") is None
 
 
@@ -68,7 +67,7 @@ def test_the_agents_owner_calls_its_ticket_off(cast):
 
 def test_who_owns_the_agent_now_is_its_owner_too(cast):
     walk = a_ticket(cast).pending()
-    rings.OWNERS[cast.robo] = cast.carol.person_id
+    rings.owners[cast.robo] = cast.carol.person_id
     view = cancel_by_person(uid=walk.uid, user=cast.carol)
     assert view.cancel_reason is api.CancelReason.OWNER
 
@@ -96,11 +95,7 @@ def test_strangers_call_nothing_off(cast):
 
 
 def test_a_team_mate_without_a_vote_calls_nothing_off(cast):
-    from approvals.services import people
-
-    people.set_members(
-        team="ops", people=[cast.alice.person_id, cast.charlie.person_id]
-    )
+    people.set_members(team="ops", people=[cast.alice.person_id, cast.charlie.person_id])
     walk = a_ticket(cast).pending()
     with pytest.raises(api.NotEligible):
         cancel_by_person(uid=walk.uid, user=cast.charlie)

@@ -5,6 +5,7 @@ import pytest
 from approvals import api, transitions
 from approvals.domain.errors import StaleState
 from approvals.models import AuditEvent, Gate, Ticket
+from approvals.services import lifecycle
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
@@ -109,8 +110,6 @@ def test_whoever_comes_back_in_time_is_not_gone(cast):
 
 
 def test_somebody_who_comes_back_while_the_sweeper_looks_is_not_gone(cast, monkeypatch):
-    from approvals.services import lifecycle
-
     holder, walk = held(cast)
     walk.pending()
     api.detach(uid=walk.uid, holder_id=holder)
@@ -122,7 +121,7 @@ def test_somebody_who_comes_back_while_the_sweeper_looks_is_not_gone(cast, monke
 
 
 def test_a_dead_web_process_leaves_its_tickets_and_they_are_given_up(cast):
-    holder, walk = held(cast)
+    _, walk = held(cast)
     walk.pending()
     with later(11):
         api.sweep()
@@ -242,15 +241,13 @@ def test_cancelling_takes_what_is_in_scope_and_was_not_sent(
     assert sent.view.state is api.State.SENT
     assert sent.view.abort_requested is False
     assert other.view.state is api.State.PENDING
-    assert sorted(rings.ENDED) == sorted([pending.uid, approved.uid, claimed.uid])
+    assert sorted(rings.rung_ended) == sorted([pending.uid, approved.uid, claimed.uid])
 
 
 def test_a_revoked_token_also_asks_what_was_sent_to_abort(cast):
     token = cast.team_id  # any identifier
     sent = a_ticket(cast, token_id=token).sent()
-    api.cancel_tickets(
-        reason=api.CancelReason.TOKEN_REVOKED, actor="person:x", token_id=token
-    )
+    api.cancel_tickets(reason=api.CancelReason.TOKEN_REVOKED, actor="person:x", token_id=token)
     assert sent.view.abort_requested
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, connection, transaction
 from uuid6 import uuid7
 
 from approvals import api
@@ -17,9 +18,7 @@ def test_an_account_comes_with_a_person(cast):
 
 
 def test_a_second_account_belongs_to_the_same_person(cast):
-    view = api.create_user(
-        email="bob2@example.test", password=None, person_id=cast.bob.person_id
-    )
+    view = api.create_user(email="bob2@example.test", password=None, person_id=cast.bob.person_id)
     assert view.emails == ("bob2@example.test", "bob@example.test")
     assert not User.objects.get(email="bob2@example.test").has_usable_password()
 
@@ -99,8 +98,10 @@ def test_only_an_admins_live_account_is_an_admin(cast):
 
 
 def test_a_membership_of_a_person_who_does_not_exist_is_refused(cast):
-    from django.db import IntegrityError, connection, transaction
+    def store() -> None:
+        with transaction.atomic():
+            api.set_members(group="reviewers", people=[uuid7()])
+            connection.check_constraints()
 
-    with pytest.raises(IntegrityError), transaction.atomic():
-        api.set_members(group="reviewers", people=[uuid7()])
-        connection.check_constraints()
+    with pytest.raises(IntegrityError):
+        store()

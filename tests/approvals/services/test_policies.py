@@ -118,9 +118,7 @@ def test_a_policy_that_breaks_while_judging_asks_a_human(cast, monkeypatch, capl
 
 def test_a_policy_that_was_changed_by_hand_asks_a_human(cast, caplog):
     """Somebody at the console turns a denial into permission; the digest does not agree."""
-    version = api.publish_policy(
-        document={"rules": [{"name": "never, by hand", "effect": "deny"}]}
-    )
+    version = api.publish_policy(document={"rules": [{"name": "never, by hand", "effect": "deny"}]})
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("DROP TRIGGER approvals_policyversion_no_update")

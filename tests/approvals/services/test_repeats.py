@@ -5,6 +5,7 @@ from uuid6 import uuid7
 
 from approvals import api
 from approvals.models import Ticket
+from approvals.services.repeats import keys_of
 from tests.support.builders import a_call, a_ticket
 from tests.support.clock import later
 
@@ -117,8 +118,6 @@ def test_a_rerun_is_not_answered_with_the_outcome_that_it_reruns(cast):
 
 
 def test_the_stored_keys_say_nothing_without_the_installations_secret(cast, settings):
-    from approvals.services.repeats import keys_of
-
     call = a_call(cast)
     before = keys_of(call)
     settings.APPROVALS_REPEAT_KEY = b"another secret, 32 bytes long..."[:32]

@@ -35,4 +35,4 @@ def test_figures_count_what_is_open_and_what_nobody_looked_into(cast):
 
 def test_a_heartbeat_goes_to_whoever_listens(cast):
     api.heartbeat("worker", "w1")
-    assert rings.ALIVE == [("worker", "w1")]
+    assert rings.alive == [("worker", "w1")]

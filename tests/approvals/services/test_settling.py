@@ -4,7 +4,7 @@ import pytest
 from uuid6 import uuid7
 
 from approvals import api
-from approvals.audit.sealing import unseal
+from approvals.audit.sealing import purge, unseal
 from approvals.models import AuditEvent, Payload
 from tests.support.builders import ANSWER, a_ticket
 from tests.support.clock import later
@@ -106,8 +106,6 @@ def test_winding_up_happens_once_and_only_without_execution(cast):
 
 
 def test_a_result_that_was_purged_says_so(cast):
-    from approvals.audit.sealing import purge
-
     walk = a_ticket(cast).succeeded()
     purge(walk.ticket.result_id, actor="system:test")
     assert (walk.view.result, walk.view.result_purged) == (None, True)

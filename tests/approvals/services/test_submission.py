@@ -7,7 +7,7 @@ from uuid6 import uuid7
 from approvals import api, transitions
 from approvals.audit.sealing import unseal
 from approvals.models import AuditEvent, Gate, Payload, Ticket
-from approvals.services import people
+from approvals.services import people, submission
 from tests.support import rings
 from tests.support.builders import a_call, a_policy, a_ticket, judged
 
@@ -98,9 +98,7 @@ def test_a_ticket_that_is_over_frees_its_place(cast):
 
 
 def test_nobody_is_asked_for_more_approvals_than_can_be_given(cast):
-    people.set_members(
-        group="reviewers", people=[cast.alice.person_id, cast.bob.person_id]
-    )
+    people.set_members(group="reviewers", people=[cast.alice.person_id, cast.bob.person_id])
     a_policy(quorum=2)
     with pytest.raises(api.QuorumUnreachable):
         a_ticket(cast).pending()  # alice owns the agent, so only bob is left
@@ -109,7 +107,7 @@ def test_nobody_is_asked_for_more_approvals_than_can_be_given(cast):
 
 def test_who_owns_the_agent_by_now_is_not_counted_as_a_reviewer(cast):
     a_policy(quorum=2)
-    rings.OWNERS[cast.robo] = cast.carol.person_id
+    rings.owners[cast.robo] = cast.carol.person_id
     with pytest.raises(api.QuorumUnreachable):
         a_ticket(cast).pending()
 
@@ -150,8 +148,6 @@ def test_misleading_characters_raise_the_mark_of_a_call(cast):
 
 def test_two_processes_that_open_the_same_call_at_once_make_one_ticket(cast, monkeypatch):
     """The unique index decides; the loser reads again and attaches."""
-    from approvals.services import submission
-
     first = a_ticket(cast).pending()
     looks = []
 

@@ -3,8 +3,8 @@
 import pytest
 
 from approvals import api
-from approvals.models import Decision, User
-from approvals.services import people
+from approvals.models import Decision, Gate, User
+from approvals.services import people, voting
 from approvals.services.decisions import decide, withdraw_vote
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket, killed
@@ -31,8 +31,8 @@ def test_one_approval_completes_a_quorum_of_one(cast, django_capture_on_commit_c
         decided = vote(walk, cast.bob)
     assert (decided.kind, decided.ticket.state) == ("approved", api.State.APPROVED)
     assert decided.ticket.execution_expires_at is not None
-    assert rings.APPROVED == [walk.uid]
-    assert rings.ENDED == []
+    assert rings.rung_approved == [walk.uid]
+    assert rings.rung_ended == []
 
 
 def test_a_quorum_of_two_needs_two_people(cast, django_capture_on_commit_callbacks):
@@ -41,15 +41,13 @@ def test_a_quorum_of_two_needs_two_people(cast, django_capture_on_commit_callbac
     with django_capture_on_commit_callbacks(execute=True):
         first = vote(walk, cast.bob)
     assert (first.kind, first.ticket.have, first.ticket.need) == ("counted", 1, 2)
-    assert rings.APPROVED == []
+    assert rings.rung_approved == []
     assert vote(walk, cast.carol).kind == "approved"
 
 
 def test_two_accounts_of_one_person_are_one_vote(cast):
     a_policy(quorum=2)
-    people.create_user(
-        email="bob2@example.test", password=None, person_id=cast.bob.person_id
-    )
+    people.create_user(email="bob2@example.test", password=None, person_id=cast.bob.person_id)
     walk = a_ticket(cast).approved_by(cast.bob)
     with pytest.raises(api.AlreadyVoted):
         vote(walk, User.objects.get(email="bob2@example.test"))
@@ -63,14 +61,12 @@ def test_one_rejection_ends_it_whatever_was_approved(cast, django_capture_on_com
         decided = vote(walk, cast.carol, REJECT, reason="  not on a Friday ")
     assert (decided.kind, decided.ticket.state) == ("rejected", api.State.REJECTED)
     assert walk.view.reason == "not on a Friday"
-    assert rings.ENDED == [walk.uid]
-    assert rings.APPROVED == []
+    assert rings.rung_ended == [walk.uid]
+    assert rings.rung_approved == []
 
 
 def test_a_rejection_needs_no_living_gate_but_an_approval_does(cast):
     walk = a_ticket(cast).pending()
-    from approvals.models import Gate  # the row as kill leaves it, before its clean-up
-
     Gate.objects.filter(pk=1).update(killed=True, epoch=2)
     with pytest.raises(api.KillSwitchOn):
         vote(walk, cast.bob)
@@ -112,7 +108,7 @@ def test_who_owned_the_agent_at_submission_does_not_approve(cast):
 
 def test_who_owns_the_agent_at_the_vote_does_not_approve(cast):
     walk = a_ticket(cast).pending()
-    rings.OWNERS[cast.robo] = cast.bob.person_id
+    rings.owners[cast.robo] = cast.bob.person_id
     with pytest.raises(api.OwnerMayNotApprove):
         vote(walk, cast.bob)
     assert vote(walk, cast.carol).kind == "approved"
@@ -121,7 +117,7 @@ def test_who_owns_the_agent_at_the_vote_does_not_approve(cast):
 def test_an_approval_by_who_owns_the_agent_later_stops_counting(cast):
     a_policy(quorum=2)
     walk = a_ticket(cast).approved_by(cast.bob)
-    rings.OWNERS[cast.robo] = cast.bob.person_id
+    rings.owners[cast.robo] = cast.bob.person_id
     assert vote(walk, cast.carol).kind == "counted"
     assert walk.ticket.state == api.State.PENDING
 
@@ -147,9 +143,7 @@ def test_a_one_person_installation_may_approve_its_own_calls_if_told_so(cast, se
 
 def test_four_eyes_binds_even_a_one_person_installation(cast, settings):
     settings.APPROVALS_ONE_PERSON = True
-    people.set_members(
-        group="reviewers", people=[cast.alice.person_id, cast.bob.person_id]
-    )
+    people.set_members(group="reviewers", people=[cast.alice.person_id, cast.bob.person_id])
     a_policy(four_eyes=True)
     walk = a_ticket(cast).pending()
     with pytest.raises(api.FourEyes):
@@ -212,12 +206,10 @@ def test_after_the_deadline_the_vote_itself_makes_the_ticket_expire(
             vote(walk, cast.bob)
         assert walk.ticket.state == api.State.EXPIRED
     assert Decision.objects.count() == 0
-    assert rings.ENDED == [walk.uid]
+    assert rings.rung_ended == [walk.uid]
 
 
 def test_a_deadline_that_passes_between_look_and_write_is_still_a_deadline(cast, monkeypatch):
-    from approvals.services import voting
-
     walk = a_ticket(cast).pending()
     looks = []
 
@@ -290,5 +282,3 @@ def test_a_member_of_any_named_group_may_vote(cast):
     a_policy(groups=["reviewers", "security"])
     walk = a_ticket(cast).pending()
     assert vote(walk, cast.charlie).kind == "approved"
-
-

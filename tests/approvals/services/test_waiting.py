@@ -58,9 +58,7 @@ def test_coming_back_makes_a_handed_over_ticket_held_again(cast):
     holder, walk = held(cast)
     api.hand_over(uid=walk.uid, holder_id=holder)
     other = api.start_holder()
-    view = api.attach(
-        uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=other
-    )
+    view = api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=other)
     assert view.waiting is api.Waiting.HELD
     assert walk.ticket.waits_until is None
 
@@ -98,7 +96,7 @@ def test_a_call_withdrawn_before_sending_is_cancelled(
     with django_capture_on_commit_callbacks(execute=True):
         view = api.withdraw(uid=walk.uid, agent_id=cast.robo)
     assert view.cancel_reason is api.CancelReason.WITHDRAWN
-    assert rings.ENDED == [walk.uid]
+    assert rings.rung_ended == [walk.uid]
 
 
 def test_a_call_withdrawn_after_sending_is_asked_to_abort(cast):

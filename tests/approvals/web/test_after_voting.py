@@ -68,7 +68,7 @@ def test_the_owner_calls_off_a_call_of_their_agent(cast: Cast, signed_in: SignIn
 
 def test_somebody_who_bought_the_agent_owns_it_now(cast: Cast, signed_in: SignIn):
     walk = a_ticket(cast).pending()
-    rings.OWNERS[cast.robo] = cast.carol.person_id
+    rings.owners[cast.robo] = cast.carol.person_id
 
     page = signed_in(cast.carol).get(f"/tickets/{walk.uid}/").content
 
