@@ -125,6 +125,10 @@ class QuorumUnreachable(Refusal):
     kind = "invalid"
 
 
+class PolicyMoved(Refusal):
+    """Another policy came into force meanwhile. Look at it, then publish again."""
+
+
 class ObligationsConflict(Refusal):
     """The edited call is for other reviewers. Reject it and have it submitted anew."""
 

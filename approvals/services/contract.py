@@ -195,6 +195,17 @@ class TeamView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPolicy:
+    """A published version as a list shows it; `by` is empty where a file was applied."""
+
+    version: int
+    published_at: datetime
+    by: str
+    note: str
+    in_force: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """Everybody, for the admin's pages and for configuration as code."""
 

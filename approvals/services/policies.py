@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
+from types import EllipsisType
 from uuid import UUID
 
 from django.db import transaction
@@ -15,13 +16,13 @@ from django.db import transaction
 from approvals import audit, transitions
 from approvals.domain import policy as rules
 from approvals.domain.canonical import JSON, digest
-from approvals.domain.errors import PolicyInvalid, QuorumUnreachable
+from approvals.domain.errors import PolicyInvalid, PolicyMoved, QuorumUnreachable
 from approvals.domain.obligations import Obligations
 from approvals.domain.policy import CallFacts, PolicyDocument
 from approvals.domain.verdicts import Effect, Verdict, policy_failed
 from approvals.models import Gate, Person, PolicyVersion, ReviewerGroup, Team
 from approvals.services import actors
-from approvals.services.contract import Judgement
+from approvals.services.contract import Judgement, PublishedPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +57,26 @@ def explain(*, document: object, facts: CallFacts) -> Verdict:
     return rules.judge(rules.parse_policy(document), facts)
 
 
-def publish_policy(*, document: object, by_person_id: UUID | None = None, note: str = "") -> int:
+def publish_policy(
+    *,
+    document: object,
+    by_person_id: UUID | None = None,
+    note: str = "",
+    made_against: int | EllipsisType | None = ...,
+) -> int:
     """Make `document` the policy of now on; returns its version. Joins.
 
     Publishing what is already in force changes nothing. Raises PolicyInvalid for what cannot be
     read or names an unknown group, QuorumUnreachable where a rule asks for more people than may
-    answer it.
+    answer it, and PolicyMoved when `made_against` is given and is no longer in force.
     """
     parsed = rules.parse_policy(document)
     plain = parsed.to_dict()
     name = digest("policy", plain)
     with transaction.atomic():
         gate = Gate.objects.select_for_update(of=("self",)).select_related("policy").get(pk=1)
+        if made_against is not ... and made_against != gate.policy_id:
+            raise PolicyMoved
         if gate.policy is not None and bytes(gate.policy.digest) == name:
             return gate.policy.pk
         _require_answerable(parsed)
@@ -90,6 +99,22 @@ def current_policy() -> tuple[int | None, dict[str, JSON]]:
     """The version in force and its document; before the first, None and an empty policy."""
     row = Gate.objects.select_related("policy").get(pk=1).policy
     return (None, NO_POLICY.to_dict()) if row is None else (row.pk, row.document)
+
+
+def published_policies(limit: int = 50) -> list[PublishedPolicy]:
+    """The newest published versions, newest first."""
+    in_force = Gate.objects.values_list("policy_id", flat=True).get(pk=1)
+    rows = PolicyVersion.objects.select_related("published_by").defer("document")
+    return [
+        PublishedPolicy(
+            version=row.pk,
+            published_at=row.published_at,
+            by=row.published_by.name if row.published_by is not None else "",
+            note=row.note,
+            in_force=row.pk == in_force,
+        )
+        for row in rows.order_by("-pk")[:limit]
+    ]
 
 
 @lru_cache(maxsize=64)

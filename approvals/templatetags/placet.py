@@ -43,12 +43,13 @@ def icon(name: str) -> SafeString:
 def untrusted(text: InspectedText | str | None, kind: str = "text") -> SafeString:
     """Somebody else's words, isolated, with chips for what could act.
 
-    A plain string is inspected here; `kind` "name" inspects it as an identifier.
+    A plain string is inspected here; `kind` "name" inspects it as an identifier, and "whole" shows
+    a long text uncut, where what is read is what is agreed to.
     """
     if text is None or text == "":
         return SafeString("")
     if isinstance(text, str):
-        text = inspect(text, identifier_like=kind == "name")
+        text = inspect(text, identifier_like=kind == "name", whole=kind == "whole")
     gap = (
         format_html('<span class="gap">… {} bytes not shown …</span>', f"{text.hidden:,}")
         if text.cut

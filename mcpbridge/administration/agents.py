@@ -25,6 +25,7 @@ from mcpbridge.approvals_gateway import (
 from mcpbridge.models import Agent
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\Z")
+RESERVED: Final = frozenset({"new"})  # the address of the page that makes one
 MAX_HOLD_SECONDS: Final = 3600
 MAX_GRACE_SECONDS: Final = 3600
 MAX_OPEN_TICKETS: Final = 1000
@@ -42,25 +43,25 @@ class AgentSettings:
     max_open_tickets: int = 20
 
 
+@transaction.atomic
 def create_agent(*, actor: str, name: str, settings: AgentSettings) -> Agent:
-    """A new agent. Raises Refused for a bad or taken name, owner, team or limit."""
-    if not NAME.match(name):
+    """A new agent; joins or opens a transaction.
+
+    Raises Refused for a bad or taken name, owner, team or limit.
+    """
+    if not NAME.match(name) or name in RESERVED:
         raise Refused(
-            "the name must be 1 to 64 lower-case letters, digits and inner hyphens, as in ship-bot",
+            "the name must be 1 to 64 lower-case letters, digits and inner hyphens, as in"
+            " ship-bot, and not new",
             field="name",
         )
     _check(settings)
     try:
         with transaction.atomic():
             agent = Agent.objects.create(name=name, **_columns(settings))
-            audit(
-                subject=f"agent:{agent.id}",
-                actor=actor,
-                action="agent_created",
-                detail=_facts(agent),
-            )
     except IntegrityError:
         raise Refused(f"there is already an agent named {name}", field="name") from None
+    audit(subject=f"agent:{agent.id}", actor=actor, action="agent_created", detail=_facts(agent))
     return agent
 
 
@@ -71,7 +72,7 @@ def change_agent(*, actor: str, agent_id: UUID, settings: AgentSettings) -> Agen
     Disabling it, or moving it to another owner or team, ends what it has open.
     """
     _check(settings)
-    agent = Agent.objects.select_for_update().get(pk=agent_id)
+    agent = Agent.objects.select_for_update(no_key=True).get(pk=agent_id)
     before = _facts(agent)
     for column, value in _columns(settings).items():
         setattr(agent, column, value)

@@ -6,6 +6,7 @@ with the request, and another one is refused.
 
 from __future__ import annotations
 
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -13,9 +14,10 @@ from django.utils import timezone
 
 from mcpbridge.administration.errors import Moved, Refused
 from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets
-from mcpbridge.models import ToolPin
+from mcpbridge.calls.pins import definition_digest
+from mcpbridge.models import ToolPin, Upstream
 
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS: Final = 5
 
 
 @transaction.atomic
@@ -24,7 +26,7 @@ def pin_tool(*, actor: str, pin_id: UUID, seen_digest: bytes, person_id: UUID | 
 
     Raises Moved when the offered definition is not the one that was seen.
     """
-    pin = ToolPin.objects.select_for_update().get(pk=pin_id)
+    pin = ToolPin.objects.select_for_update(no_key=True).get(pk=pin_id)
     offered = pin.offered_digest if pin.offered_digest is not None else pin.digest
     if offered is None or pin.status == ToolPin.Status.GONE:
         raise Moved(f"{pin.name} is no longer offered by its upstream; there is nothing to pin")
@@ -51,7 +53,7 @@ def pin_tool(*, actor: str, pin_id: UUID, seen_digest: bytes, person_id: UUID | 
 @transaction.atomic
 def quarantine_tool(*, actor: str, pin_id: UUID) -> ToolPin:
     """Take a tool out of use until it is pinned again, and cancel what waits for it."""
-    pin = ToolPin.objects.select_for_update().get(pk=pin_id)
+    pin = ToolPin.objects.select_for_update(no_key=True).get(pk=pin_id)
     if pin.status != ToolPin.Status.PINNED:
         return pin
     pin.status = ToolPin.Status.QUARANTINED
@@ -78,7 +80,7 @@ def set_idempotent(*, actor: str, pin_id: UUID, idempotent: bool, max_attempts: 
         raise Refused(f"attempts must be 1 to {MAX_ATTEMPTS}", field="max_attempts")
     if max_attempts > 1 and not idempotent:
         raise Refused("only an idempotent tool may be sent more than once", field="max_attempts")
-    pin = ToolPin.objects.select_for_update().get(pk=pin_id)
+    pin = ToolPin.objects.select_for_update(no_key=True).get(pk=pin_id)
     if (pin.idempotent, pin.max_attempts) == (idempotent, max_attempts):
         return pin
     pin.idempotent, pin.max_attempts = idempotent, max_attempts
@@ -90,3 +92,67 @@ def set_idempotent(*, actor: str, pin_id: UUID, idempotent: bool, max_attempts: 
         detail={"pin": str(pin.id), "idempotent": idempotent, "attempts": max_attempts},
     )
     return pin
+
+
+@transaction.atomic
+def ensure_pin(
+    *, actor: str, upstream: Upstream, name: str, definition: dict[str, Any]
+) -> tuple[ToolPin, str]:
+    """Make `definition` the one that was seen, as a configuration file says; joins or opens.
+
+    A tool of which the upstream is known to offer something else, or nothing, is not in use
+    then: the second value says so, and is empty otherwise. Raises Refused for a definition that
+    cannot be pinned.
+    """
+    try:
+        wanted = definition_digest(definition)
+    except (TypeError, ValueError) as problem:
+        raise Refused(f"it cannot be pinned: {problem}", field="definition") from problem
+    pin = ToolPin.objects.select_for_update(no_key=True).filter(upstream=upstream, name=name)
+    found = pin.first() or ToolPin(upstream=upstream, name=name, status=_unlisted(upstream))
+    before = (found.status, found.digest and bytes(found.digest), found.offered_digest)
+    offered, offered_digest = _offer_of(found)
+    found.definition, found.digest = definition, wanted
+    found.offered = found.offered_digest = None
+    warning = ""
+    if found.status == ToolPin.Status.GONE:
+        warning = "is not offered by its upstream now"
+    elif offered_digest in (None, wanted):
+        found.status = ToolPin.Status.PINNED
+    else:
+        found.status, found.offered, found.offered_digest = (
+            ToolPin.Status.QUARANTINED,
+            offered,
+            offered_digest,
+        )
+        warning = "is held: its upstream offers another definition now"
+    if before == (found.status, wanted, found.offered_digest):
+        return found, warning
+    found.pinned_at = timezone.now()
+    found.save()
+    bump_epoch(
+        subject=f"upstream:{upstream.pk}",
+        actor=actor,
+        action="tool_pinned",
+        detail={"pin": str(found.id), "digest": wanted.hex(), "status": str(found.status)},
+    )
+    if before[1] is not None and before[1] != wanted:
+        cancel_tickets(
+            reason=CancelReason.DRIFT, actor=actor, upstream_id=upstream.pk, tool_name=name
+        )
+    return found, warning
+
+
+def _unlisted(upstream: Upstream) -> ToolPin.Status:
+    """What a tool without a row is: not offered, where the list was read; else not known yet."""
+    seen = upstream.last_seen_at is not None
+    return ToolPin.Status.GONE if seen else ToolPin.Status.PINNED
+
+
+def _offer_of(pin: ToolPin) -> tuple[Any, bytes | None]:
+    """What the upstream is known to offer: what differs, or else what is pinned."""
+    if pin.offered_digest is not None:
+        return pin.offered, bytes(pin.offered_digest)
+    if pin.digest is None or pin.upstream.last_seen_at is None:
+        return None, None
+    return pin.definition, bytes(pin.digest)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from mcpbridge.administration.errors import Moved, Refused
 from mcpbridge.approvals_gateway import (
     CallFacts,
     Effect,
     Obligations,
+    PolicyMoved,
     Refusal,
     Verdict,
     current_policy,
@@ -28,6 +30,7 @@ SPECIAL: Final = frozenset("*?[]")
 MAX_RULE_NAME: Final = 100
 # Matched only by rules for every agent: no agent has the empty name.
 NO_AGENT: Final = ""
+MOVED: Final = "the policy was changed by somebody else since this page was made; nothing was saved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ def publish_choices(
     upstream: str,
     choices: Mapping[str, Choice],
     made_against: int | None,
-    person_id: Any,
+    person_id: UUID | None,
 ) -> int:
     """Publish the policy in force with these choices; returns its version. Joins.
 
@@ -105,12 +108,17 @@ def publish_choices(
     """
     version, document = current_policy()
     if version != made_against:
-        raise Moved(
-            "the policy was changed by somebody else since this page was made; nothing was saved"
-        )
+        raise Moved(MOVED)
     wanted = with_choices(document, upstream=upstream, choices=choices)
     try:
-        return publish_policy(document=wanted, by_person_id=person_id, note=f"tools of {upstream}")
+        return publish_policy(
+            document=wanted,
+            by_person_id=person_id,
+            note=f"tools of {upstream}",
+            made_against=version,
+        )
+    except PolicyMoved as moved:
+        raise Moved(MOVED) from moved
     except Refusal as refusal:
         raise Refused(str(refusal)) from refusal
 

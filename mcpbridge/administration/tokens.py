@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
@@ -24,6 +25,7 @@ SECRET_BYTES: Final = 32
 DEFAULT_DAYS: Final = 90
 MAX_DAYS: Final = 366
 MAX_LABEL: Final = 80
+MAX_AUDIENCE: Final = 200
 HINT: Final = 4
 SCOPES: Final = ("mcp",)
 
@@ -49,7 +51,8 @@ def issue_token(
 ) -> IssuedToken:
     """A new token for `agent`, good for `days`; joins or opens a transaction.
 
-    An empty audience means this installation. Raises Refused for a disabled agent or a bad term.
+    An empty audience means this installation. Raises Refused for a disabled agent, a bad term,
+    label or audience.
     """
     if not agent.enabled:
         raise Refused(f"agent {agent.name} is disabled; enable it before issuing a token")
@@ -57,6 +60,12 @@ def issue_token(
         raise Refused(f"a token lives 1 to {MAX_DAYS} days, not {days}", field="days")
     if len(label) > MAX_LABEL:
         raise Refused(f"the label may have {MAX_LABEL} characters", field="label")
+    if audience and not _is_address(audience):
+        raise Refused(
+            "the audience must be the MCP address that the token is for, as in"
+            " https://placet.example.com/mcp",
+            field="audience",
+        )
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     token = AgentToken.objects.create(
         agent=agent,
@@ -80,7 +89,7 @@ def issue_token(
 @transaction.atomic
 def revoke_token(*, actor: str, token_id: UUID) -> AgentToken:
     """End a token at once, with every call that it opened and that was not sent; idempotent."""
-    token = AgentToken.objects.select_for_update().get(pk=token_id)
+    token = AgentToken.objects.select_for_update(no_key=True).get(pk=token_id)
     if token.revoked_at is not None:
         return token
     token.revoked_at = timezone.now()
@@ -93,3 +102,16 @@ def revoke_token(*, actor: str, token_id: UUID) -> AgentToken:
     )
     cancel_tickets(reason=CancelReason.TOKEN_REVOKED, actor=actor, token_id=token.id)
     return token
+
+
+def _is_address(audience: str) -> bool:
+    try:
+        parts = urlsplit(audience)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and len(audience) <= MAX_AUDIENCE
+        and not parts.fragment
+    )

@@ -6,67 +6,54 @@ Secrets come in once, are sealed, and are never handed out again.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from uuid6 import uuid7
 
 from mcpbridge.administration.errors import Refused
+from mcpbridge.administration.upstream_settings import UpstreamSettings, check_settings
 from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets, directory
-from mcpbridge.catalog.secrets import Secrets, seal_secrets
+from mcpbridge.catalog.secrets import Secrets, SecretsUnreadable, open_secrets, seal_secrets
 from mcpbridge.catalog.specs import spec_of
 from mcpbridge.models import Upstream
 from mcpbridge.upstream.spec import BadUpstreamSpec, config_digest
 
+RESERVED: Final = frozenset({"placet", "new"})  # our own tools; the page that adds one
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamSettings:
-    """Everything about an upstream that an admin sets, but for its secrets."""
-
-    transport: str
-    enabled: bool = True
-    url: str = ""
-    allow_private_addresses: bool = False
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    cwd: str = ""
-    sandbox: Mapping[str, object] = field(default_factory=dict)
-    per_agent: bool = False
-    timeouts: Mapping[str, float] = field(default_factory=dict)
-    caps: Mapping[str, int] = field(default_factory=dict)
-    trust_annotations: bool = False
-    pin_on_first_contact: bool = False
-    team_ids: frozenset[UUID] = frozenset()
-
-
+@transaction.atomic
 def create_upstream(
     *, actor: str, name: str, settings: UpstreamSettings, secrets: Secrets | None = None
 ) -> Upstream:
-    """A new upstream. Raises Refused for a bad or taken name and for unusable settings."""
-    if not NAME.match(name) or name == "placet":
+    """A new upstream; joins or opens a transaction.
+
+    Raises Refused for a bad or taken name and for unusable settings.
+    """
+    if not NAME.match(name) or name in RESERVED:
         raise Refused(
-            "the name must be 1 to 40 lower-case letters, digits and inner hyphens, and not placet",
+            "the name must be 1 to 40 lower-case letters, digits and inner hyphens, and neither"
+            " placet nor new",
             field="name",
         )
     upstream = Upstream(name=name)
     _apply(upstream, settings, secrets)
+    teams = _teams(settings)
     try:
         with transaction.atomic():
-            upstream.save()
-            _set_teams(upstream, _teams(settings))
-            bump_epoch(
-                subject=f"upstream:{upstream.id}",
-                actor=actor,
-                action="upstream_created",
-                detail={"name": name, "configuration": upstream.config_digest.hex()},
-            )
+            upstream.save(force_insert=True)
     except IntegrityError:
         raise Refused(f"there is already an upstream named {name}", field="name") from None
+    _set_teams(upstream, teams)
+    bump_epoch(
+        subject=f"upstream:{upstream.id}",
+        actor=actor,
+        action="upstream_created",
+        detail={"name": name, "configuration": upstream.config_digest.hex()},
+    )
     return upstream
 
 
@@ -77,14 +64,16 @@ def change_upstream(
     """Replace an upstream's settings; `secrets` None keeps those it has.
 
     Joins or opens a transaction. A change of what a call would mean (or disabling it) cancels
-    its open tickets; new teams or limits only move the gate's epoch.
+    its open tickets; new teams or limits only move the gate's epoch. Secrets that are kept do
+    not follow to another address: whoever names it has to know them.
     """
-    upstream = Upstream.objects.select_for_update().get(pk=upstream_id)
+    upstream = Upstream.objects.select_for_update(no_key=True).get(pk=upstream_id)
     was = (bytes(upstream.config_digest), upstream.enabled)
     columns = _snapshot(upstream)
+    _refuse_taking_secrets_along(upstream, settings, secrets)
     _apply(upstream, settings, secrets)
     teams = _teams(settings)
-    if _snapshot(upstream) == columns and secrets is None and teams == _team_ids(upstream):
+    if _snapshot(upstream) == columns and teams == _team_ids(upstream):
         return upstream
     upstream.save()
     _set_teams(upstream, teams)
@@ -99,9 +88,32 @@ def change_upstream(
     return upstream
 
 
+def secrets_of(upstream: Upstream) -> Secrets:
+    """What is sealed for an upstream. Raises Refused when no sealing key opens it."""
+    try:
+        return open_secrets(upstream.id, upstream.sealed_secrets)
+    except SecretsUnreadable as problem:
+        raise Refused(f"upstream {upstream.name}: {problem}") from problem
+
+
+def _refuse_taking_secrets_along(
+    upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | None
+) -> None:
+    if secrets is not None or upstream.transport != Upstream.Transport.HTTP:
+        return
+    if settings.transport == Upstream.Transport.HTTP and _origin(settings.url) == _origin(
+        upstream.url
+    ):
+        return
+    if secrets_of(upstream).headers:
+        raise Refused(
+            "the credential is for another address; enter it again together with the new one",
+            field="authorization",
+        )
+
+
 def _apply(upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | None) -> None:
-    if settings.transport not in Upstream.Transport.values:
-        raise Refused(f"transport is http or stdio, not {settings.transport}", field="transport")
+    check_settings(settings)
     upstream.transport = settings.transport
     upstream.enabled = settings.enabled
     upstream.url = settings.url
@@ -118,18 +130,35 @@ def _apply(upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | No
     upstream.caps = dict(settings.caps)
     upstream.trust_annotations = settings.trust_annotations
     upstream.pin_on_first_contact = settings.pin_on_first_contact
-    if secrets is not None:
+    if secrets is not None and not _already_sealed(upstream, secrets):
         has_any = bool(secrets.headers or secrets.environment)
         upstream.sealed_secrets = seal_secrets(upstream.id, secrets) if has_any else None
         upstream.credential_id = uuid7() if has_any else None
-    if settings.transport not in Upstream.Transport.values:
-        raise Refused(
-            f"the transport is http or stdio, not {settings.transport}", field="transport"
-        )
+    kept = secrets_of(upstream)
+    if settings.transport == Upstream.Transport.HTTP and kept.environment:
+        raise Refused("secret variables belong to a stdio upstream", field="transport")
+    if settings.transport == Upstream.Transport.STDIO and kept.headers:
+        raise Refused("secret headers belong to an http upstream", field="transport")
     try:
         upstream.config_digest = config_digest(spec_of(upstream))
     except (BadUpstreamSpec, TypeError) as wrong:
-        raise Refused(str(wrong)) from wrong
+        is_http = settings.transport == Upstream.Transport.HTTP
+        raise Refused(str(wrong), field="url" if is_http else "command") from wrong
+
+
+def _already_sealed(upstream: Upstream, secrets: Secrets) -> bool:
+    try:
+        return open_secrets(upstream.id, upstream.sealed_secrets) == secrets
+    except SecretsUnreadable:
+        return False
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", url, None
 
 
 def _teams(settings: UpstreamSettings) -> set[UUID]:
@@ -159,6 +188,7 @@ def _snapshot(upstream: Upstream) -> tuple[object, ...]:
         upstream.enabled,
         upstream.trust_annotations,
         upstream.pin_on_first_contact,
+        upstream.credential_id,
         dict(upstream.timeouts),
         dict(upstream.caps),
     )

@@ -3,6 +3,7 @@
 from mcpbridge.configuration.applying import Report, apply_document
 from mcpbridge.configuration.document import BadDocument, Document, parse_document
 from mcpbridge.configuration.exporting import export_document
+from mcpbridge.configuration.reading import read_yaml
 
 __all__ = [
     "BadDocument",
@@ -11,4 +12,5 @@ __all__ = [
     "apply_document",
     "export_document",
     "parse_document",
+    "read_yaml",
 ]

@@ -7,11 +7,10 @@ happens. What a document does not name stays as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from mcpbridge.administration import (
     AgentSettings,
@@ -21,12 +20,14 @@ from mcpbridge.administration import (
     change_upstream,
     create_agent,
     create_upstream,
+    ensure_pin,
+    secrets_of,
     set_idempotent,
 )
 from mcpbridge.approvals_gateway import (
     Directory,
     Refusal,
-    bump_epoch,
+    create_user,
     directory,
     ensure_group,
     ensure_person,
@@ -34,25 +35,27 @@ from mcpbridge.approvals_gateway import (
     publish_policy,
     set_members,
 )
-from mcpbridge.calls.pins import definition_digest
-from mcpbridge.catalog.secrets import Secrets, open_secrets
+from mcpbridge.catalog.secrets import Secrets
 from mcpbridge.configuration.document import (
     AgentSection,
     BadDocument,
     Document,
-    ToolSection,
     UpstreamSection,
 )
 from mcpbridge.configuration.exporting import export_document
 from mcpbridge.configuration.reporting import differences
-from mcpbridge.models import Agent, ToolPin, Upstream
+from mcpbridge.models import Agent, Upstream
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was (or would be) changed, a line each; empty when all was as it should be."""
+    """What was (or would be) changed, a line each; empty when all was as it should be.
 
-    changes: tuple[str, ...] = field(default=())
+    `warnings` say what the document asks for and an upstream does not offer.
+    """
+
+    changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def apply_document(
@@ -67,12 +70,16 @@ def apply_document(
     Raises BadDocument naming the place when something cannot be applied; nothing is kept then.
     """
     with transaction.atomic(durable=True):
-        before = export_document()
-        rotated = _Applying(document, actor, environment).run()
-        changes = (*differences(before, export_document()), *rotated)
+        try:
+            before = export_document()
+            applying = _Applying(document, actor, environment)
+            applying.run()
+            changes = differences(before, export_document())
+        except Refused as refused:
+            raise BadDocument(refused.message) from refused
         if dry_run:
             transaction.set_rollback(True)
-    return Report(changes=changes)
+    return Report(changes=(*changes, *applying.rotated), warnings=tuple(applying.warnings))
 
 
 class _Applying:
@@ -82,22 +89,28 @@ class _Applying:
         self._document = document
         self._actor = actor
         self._environment = environment
-        self._rotated: list[str] = []
+        self.rotated: list[str] = []  # what changed that an export does not show
+        self.warnings: list[str] = []
 
-    def run(self) -> tuple[str, ...]:
-        """Apply every section; returns what changed that an export does not show."""
+    def run(self) -> None:
+        """Apply every section."""
+        had_admin = _has_admin(directory())
         self._people()
         self._upstreams(directory())
         self._tools()
         self._agents(directory())
         self._policy()
-        return tuple(self._rotated)
+        if had_admin and not _has_admin(directory()):
+            raise BadDocument("users: nobody would be an admin any more; mark one with admin: true")
 
     def _people(self) -> None:
         for index, user in enumerate(self._document.users):
             password = None
             if user.password_env is not None:
                 password = self._variable(user.password_env, f"users[{index}].password_env")
+            if user.same_person_as is not None:
+                self._second_account(user.email, user.same_person_as, password, f"users[{index}]")
+                continue
             ensure_person(
                 email=user.email,
                 name=user.name,
@@ -124,6 +137,19 @@ class _Applying:
             members = _persons(people, team.members, f"teams[{index}].members")
             set_members(people=members, team=team.name, actor=self._actor)
 
+    def _second_account(self, email: str, other: str, password: str | None, path: str) -> None:
+        """Give a person who is known by `other` one more account."""
+        people = _emails(directory())
+        person = _known(people, other.lower(), f"{path}.same_person_as")
+        found = people.get(email.lower())
+        if found is None:
+            create_user(email=email, password=password, person_id=person, actor=self._actor)
+        elif found != person:
+            raise BadDocument(
+                f"{path}.same_person_as: {email} already belongs to another person than {other};"
+                " accounts are not moved between people"
+            )
+
     def _upstreams(self, known: Directory) -> None:
         teams = {team.slug: team.id for team in known.teams}
         existing = {row.name: row for row in Upstream.objects.all()}
@@ -138,17 +164,14 @@ class _Applying:
                         actor=self._actor, name=section.name, settings=settings, secrets=secrets
                     )
                     continue
-                changed = secrets != open_secrets(row.id, row.sealed_secrets)
+                changed = secrets != secrets_of(row)
                 change_upstream(
-                    actor=self._actor,
-                    upstream_id=row.id,
-                    settings=settings,
-                    secrets=secrets if changed else None,
+                    actor=self._actor, upstream_id=row.id, settings=settings, secrets=secrets
                 )
             except Refused as refused:
-                raise BadDocument(f"{path}: {refused.message}") from refused
+                raise _at(path, refused) from refused
             if changed:
-                self._rotated.append(f"upstreams: {section.name} has new secrets")
+                self.rotated.append(f"upstreams: {section.name} has new secrets")
 
     def _tools(self) -> None:
         for index, section in enumerate(self._document.tools):
@@ -156,8 +179,17 @@ class _Applying:
             upstream = Upstream.objects.filter(name=section.upstream).first()
             if upstream is None:
                 raise BadDocument(f"{path}.upstream: there is no upstream {section.upstream!r}")
-            pin = self._pin(upstream, section, path)
+            if section.definition.get("name") != section.name:
+                raise BadDocument(
+                    f"{path}.definition.name must be {section.name!r}, as is the tool's"
+                )
             try:
+                pin, warning = ensure_pin(
+                    actor=self._actor,
+                    upstream=upstream,
+                    name=section.name,
+                    definition=section.definition,
+                )
                 set_idempotent(
                     actor=self._actor,
                     pin_id=pin.id,
@@ -165,32 +197,9 @@ class _Applying:
                     max_attempts=section.max_attempts,
                 )
             except Refused as refused:
-                raise BadDocument(f"{path}.{refused.field}: {refused.message}") from refused
-
-    def _pin(self, upstream: Upstream, section: ToolSection, path: str) -> ToolPin:
-        """Pin the definition that the document carries; the upstream must offer exactly that."""
-        if section.definition.get("name") != section.name:
-            raise BadDocument(f"{path}.definition.name must be {section.name!r}, as is the tool's")
-        wanted = definition_digest(section.definition)
-        pin, _made = ToolPin.objects.get_or_create(
-            upstream=upstream,
-            name=section.name,
-            defaults={"status": ToolPin.Status.QUARANTINED},
-        )
-        pinned = pin.status == ToolPin.Status.PINNED and pin.digest is not None
-        if pinned and bytes(pin.digest or b"") == wanted:
-            return pin
-        pin.definition, pin.digest = section.definition, wanted
-        pin.status, pin.pinned_at = ToolPin.Status.PINNED, timezone.now()
-        pin.offered = pin.offered_digest = None
-        pin.save()
-        bump_epoch(
-            subject=f"upstream:{upstream.id}",
-            actor=self._actor,
-            action="tool_pinned",
-            detail={"pin": str(pin.id), "digest": wanted.hex()},
-        )
-        return pin
+                raise _at(path, refused) from refused
+            if warning:
+                self.warnings.append(f"tools: {section.upstream}.{section.name} {warning}")
 
     def _agents(self, known: Directory) -> None:
         people = _emails(known)
@@ -206,7 +215,7 @@ class _Applying:
                 else:
                     change_agent(actor=self._actor, agent_id=row.id, settings=settings)
             except Refused as refused:
-                raise BadDocument(f"{path}.{refused.field}: {refused.message}") from refused
+                raise _at(path, refused) from refused
 
     def _policy(self) -> None:
         if self._document.policy is None:
@@ -233,6 +242,15 @@ class _Applying:
             return self._environment[name]
         except KeyError:
             raise BadDocument(f"{path}: the environment variable {name} is not set") from None
+
+
+def _at(path: str, refused: Refused) -> BadDocument:
+    where = f"{path}.{refused.field}" if refused.field else path
+    return BadDocument(f"{where}: {refused.message}")
+
+
+def _has_admin(known: Directory) -> bool:
+    return any(person.is_admin and person.emails for person in known.people)
 
 
 def _upstream_settings(

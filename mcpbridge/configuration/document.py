@@ -5,16 +5,18 @@ Knows nothing of rows. The policy section is read by the ledger, which owns its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
+Title = Annotated[str, Field(max_length=120)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class BadDocument(ValueError):
+class BadDocument(Exception):
     """The configuration cannot be used; the message names the place and what would be right."""
 
 
@@ -23,10 +25,15 @@ class _Section(BaseModel):
 
 
 class UserSection(_Section):
-    """An account. `password_env` names a variable whose value is set on a new account only."""
+    """An account. `password_env` names a variable whose value is set on a new account only.
 
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-    name: str = ""
+    `same_person_as` is another account's address: both belong to one person, whose name and
+    roles stand there.
+    """
+
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+    same_person_as: str | None = None
+    name: Title = ""
     admin: bool = False
     auditor: bool = False
     password_env: EnvironmentName | None = None
@@ -36,7 +43,7 @@ class GroupSection(_Section):
     """A reviewer group; `members` are e-mail addresses, and exactly these."""
 
     name: Slug
-    title: str = ""
+    title: Title = ""
     members: list[str] = []
 
 
@@ -44,7 +51,7 @@ class TeamSection(_Section):
     """A team; `reviewers` is the group that is asked where a rule names none."""
 
     name: Slug
-    title: str = ""
+    title: Title = ""
     members: list[str] = []
     reviewers: str | None = None
 
@@ -87,7 +94,7 @@ class ToolSection(_Section):
     """A tool's pin: the definition that an admin has seen, and what an admin says of it."""
 
     upstream: str
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=256)]
     definition: dict[str, Any]
     idempotent: bool = False
     max_attempts: int = 1
@@ -119,22 +126,60 @@ class Document(_Section):
 
 def parse_document(plain: object) -> Document:
     """The document from plain data. Raises BadDocument naming every place that is wrong."""
+    _refuse_foreign(plain, "")
     try:
         document = Document.model_validate({} if plain is None else plain)
     except ValidationError as wrong:
         raise BadDocument("\n".join(_line(error) for error in wrong.errors())) from None
     _refuse_twice("users", (user.email.lower() for user in document.users))
+    for index, user in enumerate(document.users):
+        if user.same_person_as is not None and (user.name or user.admin or user.auditor):
+            raise BadDocument(
+                f"users[{index}]: name and roles belong to {user.same_person_as}, the same person"
+            )
     for section in ("groups", "teams", "upstreams", "agents"):
         _refuse_twice(section, (row.name for row in getattr(document, section)))
     _refuse_twice("tools", (f"{tool.upstream} {tool.name}" for tool in document.tools))
     return document
 
 
+def _refuse_foreign(value: object, path: str) -> None:
+    """Refuse what JSON cannot say and no database keeps: dates, NaN, NUL, lone surrogates."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise BadDocument(f"{path or 'document'}: the key {key!r} must be a text; quote it")
+            _refuse_foreign(key, path)
+            _refuse_foreign(inner, _step(path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_foreign(inner, _step(path, index))
+    elif isinstance(value, str):
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise BadDocument(
+                f"{path or 'document'}: a text may not hold NUL or half of a surrogate pair"
+            )
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadDocument(f"{path}: {value} is not a number that can be kept")
+    elif value is not None and not isinstance(value, bool | int):
+        raise BadDocument(
+            f"{path or 'document'}: a {type(value).__name__} is not possible here; quote it to"
+            " make it a text"
+        )
+
+
 def _line(error: Any) -> str:
     path = ""
     for step in error["loc"]:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+        path = _step(path, step)
     return f"{path or 'document'}: {error['msg']}"
+
+
+def _step(path: str, step: int | str) -> str:
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    return f"{path}.{step}" if path else step
 
 
 def _refuse_twice(section: str, names: Iterable[str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcpbridge.administration import secrets_of
 from mcpbridge.approvals_gateway import Directory, current_policy, directory
-from mcpbridge.catalog.secrets import open_secrets
 from mcpbridge.configuration.document import (
     AgentSection,
     GroupSection,
@@ -20,7 +20,8 @@ from mcpbridge.models import Agent, ToolPin, Upstream
 def export_document() -> dict[str, Any]:
     """Everything `apply` can set, as plain data in a stable order.
 
-    Secrets are left out: each is named by the variable that should hold it when applied.
+    Secrets are left out: each is named by the variable that should hold it when applied. Raises
+    Refused when sealed secrets cannot be opened, not even to see their names.
     """
     known = directory()
     version, policy = current_policy()
@@ -36,16 +37,18 @@ def export_document() -> dict[str, Any]:
 
 
 def _users(known: Directory) -> list[dict[str, Any]]:
-    return sorted(
-        (
-            UserSection(
-                email=email, name=person.name, admin=person.is_admin, auditor=person.is_auditor
-            ).model_dump(exclude_defaults=True)
-            for person in known.people
-            for email in person.emails
-        ),
-        key=lambda row: str(row["email"]),
-    )
+    rows = []
+    for person in known.people:
+        for at, email in enumerate(person.emails):
+            section = (
+                UserSection(
+                    email=email, name=person.name, admin=person.is_admin, auditor=person.is_auditor
+                )
+                if at == 0
+                else UserSection(email=email, same_person_as=person.emails[0])
+            )
+            rows.append(section.model_dump(exclude_defaults=True))
+    return sorted(rows, key=lambda row: str(row["email"]))
 
 
 def _groups(known: Directory) -> list[dict[str, Any]]:
@@ -78,7 +81,7 @@ def _upstreams(known: Directory) -> list[dict[str, Any]]:
     slugs = {team.id: team.slug for team in known.teams}
     rows = []
     for upstream in Upstream.objects.prefetch_related("teams").order_by("name"):
-        secrets = open_secrets(upstream.id, upstream.sealed_secrets)
+        secrets = secrets_of(upstream)
         section = UpstreamSection.model_validate(
             {
                 "name": upstream.name,

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from mcpbridge.approvals_gateway import accounts_person, is_admin
 
+REFUSED = "This page is for administrators of this installation."
 READING = frozenset({"GET", "HEAD"})
 
 
@@ -26,12 +27,23 @@ def admin_page[**P](
 
     def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not may_change(request) and not (request.method in READING and _is_auditor(request)):
-            raise PermissionDenied("This page is for administrators of this installation.")
+            raise PermissionDenied(REFUSED)
         return view(request, *args, **kwargs)
 
-    guarded: Callable[Concatenate[HttpRequest, P], HttpResponse] = never_cache(login_required(page))
-    update_wrapper(guarded, view)
-    return guarded
+    return _guarded(view, page)
+
+
+def admins_only[**P](
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page that only changes things: auditors have nothing to read there."""
+
+    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not may_change(request):
+            raise PermissionDenied(REFUSED)
+        return view(request, *args, **kwargs)
+
+    return _guarded(view, page)
 
 
 def may_change(request: HttpRequest) -> bool:
@@ -47,3 +59,12 @@ def actor_of(request: HttpRequest) -> str:
 def _is_auditor(request: HttpRequest) -> bool:
     person = getattr(request.user, "person", None)
     return bool(request.user.is_active and person is not None and person.is_auditor)
+
+
+def _guarded[**P](
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+    page: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    guarded: Callable[Concatenate[HttpRequest, P], HttpResponse] = never_cache(login_required(page))
+    update_wrapper(guarded, view)
+    return guarded

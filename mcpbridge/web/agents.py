@@ -20,7 +20,7 @@ from mcpbridge.administration import (
 )
 from mcpbridge.approvals_gateway import accounts_person
 from mcpbridge.models import Agent, AgentToken
-from mcpbridge.web.access import actor_of, admin_page, may_change
+from mcpbridge.web.access import actor_of, admin_page, admins_only, may_change
 from mcpbridge.web.forms import AgentForm, TokenForm
 from mcpbridge.web.problems import add_refusal
 
@@ -36,7 +36,7 @@ def agents(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@admin_page
+@admins_only
 def new_agent(request: HttpRequest) -> HttpResponse:
     """A form for a new agent; a POST makes it."""
     form = AgentForm(request.POST or None)
@@ -54,7 +54,8 @@ def new_agent(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"{made.name} exists. Issue a token, and it can connect.")
             return redirect("manage:agent", name=made.name)
     status = 422 if form.errors else 200
-    return render(request, "manage/agent_new.html", {"form": form}, status=status)
+    context = {"form": form, "may_change": True}
+    return render(request, "manage/agent_new.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +77,7 @@ def agent(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@admin_page
+@admins_only
 def new_token(request: HttpRequest, name: str) -> HttpResponse:
     """Issue a token and show it, this once, in the answer itself."""
     found = get_object_or_404(Agent.objects.select_related("owner", "team"), name=name)
@@ -99,7 +100,7 @@ def new_token(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@admin_page
+@admins_only
 def end_token(request: HttpRequest, name: str, token_id: UUID) -> HttpResponse:
     """Revoke a token; what it opened and was not sent is cancelled."""
     token = get_object_or_404(AgentToken, pk=token_id, agent__name=name)

@@ -10,6 +10,7 @@ from mcpbridge.administration import Choice, InForce, Refused, in_force
 from mcpbridge.approvals_gateway import Effect, Obligations
 
 MAX_MINUTES = 30 * 24 * 60
+SEVERAL = "+"  # in place of a group: keep the several that are in force
 
 
 def changed_choices(
@@ -35,6 +36,12 @@ def changed_choices(
     return choices
 
 
+def minutes_of(asked: Obligations) -> int:
+    """The time to decide as the form shows it: whole minutes, at least one."""
+    seconds: int = asked.approval_seconds
+    return max(1, seconds // 60)
+
+
 def _choice(posted: Any, pin_id: str, tool: str, wanted: str, current: InForce) -> Choice:
     try:
         effect = Effect(wanted)
@@ -45,26 +52,27 @@ def _choice(posted: Any, pin_id: str, tool: str, wanted: str, current: InForce) 
     if f"quorum-{pin_id}" not in posted:
         return Choice(effect=effect, obligations=current.obligations)
     group = posted.get(f"group-{pin_id}", "")
-    minutes = _whole(posted.get(f"minutes-{pin_id}"), f"{tool}: minutes to decide", MAX_MINUTES)
+    minutes = whole(posted.get(f"minutes-{pin_id}"), f"{tool}: minutes to decide", MAX_MINUTES)
     kept = current.obligations.approval_seconds
     obligations: Obligations = replace(
         current.obligations,
         groups=_groups(group, current),
-        quorum=_whole(posted.get(f"quorum-{pin_id}"), f"{tool}: approvals needed", 20),
+        quorum=whole(posted.get(f"quorum-{pin_id}"), f"{tool}: approvals needed", 20),
         four_eyes=posted.get(f"four_eyes-{pin_id}") == "yes",
-        approval_seconds=kept if minutes == max(1, kept // 60) else minutes * 60,
+        approval_seconds=kept if minutes == minutes_of(current.obligations) else minutes * 60,
     )
     return Choice(effect=effect, obligations=obligations)
 
 
 def _groups(group: str, current: InForce) -> tuple[str, ...]:
     """The chosen group; several that are in force stay when the form says to keep them."""
-    if group == "+":
+    if group == SEVERAL:
         return current.obligations.groups
     return (group,) if group else ()
 
 
-def _whole(value: str | None, what: str, most: int) -> int:
+def whole(value: str | None, what: str, most: int) -> int:
+    """A whole number from 1 to `most` out of a form field, else Refused."""
     try:
         number = int(value or "")
     except ValueError:

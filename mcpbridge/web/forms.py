@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 
-from mcpbridge.administration import AgentSettings, UpstreamSettings
+from mcpbridge.administration import AgentSettings, Refused, UpstreamSettings, secrets_of
 from mcpbridge.administration.tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LABEL
 from mcpbridge.approvals_gateway import Directory, directory
 from mcpbridge.catalog.secrets import Secrets
 from mcpbridge.models import Agent, Upstream
 
+AUTHORIZATION = "Authorization"
 _INPUT = {"class": "input"}
 _MONO = {"class": "input mono", "autocapitalize": "none", "spellcheck": "false"}
 _TICK = {"class": "tick"}
@@ -159,6 +161,11 @@ class UpstreamForm(forms.Form):
         label="Authorization header",
         help_text="For Streamable HTTP. Sealed, never shown again. Empty keeps what it has.",
     )
+    forget_authorization = forms.BooleanField(
+        required=False,
+        widget=forms.CheckboxInput(attrs=_TICK),
+        label="Forget the authorization header it has",
+    )
     teams = forms.MultipleChoiceField(
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -178,6 +185,8 @@ class UpstreamForm(forms.Form):
         cast("forms.MultipleChoiceField", self.fields["teams"]).choices = _teams(directory())
         if upstream is not None:
             del self.fields["name"]
+        if upstream is None or AUTHORIZATION not in _readable(upstream).headers:
+            del self.fields["forget_authorization"]
 
     def clean_command(self) -> tuple[str, ...]:
         """The command as words."""
@@ -189,14 +198,12 @@ class UpstreamForm(forms.Form):
     def settings(self) -> UpstreamSettings:
         """The settings of a valid form; fields it does not show are kept."""
         data, kept = self.cleaned_data, self._upstream
+        is_http = data["transport"] == Upstream.Transport.HTTP
         sandbox = dict(kept.sandbox) if kept is not None else {}
-        sandbox.update(
-            network=data["network"],
-            write_paths=tuple(
-                line.strip() for line in data["write_paths"].split("\n") if line.strip()
-            ),
-        )
-        return UpstreamSettings(
+        if not is_http:
+            paths = [line.strip() for line in data["write_paths"].splitlines()]
+            sandbox.update(network=data["network"], write_paths=tuple(p for p in paths if p))
+        settings = UpstreamSettings(
             transport=data["transport"],
             enabled=data["enabled"],
             url=data["url"].strip(),
@@ -205,24 +212,42 @@ class UpstreamForm(forms.Form):
             sandbox=sandbox,
             trust_annotations=data["trust_annotations"],
             team_ids=frozenset(UUID(team) for team in data["teams"]),
-            **(
-                {
-                    "environment": kept.environment,
-                    "cwd": kept.cwd,
-                    "per_agent": kept.per_agent,
-                    "timeouts": kept.timeouts,
-                    "caps": kept.caps,
-                    "pin_on_first_contact": kept.pin_on_first_contact,
-                }
-                if kept is not None
-                else {}
-            ),
+        )
+        if kept is None:
+            return settings
+        return replace(
+            settings,
+            environment={} if is_http else kept.environment,
+            cwd="" if is_http else kept.cwd,
+            per_agent=kept.per_agent,
+            timeouts=kept.timeouts,
+            caps=kept.caps,
+            pin_on_first_contact=kept.pin_on_first_contact,
         )
 
     def secrets(self) -> Secrets | None:
-        """New secrets, or None to keep what there is."""
-        value = self.cleaned_data["authorization"]
-        return Secrets(headers={"Authorization": value}) if value else None
+        """New secrets, or None to keep what there is.
+
+        The others stay beside a new credential, unless the address is a new one.
+        """
+        data, upstream = self.cleaned_data, self._upstream
+        value, forget = data["authorization"], data.get("forget_authorization", False)
+        if not value and not forget:
+            return None
+        stays = upstream is not None and data["url"].strip() == upstream.url
+        kept = _readable(upstream) if upstream is not None and stays else Secrets()
+        headers = {n: v for n, v in kept.headers.items() if n.lower() != AUTHORIZATION.lower()}
+        if value:
+            headers[AUTHORIZATION] = value
+        return Secrets(headers=headers, environment=kept.environment)
+
+
+def _readable(upstream: Upstream) -> Secrets:
+    """What is sealed; nothing where no key opens it, so that it can be entered again."""
+    try:
+        return secrets_of(upstream)
+    except Refused:
+        return Secrets()
 
 
 def _shown(upstream: Upstream) -> dict[str, Any]:
@@ -231,7 +256,7 @@ def _shown(upstream: Upstream) -> dict[str, Any]:
         "url": upstream.url,
         "allow_private_addresses": upstream.allow_private_addresses,
         "command": shlex.join(upstream.command),
-        "write_paths": "\n".join(upstream.sandbox.get("write_paths", [])),
+        "write_paths": "\n".join(upstream.sandbox.get("write_paths", ())),
         "network": upstream.sandbox.get("network", False),
         "teams": [str(team.pk) for team in upstream.teams.all()],
         "trust_annotations": upstream.trust_annotations,

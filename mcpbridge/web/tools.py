@@ -12,8 +12,9 @@ from typing import Any
 
 from mcpbridge.administration import InForce, in_force
 from mcpbridge.approvals_gateway import Effect
-from mcpbridge.calls.pins import DefinitionChange, diff_definitions
-from mcpbridge.models import StdioLease, ToolPin, Upstream
+from mcpbridge.calls.pins import DefinitionChange, diff_definitions, pinned_part
+from mcpbridge.models import ToolPin, Upstream
+from mcpbridge.web.choices import SEVERAL, minutes_of
 
 ANNOTATIONS = (
     ("readOnlyHint", True, "says it only reads"),
@@ -22,6 +23,7 @@ ANNOTATIONS = (
     ("idempotentHint", True, "says repeating does no harm"),
     ("openWorldHint", True, "says it reaches the outside world"),
 )
+PROSE = frozenset({"/name", "/title", "/description"})
 EFFECT_WORDS = {
     Effect.ALLOW: "Allow",
     Effect.REQUIRE_APPROVAL: "Ask",
@@ -39,6 +41,17 @@ class ChangeView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenView:
+    """What the fields of a tool's form hold: what is in force, or what could not be saved."""
+
+    effect: str
+    group: str  # a group's name, "+" for the several in force, or empty
+    quorum: str
+    minutes: str
+    four_eyes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolView:
     """One tool, ready to be shown."""
 
@@ -46,21 +59,19 @@ class ToolView:
     name: str
     description: str
     annotations: tuple[str, ...]
-    schema: str
+    definition: str  # all of it that a pin covers
     status: str
     held: bool
     is_new: bool
     seen_digest: str  # of the definition that pinning would accept
     changes: tuple[ChangeView, ...]
     idempotent: bool
-    effect: str
+    max_attempts: int
     effect_word: str
     why: str
     exceptions: tuple[str, ...]
     groups: tuple[str, ...]
-    quorum: int
-    four_eyes: bool
-    approval_minutes: int
+    chosen: ChosenView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +82,18 @@ class SandboxView:
     warning: bool
 
 
-def tool_views(upstream: Upstream, document: Mapping[str, Any]) -> list[ToolView]:
-    """Every tool that the upstream lists, held ones first, then by name."""
+def tool_views(
+    upstream: Upstream, document: Mapping[str, Any], posted: Mapping[str, str] | None = None
+) -> list[ToolView]:
+    """Every tool that the upstream lists, held ones first, then by name.
+
+    `posted` is a form that could not be saved; its fields are shown again.
+    """
     pins = upstream.pins.exclude(status=ToolPin.Status.GONE).order_by("name")
-    views = [_view(pin, in_force(document, upstream=upstream.name, tool=pin.name)) for pin in pins]
+    views = [
+        _view(pin, in_force(document, upstream=upstream.name, tool=pin.name), posted or {})
+        for pin in pins
+    ]
     return sorted(views, key=lambda view: not view.held)
 
 
@@ -82,13 +101,14 @@ def sandbox_view(upstream: Upstream) -> SandboxView | None:
     """What the host said of its newest run; None for upstreams that are not run here."""
     if upstream.transport != Upstream.Transport.STDIO:
         return None
-    lease = StdioLease.objects.filter(upstream=upstream).order_by("-expires_at").first()
+    leases = sorted(upstream.leases.all(), key=lambda lease: lease.expires_at)
+    lease = leases[-1] if leases else None
     if lease is None or not lease.sandbox_label:
         return SandboxView(label="not started yet", warning=False)
     return SandboxView(label=lease.sandbox_label, warning=lease.sandbox_label == "unsandboxed")
 
 
-def _view(pin: ToolPin, force: InForce) -> ToolView:
+def _view(pin: ToolPin, force: InForce, posted: Mapping[str, str]) -> ToolView:
     offered = pin.offered if pin.offered is not None else pin.definition or {}
     digest = pin.offered_digest if pin.offered_digest is not None else pin.digest
     held = pin.status == ToolPin.Status.QUARANTINED
@@ -97,21 +117,38 @@ def _view(pin: ToolPin, force: InForce) -> ToolView:
         name=pin.name,
         description=str(offered.get("description") or ""),
         annotations=_annotations(offered.get("annotations")),
-        schema=json.dumps(offered.get("inputSchema", {}), indent=2, ensure_ascii=True),
+        definition=json.dumps(pinned_part(offered), indent=2, ensure_ascii=False),
         status=pin.get_status_display(),
         held=held,
         is_new=pin.definition is None,
         seen_digest=bytes(digest).hex() if digest is not None else "",
         changes=_changes(pin),
         idempotent=pin.idempotent,
-        effect=force.effect.value,
+        max_attempts=pin.max_attempts,
         effect_word=EFFECT_WORDS[force.effect],
         why=_why(force),
         exceptions=force.exceptions,
         groups=force.obligations.groups,
-        quorum=force.obligations.quorum,
-        four_eyes=force.obligations.four_eyes,
-        approval_minutes=max(1, force.obligations.approval_seconds // 60),
+        chosen=_chosen(str(pin.pk), force, posted),
+    )
+
+
+def _chosen(pin_id: str, force: InForce, posted: Mapping[str, str]) -> ChosenView:
+    if f"effect-{pin_id}" in posted:
+        return ChosenView(
+            effect=posted[f"effect-{pin_id}"],
+            group=posted.get(f"group-{pin_id}", ""),
+            quorum=posted.get(f"quorum-{pin_id}", ""),
+            minutes=posted.get(f"minutes-{pin_id}", ""),
+            four_eyes=f"four_eyes-{pin_id}" in posted,
+        )
+    asked = force.obligations
+    return ChosenView(
+        effect=force.effect.value,
+        group=SEVERAL if len(asked.groups) > 1 else "".join(asked.groups),
+        quorum=str(asked.quorum),
+        minutes=str(minutes_of(asked)),
+        four_eyes=asked.four_eyes,
     )
 
 
@@ -130,16 +167,19 @@ def _changes(pin: ToolPin) -> tuple[ChangeView, ...]:
 def _change(change: DefinitionChange) -> ChangeView:
     return ChangeView(
         pointer=change.pointer,
-        old="" if change.kind == "added" else _spelled(change.old),
-        new="" if change.kind == "removed" else _spelled(change.new),
+        old="" if change.kind == "added" else _spelled(change.pointer, change.old),
+        new="" if change.kind == "removed" else _spelled(change.pointer, change.new),
     )
 
 
-def _spelled(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
+def _spelled(pointer: str, value: object) -> str:
+    """Prose as it is; a value of a schema as JSON, so that true and "true" look different."""
+    if isinstance(value, str) and pointer in PROSE:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _why(force: InForce) -> str:
     if force.rule is None:
-        return "no rule names it, so people are asked"
-    return f"rule {force.position}, “{force.rule}”"
+        return "because no rule names it"
+    return f"by rule {force.position}, “{force.rule}”"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 from kombu.exceptions import OperationalError
@@ -20,12 +20,19 @@ from mcpbridge.administration import (
     pin_tool,
     publish_choices,
     quarantine_tool,
+    set_idempotent,
 )
-from mcpbridge.approvals_gateway import accounts_person, current_policy, directory
+from mcpbridge.administration.pins import MAX_ATTEMPTS
+from mcpbridge.approvals_gateway import (
+    accounts_person,
+    current_policy,
+    directory,
+    published_policies,
+)
 from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.tasks import refresh_catalog
-from mcpbridge.web.access import actor_of, admin_page, may_change
-from mcpbridge.web.choices import changed_choices
+from mcpbridge.web.access import actor_of, admin_page, admins_only, may_change
+from mcpbridge.web.choices import changed_choices, whole
 from mcpbridge.web.forms import UpstreamForm
 from mcpbridge.web.problems import add_refusal
 from mcpbridge.web.tools import sandbox_view, tool_views
@@ -37,14 +44,15 @@ logger = logging.getLogger(__name__)
 @admin_page
 def upstreams(request: HttpRequest) -> HttpResponse:
     """All upstreams by name, each with how it is."""
-    rows = [(row, sandbox_view(row)) for row in Upstream.objects.order_by("name")]
+    found = Upstream.objects.prefetch_related("leases").order_by("name")
+    rows = [(row, sandbox_view(row)) for row in found]
     return render(
         request, "manage/upstreams.html", {"rows": rows, "may_change": may_change(request)}
     )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@admin_page
+@admins_only
 def new_upstream(request: HttpRequest) -> HttpResponse:
     """A form for a new upstream; a POST makes it and has its tools read."""
     form = UpstreamForm(request.POST or None)
@@ -64,7 +72,8 @@ def new_upstream(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"{made.name} is added. Its tools are being read.")
             return redirect("manage:upstream", name=made.name)
     status = 422 if form.errors else 200
-    return render(request, "manage/upstream_new.html", {"form": form}, status=status)
+    context = {"form": form, "may_change": True}
+    return render(request, "manage/upstream_new.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -107,41 +116,32 @@ def upstream(request: HttpRequest, name: str) -> HttpResponse:
     except Moved as moved:
         return _tools_page(request, found, problem=moved.message, status=409)
     except Refused as refused:
-        return _tools_page(request, found, problem=refused.message, status=422)
+        return _tools_page(request, found, problem=refused.message, status=422, posted=request.POST)
     words = "Nothing was changed." if not count else f"Saved as policy version {version}."
     messages.success(request, words)
     return redirect("manage:upstream", name=name)
 
 
 @require_POST
-@admin_page
+@admins_only
 def decide_pin(request: HttpRequest, name: str, pin_id: UUID) -> HttpResponse:
-    """Pin the definition that was shown, or take a tool out of use."""
+    """Pin the definition that was shown, take a tool out of use, or say how often it may run."""
     pin = get_object_or_404(
         ToolPin.objects.select_related("upstream"), pk=pin_id, upstream__name=name
     )
     try:
         with transaction.atomic(durable=True):
-            if request.POST.get("verb") == "pin":
-                pin_tool(
-                    actor=actor_of(request),
-                    pin_id=pin.pk,
-                    seen_digest=_digest(request.POST.get("seen", "")),
-                    person_id=accounts_person(request.user),
-                )
-            elif request.POST.get("verb") == "hold":
-                quarantine_tool(actor=actor_of(request), pin_id=pin.pk)
-            else:
-                raise Refused("press one of the buttons on this page")
+            said = _decide(request, pin)
     except Moved as moved:
         return _tools_page(request, pin.upstream, problem=moved.message, status=409)
     except Refused as refused:
         return _tools_page(request, pin.upstream, problem=refused.message, status=422)
+    messages.success(request, said)
     return redirect("manage:upstream", name=name)
 
 
 @require_POST
-@admin_page
+@admins_only
 def pin_all_new(request: HttpRequest, name: str) -> HttpResponse:
     """Pin every held tool exactly as it was shown; all of them or none."""
     found = get_object_or_404(Upstream, name=name)
@@ -165,7 +165,7 @@ def pin_all_new(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@admin_page
+@admins_only
 def refresh(request: HttpRequest, name: str) -> HttpResponse:
     """Have a worker read the upstream's tools again."""
     found = get_object_or_404(Upstream, name=name)
@@ -177,9 +177,31 @@ def refresh(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @admin_page
 def policy(request: HttpRequest) -> HttpResponse:
-    """The policy in force, rule by rule."""
+    """The policy in force, rule by rule, and the versions before it."""
     version, document = current_policy()
-    return render(request, "manage/policy.html", {"version": version, "document": document})
+    context = {"version": version, "document": document, "versions": published_policies()}
+    return render(request, "manage/policy.html", context)
+
+
+def _decide(request: HttpRequest, pin: ToolPin) -> str:
+    """What the pressed button says about one tool; returns what was done."""
+    actor, verb = actor_of(request), request.POST.get("verb")
+    if verb == "pin":
+        pin_tool(
+            actor=actor,
+            pin_id=pin.pk,
+            seen_digest=_digest(request.POST.get("seen", "")),
+            person_id=accounts_person(request.user),
+        )
+        return "Pinned as shown."
+    if verb == "hold":
+        quarantine_tool(actor=actor, pin_id=pin.pk)
+        return "Taken out of use. Nothing runs until it is pinned again."
+    if verb == "attempts":
+        attempts = whole(request.POST.get(f"attempts-{pin.pk}"), "attempts", MAX_ATTEMPTS)
+        set_idempotent(actor=actor, pin_id=pin.pk, idempotent=attempts > 1, max_attempts=attempts)
+        return "Saved."
+    raise Refused("press one of the buttons on this page")
 
 
 def _publish(request: HttpRequest, found: Upstream) -> tuple[int | None, int]:
@@ -203,10 +225,16 @@ def _publish(request: HttpRequest, found: Upstream) -> tuple[int | None, int]:
 
 
 def _tools_page(
-    request: HttpRequest, found: Upstream, *, problem: str = "", status: int = 200
+    request: HttpRequest,
+    found: Upstream,
+    *,
+    problem: str = "",
+    status: int = 200,
+    posted: QueryDict | None = None,
 ) -> HttpResponse:
+    """The page; `posted` puts back what somebody chose and could not save."""
     version, document = current_policy()
-    tools = tool_views(found, document)
+    tools = tool_views(found, document, posted)
     context = {
         "upstream": found,
         "sandbox": sandbox_view(found),
@@ -214,6 +242,7 @@ def _tools_page(
         "held": [tool for tool in tools if tool.held],
         "version": version,
         "groups": directory().groups,
+        "attempts": range(1, MAX_ATTEMPTS + 1),
         "problem": problem[:1].upper() + problem[1:],
         "may_change": may_change(request),
     }

@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mcpbridge.configuration import BadDocument, apply_document, parse_document
+from mcpbridge.configuration import BadDocument, apply_document, parse_document, read_yaml
 
 
 class Command(BaseCommand):
@@ -28,14 +27,16 @@ class Command(BaseCommand):
         name = options["file"]
         try:
             text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-            document = parse_document(yaml.safe_load(text))
+            document = parse_document(read_yaml(text))
             report = apply_document(document, environment=os.environ, dry_run=options["diff"])
         except OSError as problem:
             raise CommandError(f"{name} cannot be read: {problem.strerror}") from problem
-        except yaml.YAMLError as problem:
-            raise CommandError(f"{name} is not YAML: {problem}") from problem
+        except UnicodeDecodeError as problem:
+            raise CommandError(f"{name} is not UTF-8: {problem.reason}") from problem
         except BadDocument as problem:
             raise CommandError(f"{name} was not applied.\n{problem}") from problem
+        for line in report.warnings:
+            self.stderr.write(f"warning: {line}")
         for line in report.changes:
             self.stdout.write(line)
         if not report.changes:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import yaml
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from mcpbridge.administration import Refused
 from mcpbridge.configuration import export_document
 
 
@@ -15,5 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Print the document to standard output."""
-        text = yaml.safe_dump(export_document(), sort_keys=False, allow_unicode=True)
+        try:
+            document = export_document()
+        except Refused as refused:
+            raise CommandError(refused.message) from refused
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         self.stdout.write(text, ending="")

@@ -20,6 +20,10 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="how long it is good")
         parser.add_argument("--label", default="", help="what it is for, as people will see it")
 
+        parser.add_argument(
+            "--audience", default="", help="the only MCP address it is good for (default: any here)"
+        )
+
     def handle(self, *_args: Any, **options: Any) -> None:
         """Issue and print."""
         name = options["agent"]
@@ -33,6 +37,7 @@ class Command(BaseCommand):
                 agent=agent,
                 days=options["days"],
                 label=options["label"],
+                audience=options["audience"],
             )
         except Refused as refused:
             raise CommandError(refused.message) from refused
