@@ -1,14 +1,20 @@
 // Keeps a decision from being made by accident: buttons do nothing for 400 ms after anything under
 // them was exchanged, do nothing while a request is on its way, and a blocked verb says why.
 const INERT_MS = 400;
-let swapped = -INERT_MS;
+const page = document.documentElement;
+let waking = null;
 
-document.addEventListener("htmx:afterSwap", () => {
-  swapped = performance.now();
-});
-window.addEventListener("pageshow", () => {
-  swapped = performance.now();
-});
+function rest() {
+  page.dataset.inert = "";
+  clearTimeout(waking);
+  waking = setTimeout(() => delete page.dataset.inert, INERT_MS);
+}
+
+const isInert = () => "inert" in page.dataset;
+
+document.addEventListener("htmx:afterSwap", rest);
+window.addEventListener("pageshow", rest);
+rest();
 
 function refuse(event) {
   event.preventDefault();
@@ -20,7 +26,7 @@ document.addEventListener(
   (event) => {
     const button = event.target.closest?.("[data-guard] button");
     if (!button) return;
-    if (performance.now() - swapped < INERT_MS) {
+    if (isInert()) {
       refuse(event);
     } else if (button.getAttribute("aria-disabled") === "true") {
       refuse(event);
@@ -36,7 +42,7 @@ document.addEventListener(
   "submit",
   (event) => {
     if (!event.target.matches?.("[data-guard]")) return;
-    if (performance.now() - swapped < INERT_MS || event.target.dataset.sent) refuse(event);
+    if (isInert() || event.target.dataset.sent) refuse(event);
   },
   true,
 );

@@ -1,0 +1,97 @@
+"""Accessibility, widths and colours of every page, judged by axe and by measure."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from approvals.audit.checkpoints import seal_checkpoint
+from approvals.domain.canonical import canonical_bytes
+from approvals.models import Person
+from tests.browser.conftest import Backstage, Visit
+from tests.support.builders import Cast, a_policy, a_ticket
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+TOO_SMALL = """() => [...document.querySelectorAll('button, .btn, .nav a, summary, .tick-label')]
+  .filter((part) => part.checkVisibility() && part.closest('dialog:not([open])') === null
+    && !part.matches('.link'))
+  .map((part) => [part.textContent.trim().slice(0, 40), part.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 0 && box.height < 43.5)
+  .map(([name, box]) => `${name}: ${box.height}`)"""
+
+
+def a_full_house(cast: Cast) -> list[str]:
+    """Tickets of every sort; the addresses of all pages."""
+    Person.objects.filter(pk=cast.bob.person_id).update(is_admin=True)
+    a_policy(quorum=2, reason_required=True)
+    tickets = [
+        a_ticket(
+            cast,
+            arguments=canonical_bytes(
+                {"path": "a\u202etxt.sh", "empty": "", "long": "text of many lines\n" * 500}
+            ),
+        ).approved_by(cast.carol),
+        a_ticket(cast, arguments=canonical_bytes({"path": "/b", "on": True})),
+    ]
+    a_policy(quorum=1)
+    tickets += [
+        a_ticket(cast, arguments=b'{"path":"/c"}').succeeded(),
+        a_ticket(cast, arguments=b'{"path":"/d"}').unknown(),
+        a_ticket(cast, arguments=b'{"path":"/e"}').rejected_by(cast.bob, reason="no"),
+        a_ticket(cast, arguments=b'{"path":"/c","more":1}').pending(),
+    ]
+    seal_checkpoint()
+    addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
+    return ["/", "/decided/", "/audit/", "/kill-switch/", "/account/", *addresses]
+
+
+def check(page: Page, address: str) -> list[str]:
+    """What axe finds on a page, and what is wider than the screen or too small to hit."""
+    found = Axe().run(page).response["violations"]
+    problems = [
+        f"{address}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for violation in found
+        for node in violation["nodes"]
+    ]
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    if wider > 0:
+        problems.append(f"{address}: {wider} px wider than the screen")
+    return problems
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_every_page_is_fit_for_everybody(
+    cast: Cast, visit: Visit, backstage: Backstage, size: dict[str, int], scheme: str
+):
+    addresses = backstage(a_full_house, cast)
+    assert isinstance(addresses, list)
+    page = visit(cast.bob, viewport=size, color_scheme=scheme, bypass_csp=True)
+    problems: list[str] = []
+
+    for address in addresses:
+        page.goto(address)
+        problems += check(page, address)
+        problems += [f"{address}: {small}" for small in page.evaluate(TOO_SMALL)]
+    page.goto("/nothing-here/")
+    problems += check(page, "404")
+    page.context.clear_cookies()
+    for address in ("/accounts/login/", "/accounts/password/reset/"):
+        page.goto(address)
+        problems += check(page, address)
+
+    assert not problems, "\n".join(problems)
+
+
+def test_on_a_phone_the_decision_is_one_press_away(cast: Cast, visit: Visit, backstage: Backstage):
+    walk = a_ticket(cast)
+    backstage(walk.pending)
+    page = visit(cast.bob, f"/tickets/{walk.uid}/", viewport=PHONE, has_touch=True)
+
+    expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
+    page.get_by_role("link", name="Go to decision").click()
+
+    expect(page.get_by_role("button", name="Reject")).to_be_in_viewport()
