@@ -31,7 +31,7 @@ class Timeouts:
     """Seconds. `first_byte` ends with the response headers, `total` with the answer's last byte."""
 
     connect: float = 5.0
-    first_byte: float = 30.0
+    first_byte: float = 120.0
     total: float = 300.0
 
 

@@ -2,63 +2,23 @@
 
 import http.cookiejar
 import json
-import os
 import re
 import signal
 import socket
-import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.support.processes import ROOT, Running
+from tests.support.installation import EMAIL, PASSWORD, Up, greeted, survivors, up
 from tests.support.waiting import eventually
+
+__all__ = ["up"]  # the fixture of this module
 
 pytestmark = pytest.mark.timeout(180)
 
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
-EMAIL, PASSWORD = "rita@example.org", "a-Sturdy-enough-1"
 PROGRAMS = {"valkey", "daphne", "celery", "run_stdio_host"}
-Up = Callable[..., Running]
-
-
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    started: list[Running] = []
-
-    def start(**variables: str) -> Running:
-        env = {name: os.environ[name] for name in KEPT if name in os.environ}
-        env |= {
-            "PLACET_DATA_DIR": str(tmp_path / "var"),
-            "PLACET_PORT": "0",
-            "PLACET_SAMPLE": "0",
-            **variables,
-        }
-        log = tmp_path / f"up-{len(started)}.out"
-        argv = [sys.executable, str(ROOT / "manage.py"), "up"]
-        started.append(Running(argv, log=log, env=env))
-        return started[-1]
-
-    yield start
-    for running in started:
-        tree = running.tree()
-        running.stop(within=20)
-        for process in tree:
-            if process.is_running():
-                process.kill()
-
-
-def greeted(running: Running) -> str:
-    """Wait for the greeting; returns the address."""
-    output = running.says("Placet is running at", within=90)
-    found = re.search(r"Placet is running at (http://127\.0\.0\.1:\d+)", output)
-    assert found is not None
-    running.says("Ctrl-C")
-    return found[1]
 
 
 def ready(url: str) -> bool:
@@ -79,10 +39,6 @@ def signs_in(url: str, email: str, password: str) -> bool:
         login, urllib.parse.urlencode(form).encode(), headers={"Origin": url, "Referer": login}
     )
     return urllib.parse.urlsplit(browser.open(request, timeout=20).url).path == "/"
-
-
-def survivors(tree: list[psutil.Process]) -> list[psutil.Process]:
-    return [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data(up: Up, tmp_path: Path) -> None:
