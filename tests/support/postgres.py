@@ -57,9 +57,13 @@ def _version(folder: Path) -> int:
 
 
 class PostgresServer:
-    """PostgreSQL on a Unix socket and a loopback port, without fsync: its data is thrown away."""
+    """PostgreSQL on a Unix socket and a loopback port.
 
-    def __init__(self) -> None:
+    Without fsync, because its data is thrown away, unless it is to be as `durable` as a real one.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
         self.folder = Path(tempfile.mkdtemp(prefix="placet-p-"))
         self.data = self.folder / "data"
         self.port = free_port()
@@ -86,9 +90,10 @@ class PostgresServer:
         secret.unlink()
         settings = {
             "unix_socket_directories": str(self.folder), "port": str(self.port),
-            "listen_addresses": "127.0.0.1", "fsync": "off", "full_page_writes": "off",
-            "synchronous_commit": "off", "max_connections": "300", "shared_buffers": "64MB",
+            "listen_addresses": "127.0.0.1", "max_connections": "300", "shared_buffers": "64MB",
         }  # fmt: skip
+        if not self.durable:
+            settings |= dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit"), "off")
         argv = [str(self.binaries / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
