@@ -22,5 +22,6 @@ def ticket_binding(ticket: Ticket, arguments: bytes) -> TicketBinding:
         tool=ticket.tool_name,
         tool_digest=bytes(ticket.tool_digest),
         arguments=arguments,
+        salt=bytes(ticket.arguments.salt or b""),
         obligations=ticket.obligations,
     )

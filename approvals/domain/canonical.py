@@ -165,9 +165,9 @@ def digest(domain: str, value: JSON) -> bytes:
     return digest_of_bytes(domain, canonical_bytes(value))
 
 
-def arguments_digest(arguments: bytes) -> bytes:
+def arguments_digest(arguments: bytes, salt: bytes) -> bytes:
     """The digest (32 bytes) of the exact argument bytes that are shown and later sent."""
-    return digest_of_bytes("arguments", arguments)
+    return digest_of_bytes("arguments", len(salt).to_bytes(2) + salt + arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,8 @@ class TicketBinding:
     """Everything an approval is bound to; one other value in any field is another ticket.
 
     `arguments` are the exact canonical bytes that are shown and later sent. They enter by a digest
-    of their own, so that megabytes are hashed and never spelled out again.
+    of their own, so that megabytes are hashed and never spelled out again. Its `salt` is purged
+    with them: what a purge leaves of a ticket cannot be guessed against.
     """
 
     format: int = TICKET_FORMAT
@@ -189,6 +190,7 @@ class TicketBinding:
     tool: str
     tool_digest: bytes
     arguments: bytes
+    salt: bytes
     obligations: dict[str, JSON]
 
 
@@ -198,7 +200,7 @@ def ticket_digest(binding: TicketBinding) -> bytes:
         "ticket",
         {
             "agent": binding.agent,
-            "arguments": arguments_digest(binding.arguments).hex(),
+            "arguments": arguments_digest(binding.arguments, binding.salt).hex(),
             "format": binding.format,
             "nonce": binding.nonce.hex(),
             "obligations": binding.obligations,

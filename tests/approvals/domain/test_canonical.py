@@ -174,6 +174,7 @@ bindings = st.builds(
     tool=text,
     tool_digest=st.binary(max_size=32),
     arguments=st.binary(max_size=64),
+    salt=st.binary(max_size=32),
     obligations=json_objects,
 )
 
@@ -210,6 +211,7 @@ def test_the_digest_is_over_the_exact_bytes_not_over_what_they_mean():
         tool="t",
         tool_digest=b"d",
         arguments=b'{"a":1}',
+        salt=b"s",
         obligations={},
     )
     spaced = dataclasses.replace(binding, arguments=b'{"a": 1}')
