@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ from approvals.domain.canonical import JSON, digest
 from approvals.domain.merkle import merkle_root
 from approvals.models import Checkpoint, CheckpointLeaf, database_now
 from approvals.ports import Leaf
+
+logger = logging.getLogger(__name__)
 
 ORIGIN: Final = bytes(32)
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -61,9 +64,7 @@ def seal_checkpoint(*, limit: int = LIMIT) -> Checkpoint | None:
     checkpoint.signature = _private_key().sign(signed_bytes(checkpoint))
     if not _store(checkpoint, found):
         return None
-    folder = conf.checkpoint_export_dir()
-    if folder is not None:
-        export_new(folder)
+    _copy_off_the_box()
     return checkpoint
 
 
@@ -174,6 +175,17 @@ def _store(checkpoint: Checkpoint, found: list[tuple[str, str, bytes]]) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _copy_off_the_box() -> None:
+    """Export to the configured folder; what cannot be written now goes with the next one."""
+    folder = conf.checkpoint_export_dir()
+    if folder is None:
+        return
+    try:
+        export_new(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        logger.exception("Checkpoints could not be copied to %s.", folder)
 
 
 def _columns(checkpoint: Checkpoint) -> dict[str, JSON]:
