@@ -126,13 +126,14 @@ def _sentences(ticket: Ticket, state: State) -> tuple[str, str]:
         case State.SENT:
             return "Running", "It was sent. The upstream has not answered yet."
         case State.SUCCEEDED:
-            return "Approved and run", "It ran once, and the agent got the answer below."
+            return "Approved and run", f"The upstream answered. {_told(ticket)}"
         case State.FAILED if ticket.sent_at is None:
             return "Approved, but it could not be run", "Nothing was sent to the upstream."
         case State.FAILED:
-            return "Approved and run, with an error", "The upstream answered with an error."
+            text = f"The upstream answered with an error. {_told(ticket)}"
+            return "Approved and run, with an error", text
         case State.REJECTED:
-            return "Rejected", "Nothing was sent. The agent was told so."
+            return "Rejected", f"Nothing was sent. {_told(ticket)}"
         case State.EXPIRED if ticket.decided_at is not None:
             return "Expired", "It was approved, but did not run in time. Nothing was sent."
         case State.EXPIRED:
@@ -142,6 +143,13 @@ def _sentences(ticket: Ticket, state: State) -> tuple[str, str]:
             return "Cancelled", f"Nothing was sent: {because}."
         case _:
             return _unknown(ticket)
+
+
+def _told(ticket: Ticket) -> str:
+    """Whether the agent knows already."""
+    if ticket.delivered_at is not None:
+        return "The agent has been told."
+    return "The agent is told as soon as it asks."
 
 
 def _unknown(ticket: Ticket) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from approvals.presenters.words import (
     STATE_MARKS,
     Mark,
     ago,
+    detail_of,
     is_soon,
     until,
 )
@@ -37,6 +38,7 @@ class Row:
     call: Call
     when_label: str
     when: datetime
+    when_detail: str
     when_words: str
     soon: bool
     ticks: bool
@@ -60,6 +62,7 @@ def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row
         call=ticket_call(ticket),
         when_label=label,
         when=when,
+        when_detail=detail_of(when, now),
         when_words=words,
         soon=state is State.PENDING and is_soon(ticket.approval_expires_at, now),
         ticks=state is State.PENDING,

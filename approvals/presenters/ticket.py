@@ -30,7 +30,14 @@ from approvals.presenters.rows import ticket_call
 from approvals.presenters.sealed import open_bytes, open_json, open_text
 from approvals.presenters.timeline import Entry, present_timeline
 from approvals.presenters.why import Why, present_why
-from approvals.presenters.words import RISK_MARKS, STATE_MARKS, Mark, count, until
+from approvals.presenters.words import (
+    RISK_MARKS,
+    STATE_MARKS,
+    Mark,
+    count,
+    detail_of,
+    until,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,7 @@ class Deadline:
     label: str
     at: datetime
     words: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,10 +245,12 @@ def _risk(ticket: Ticket, state: State) -> Mark | None:
 def _deadline(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
     if state is State.PENDING:
         at = ticket.approval_expires_at
-        return Deadline(label="Decide by", at=at, words=until(at, now))
+        return Deadline(label="Decide by", at=at, words=until(at, now), detail=detail_of(at, now))
     if state in {State.APPROVED, State.CLAIMED} and ticket.execution_expires_at is not None:
         at = ticket.execution_expires_at
-        return Deadline(label="Must start by", at=at, words=until(at, now))
+        return Deadline(
+            label="Must start by", at=at, words=until(at, now), detail=detail_of(at, now)
+        )
     return None
 
 

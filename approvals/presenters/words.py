@@ -60,6 +60,7 @@ UNKNOWN_BECAUSE: Final = {
 }
 
 SOON: Final = timedelta(minutes=20)
+SAME_DAY: Final = timedelta(hours=12)  # beyond it an hour and minute alone would mislead
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -90,6 +91,11 @@ def until(moment: datetime, now: datetime) -> str:
 def ago(moment: datetime, now: datetime) -> str:
     """`3 min ago`."""
     return f"{span(now - moment)} ago"
+
+
+def detail_of(moment: datetime, now: datetime) -> str:
+    """How much of a moment has to be shown: `minutes`, or the `day` with them."""
+    return "minutes" if abs(moment - now) < SAME_DAY else "day"
 
 
 def is_soon(moment: datetime, now: datetime) -> bool:
