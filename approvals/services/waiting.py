@@ -33,12 +33,18 @@ def start_holder() -> UUID:
 def renew_holder(holder_id: UUID) -> bool:
     """Say again that this process holds its requests.
 
-    False: the lease had run out, so its tickets may count as left; start a new holder and attach
-    them again.
+    False: the lease had run out, so its tickets may count as left; revive it (or start a new
+    holder) and attach again those that do.
     """
     lease = after_seconds(conf.holder_lease_seconds())
     living = Holder.objects.filter(pk=holder_id, lease_expires_at__gt=DatabaseNow())
     return living.update(lease_expires_at=lease) == 1
+
+
+def revive_holder(holder_id: UUID) -> None:
+    """Run a lease again that had run out. Tickets that were left meanwhile stay left."""
+    lease = after_seconds(conf.holder_lease_seconds())
+    Holder.objects.update_or_create(pk=holder_id, defaults={"lease_expires_at": lease})
 
 
 def stop_holder(holder_id: UUID) -> None:
@@ -53,14 +59,14 @@ def attach(
     with transaction.atomic(durable=True):
         ticket = _own(uid, agent_id)
         if ticket.state not in TERMINAL:
-            transitions.attach_waiter(
+            ticket = transitions.attach_waiter(
                 ticket_id=ticket.pk,
                 waiting=waiting,
                 holder_id=holder_id,
                 waits_seconds=waits_seconds(waiting),
                 actor=actors.agent(agent_id),
             )
-        return view_of(ticket.pk)
+        return view_of(ticket)
 
 
 def detach(*, uid: UUID, holder_id: UUID) -> None:
@@ -86,13 +92,13 @@ def hand_over(*, uid: UUID, holder_id: UUID | None = None) -> TicketView:
     with transaction.atomic(durable=True):
         ticket = locked(uid)
         if ticket.state not in TERMINAL:
-            transitions.hand_over(
+            ticket = transitions.hand_over(
                 ticket_id=ticket.pk,
                 holder_id=holder_id,
                 waits_seconds=conf.handover_seconds(),
                 actor=actors.GATEWAY,
             )
-        return view_of(ticket.pk)
+        return view_of(ticket)
 
 
 def withdraw(*, uid: UUID, agent_id: UUID, holder_id: UUID | None = None) -> TicketView:
@@ -105,18 +111,21 @@ def withdraw(*, uid: UUID, agent_id: UUID, holder_id: UUID | None = None) -> Tic
     with transaction.atomic(durable=True):
         ticket = _own(uid, agent_id)
         if holder_id is not None and ticket.holder_id != holder_id:
-            return view_of(ticket.pk)
+            return view_of(ticket)
         if ticket.state in CANCELLABLE:
-            transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.WITHDRAWN, actor=actor)
+            ticket = transitions.cancel(
+                ticket_id=ticket.pk, reason=CancelReason.WITHDRAWN, actor=actor
+            )
             transaction.on_commit(lambda: ports.ended(uid))
         elif ticket.state == State.SENT and ticket.abort_requested_at is None:
-            transitions.request_abort(ticket_id=ticket.pk, actor=actor)
-        return view_of(ticket.pk)
+            ticket = transitions.request_abort(ticket_id=ticket.pk, actor=actor)
+        return view_of(ticket)
 
 
 def view(*, uid: UUID, agent_id: UUID) -> TicketView:
     """What this agent may be told about its ticket. Raises NotVisible."""
-    ticket = Ticket.objects.filter(uid=uid, agent_id=agent_id).values_list("pk", flat=True).first()
+    tickets = Ticket.objects.select_related("result", "reason")
+    ticket = tickets.filter(uid=uid, agent_id=agent_id).first()
     if ticket is None:
         raise NotVisible(uid=str(uid))
     return view_of(ticket)

@@ -20,6 +20,7 @@ from django.db import DatabaseError
 from mcpbridge import approvals_gateway as gateway
 from mcpbridge.approvals_gateway import State, TicketView, Waiting
 from mcpbridge.offload import in_database
+from mcpbridge.server.lane import Lane
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,12 @@ _LOOK_AT: Final = 500  # tickets in one query
 class Waiter:
     """One held request of one ticket."""
 
-    __slots__ = ("_event", "agent_id", "is_orphaned", "requests", "uid", "version")
+    __slots__ = ("_event", "agent_id", "requests", "uid", "version")
 
     def __init__(self, uid: UUID, agent_id: UUID) -> None:
         self.uid = uid
         self.agent_id = agent_id
         self.requests = 0  # of the ticket, as this waiter last saw it
-        self.is_orphaned = False  # the lease it was held under is gone
         self.version = -1  # of the row as this waiter last saw it
         self._event = asyncio.Event()
 
@@ -109,6 +109,8 @@ class Waiters:
         self._tasks: set[asyncio.Task[Any]] = set()  # a lost reference would end one silently
         self._unsubscribe: Callable[[], None] | None = None
         self._failing: set[str] = set()
+        # The heartbeat must not queue behind the work of thousands of calls.
+        self._lane = Lane("holder")
 
     # -- one process ---------------------------------------------------------------------------
 
@@ -137,6 +139,7 @@ class Waiters:
         holder, self._holder = self._holder, None
         if holder is not None:
             await in_database(self.ledger.stop_holder, holder)
+        await self._lane.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
         """Run work beside the requests; its errors are logged, its task is kept."""
@@ -197,7 +200,7 @@ class Waiters:
         view: TicketView = await in_database(
             self.ledger.view, uid=waiter.uid, agent_id=waiter.agent_id
         )
-        if (view.detached or waiter.is_orphaned) and not view.is_over:
+        if view.detached and not view.is_over:
             return await self.attach(waiter)
         waiter.saw(view)
         return view
@@ -220,7 +223,6 @@ class Waiters:
             ),
             otherwise=left_meanwhile,
         )
-        waiter.is_orphaned = holder != self._holder
         waiter.saw(attached)
         return attached
 
@@ -252,15 +254,14 @@ class Waiters:
                         waiter.wake()
 
     async def _beat(self) -> None:
-        """Renew the lease; a lease that was lost is taken anew, and every waiter looks again."""
-        if self._holder is None or await in_database(self.ledger.renew_holder, self._holder):
-            return
-        logger.warning("The lease on the held calls was lost; they are taken up again.")
-        self._holder = await in_database(self.ledger.start_holder)
-        for here in self._waiters.values():
-            for waiter in here:
-                waiter.is_orphaned = True
-                waiter.wake()
+        """Renew the lease, or revive it: what was left meanwhile is found by the next look."""
+        if self._holder is not None:
+            await self._lane.run(self._renew, self._holder)
+
+    def _renew(self, holder: UUID) -> None:
+        if not self.ledger.renew_holder(holder):
+            logger.warning("The lease on the held calls had run out; it runs again.")
+            self.ledger.revive_holder(holder)
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         """Do something again and again; a failure is logged once, until it works again."""

@@ -8,6 +8,8 @@ from tests.support import rings
 from tests.support.builders import a_ticket
 from tests.support.clock import later
 
+pytestmark = pytest.mark.both_engines
+
 
 def held(cast, **changes):
     holder = api.start_holder()
@@ -135,6 +137,8 @@ def test_a_holder_that_stopped_cannot_go_on(cast):
     api.stop_holder(holder)
     assert api.renew_holder(holder) is False
     assert api.renew_holder(uuid7()) is False
+    api.revive_holder(holder)
+    assert api.renew_holder(holder) is True
 
 
 def test_a_view_is_the_same_whoever_looks_and_when(cast):

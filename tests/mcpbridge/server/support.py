@@ -141,6 +141,10 @@ class MemoryLedger:
         self._note("renew_holder")
         return holder_id in self.alive
 
+    def revive_holder(self, holder_id: UUID) -> None:
+        self._note("revive_holder")
+        self.alive.add(holder_id)
+
     def stop_holder(self, holder_id: UUID) -> None:
         self._note("stop_holder")
         self.alive.discard(holder_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import OperationalError
 from uuid6 import uuid7
 
 from mcpbridge.approvals_gateway import NotVisible, State
+from mcpbridge.offload import in_database
 from mcpbridge.server.waiting import Waiters, settled
 from tests.mcpbridge.server.support import MemoryLedger, a_ticket
 from tests.support.waiting import eventually_async
@@ -129,18 +131,40 @@ async def test_another_agents_ticket_cannot_be_attached_to(
         await waiters.attach(waiters.join(ticket.uid, uuid7()))
 
 
-async def test_a_lost_lease_is_taken_anew_and_everybody_looks(ledger: MemoryLedger) -> None:
-    waiters = Waiters(look_seconds=NEVER, heartbeat_seconds=0.02, ledger=ledger)
-    before = await waiters.start()
+async def test_a_lease_that_ran_out_runs_again_and_what_was_left_is_held_again(
+    ledger: MemoryLedger,
+) -> None:
+    waiters = Waiters(look_seconds=0.02, heartbeat_seconds=0.02, ledger=ledger)
+    holder = await waiters.start()
     try:
-        ticket = ledger.add(a_ticket(uuid7()), before)
-        waiter = waiters.join(ticket.uid, ticket.agent_id)
+        left, held = (ledger.add(a_ticket(uuid7()), holder) for _ in range(2))
+        mine, other = (waiters.join(ticket.uid, ticket.agent_id) for ticket in (left, held))
+        for waiter in (mine, other):
+            await waiters.view(waiter)
         ledger.alive.clear()
-        assert await waiter.rings(5)
-        assert waiters.holder != before
-        await waiters.view(waiter)
-        assert ledger.holders[ticket.uid] == waiters.holder
+        ledger.holders[left.uid] = None
+        ledger.change(left.uid, detached=True)  # as the sweeper does
+        await eventually_async(lambda: ledger.alive == {holder}, within=5)
+        assert await mine.rings(5)
+        await waiters.view(mine)
+        assert ledger.holders[left.uid] == holder
+        assert waiters.holder == holder
+        assert not await other.rings(0)
     finally:
+        await waiters.close()
+
+
+async def test_the_heartbeat_does_not_queue_behind_the_calls(ledger: MemoryLedger) -> None:
+    waiters = Waiters(look_seconds=NEVER, heartbeat_seconds=0.02, ledger=ledger)
+    await waiters.start()
+    release = threading.Event()
+    busy = [asyncio.create_task(in_database(release.wait, 20)) for _ in range(50)]
+    try:
+        beats = ledger.calls.count("renew_holder")
+        await eventually_async(lambda: ledger.calls.count("renew_holder") > beats + 2, within=5)
+    finally:
+        release.set()
+        await asyncio.gather(*busy)
         await waiters.close()
 
 
