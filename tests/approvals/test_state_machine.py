@@ -1,0 +1,167 @@
+"""The ledger under random walks of agents, reviewers, workers, sweepers, operators and time.
+
+Each planted bug takes one guard away; a walk that does not notice is itself broken.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from django.db import DatabaseError
+from django.db.models import F, Q
+
+from approvals import transitions
+from approvals.domain import quorum
+from approvals.domain.errors import AuditBroken
+from approvals.domain.states import OPEN, State
+from approvals.models import Gate, Ticket
+from approvals.selectors import queues
+from approvals.services import gate, people, voting
+from approvals.services import waiting as waiting_services
+from approvals.transitions import deciding, ending, executing, primitive, settling
+from approvals.transitions import gate as gate_rows
+from tests.support import builders
+from tests.support.walks import LEASE, Ledger, walk
+
+
+@pytest.fixture
+def walking(real_db, settings):
+    """A ledger whose leases are short, in which the owner of the agent reviews as well."""
+    settings.APPROVALS_PORTS = {}
+    settings.APPROVALS_LEASE_SECONDS = LEASE
+    settings.APPROVALS_HOLDER_LEASE_SECONDS = 20
+    settings.APPROVALS_HANDOVER_SECONDS = 60
+    cast = builders.a_cast()
+    members = [user.person_id for user in (cast.alice, cast.bob, cast.carol)]
+    people.set_members(group="reviewers", people=members)
+    Ledger.cast = cast
+
+
+@pytest.mark.timeout(600)
+def test_no_walk_through_the_ledger_breaks_a_promise(walking):
+    walk(examples=40)
+
+
+# -- planted bugs: each takes one guard away -----------------------------------------------------
+
+
+def nothing(*args, **arguments):
+    """A guard that always holds."""
+    return Q()
+
+
+def no_fence(monkeypatch):
+    monkeypatch.setattr(primitive, "NEXT_FENCE", F("fence"))
+    for module in (executing, ending):
+        monkeypatch.setattr(module, "NEXT_FENCE", F("fence"))
+
+
+def claims_for_nobody(monkeypatch):
+    monkeypatch.setattr(executing, "somebody_waits", nothing)
+
+
+def approvals_live_for_ever(monkeypatch):
+    monkeypatch.setattr(executing, "approval_live", nothing)
+
+
+def leases_live_for_ever(monkeypatch):
+    monkeypatch.setattr(executing, "lease_alive", nothing)
+
+
+def leases_are_always_dead(monkeypatch):
+    monkeypatch.setattr(executing, "lease_dead", nothing)
+    monkeypatch.setattr(settling, "lease_dead", nothing)
+    monkeypatch.setattr(queues, "sent_by_the_dead", lambda: Ticket.objects.filter(state="sent"))
+
+
+def the_gate_is_never_shut(monkeypatch):
+    def open_gate(**arguments):
+        found = Gate.objects.get(pk=1)
+        found.killed = False
+        return found
+
+    for module in (transitions, gate_rows):
+        monkeypatch.setattr(module, "gate_for_share", open_gate)
+
+
+def whatever_was_sent_is_cancelled_too(monkeypatch):
+    monkeypatch.setattr(ending, "CANCELLABLE", OPEN)
+    monkeypatch.setattr(waiting_services, "CANCELLABLE", OPEN)
+    monkeypatch.setattr(primitive, "edge_name", lambda source, target: "cancelled")
+
+
+def one_approval_is_always_enough(monkeypatch):
+    real = quorum.resolve
+
+    def generous(votes, *, obligations, **arguments):
+        return real(votes, obligations=replace(obligations, quorum=1), **arguments)
+
+    monkeypatch.setattr(voting, "resolve", generous)
+
+
+def owners_may_approve(monkeypatch):
+    monkeypatch.setattr(quorum, "barred", lambda parties, obligations: frozenset())
+
+
+def decisions_have_no_deadline(monkeypatch):
+    monkeypatch.setattr(voting, "_overdue", lambda ticket: False)
+    monkeypatch.setattr(
+        deciding, "_as_seen", lambda revision, digest: Q(revision=revision, digest=digest)
+    )
+    monkeypatch.setattr(deciding, "DatabaseNow", lambda: datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def whatever_was_sent_runs_again(monkeypatch):
+    def rerun(*, ticket_id, actor):
+        return primitive.move(
+            ticket_id=ticket_id,
+            source=State.SENT,
+            target=State.APPROVED,
+            guard=primitive.lease_dead(),
+            changes={"fence": primitive.NEXT_FENCE, **primitive.NO_CLAIM},
+            actor=actor,
+        )
+
+    monkeypatch.setattr(transitions, "retry_sent", rerun)
+
+
+def some_writes_leave_no_audit_row(monkeypatch):
+    monkeypatch.setattr(primitive, "store", lambda event: event)
+
+
+def un_kill_revives(monkeypatch):
+    monkeypatch.setattr(gate, "cancel_all", lambda **arguments: 0)
+
+
+def outcomes_need_no_fence(monkeypatch):
+    monkeypatch.setattr(settling, "Q", nothing)
+
+
+APPROVED = ("submits_and_is_approved",)
+RUN = (*APPROVED, "worker_looks", "workers_send")
+PLANTED = {
+    no_fence: RUN,
+    claims_for_nobody: (*APPROVED, "worker_looks", "time_passes", "leaves"),
+    approvals_live_for_ever: (*RUN, "time_passes"),
+    leases_live_for_ever: (*RUN, "time_passes"),
+    leases_are_always_dead: (*RUN, "sweeps"),
+    the_gate_is_never_shut: (*RUN, "submits", "the_switch_is_turned"),
+    whatever_was_sent_is_cancelled_too: (*RUN, "leaves"),
+    one_approval_is_always_enough: ("submits", "votes_on"),
+    owners_may_approve: ("submits", "votes_on"),
+    decisions_have_no_deadline: ("submits", "votes_on", "time_passes"),
+    whatever_was_sent_runs_again: (*RUN, "time_passes", "sweeps"),
+    outcomes_need_no_fence: (*RUN, "time_passes", "sweeps", "settles"),
+    some_writes_leave_no_audit_row: RUN,
+    un_kill_revives: (*APPROVED, "the_switch_is_turned"),
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("bug", "focus"), PLANTED.items(), ids=lambda it: getattr(it, "__name__", "")
+)
+def test_a_walk_notices_the_planted_bug(walking, monkeypatch, bug, focus):
+    bug(monkeypatch)
+    with pytest.raises((AssertionError, DatabaseError, AuditBroken)):
+        walk(examples=100, steps=25, focus=frozenset(focus))

@@ -1,0 +1,397 @@
+"""What Placet promises, and the tests that hold it to each promise.
+
+A promise without a test, a test that does not exist, or a test that names no promise fails the
+suite (`tests/test_requirements.py`). A test may name its promise itself with
+`@pytest.mark.requirement("I7")`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One promise in one sentence, with the tests by file that would notice it broken."""
+
+    text: str
+    tests: dict[str, tuple[str, ...]]
+
+
+REQUIREMENTS: dict[str, Requirement] = {
+    "I1": Requirement(
+        "No byte leaves before a committed row whose transaction saw valid authority.",
+        {
+            "mcpbridge/executor/test_tickets.py": (
+                "test_the_send_is_committed_before_the_first_byte",
+                "test_a_send_that_cannot_be_committed_lets_no_byte_out",
+            ),
+            "mcpbridge/pep/test_enforcement.py": (
+                "test_an_allowed_call_is_on_record_before_it_may_be_run",
+                "test_a_sensitive_call_becomes_a_ticket_and_nothing_reaches_the_upstream",
+            ),
+            "approvals/models/test_database_guards.py": (
+                "test_a_state_moves_along_an_edge_or_not_at_all",
+            ),
+            "approvals/transitions/test_guards.py": (
+                "test_the_database_refuses_an_approval_that_nobody_voted_for",
+                "test_a_send_without_a_claim_a_lease_or_a_live_approval_is_refused",
+                "test_a_grant_covers_no_call_that_differs_in_a_pin",
+            ),
+            "approvals/test_state_machine.py": (
+                "test_no_walk_through_the_ledger_breaks_a_promise",
+            ),
+        },
+    ),
+    "I2": Requirement(
+        "At most one send, unless an admin marked the tool idempotent.",
+        {
+            "approvals/transitions/test_guards.py": (
+                "test_only_an_idempotent_tool_is_retried_and_only_as_often_as_allowed",
+            ),
+            "mcpbridge/executor/test_tickets.py": ("test_two_executors_at_one_ticket_send_once",),
+            "race/test_execution.py": ("test_of_two_claimers_exactly_one_gets_the_ticket",),
+            "approvals/test_state_machine.py": (
+                "test_no_walk_through_the_ledger_breaks_a_promise",
+            ),
+        },
+    ),
+    "I3": Requirement(
+        "Every accepted call reaches exactly one terminal state, which is never left.",
+        {
+            "approvals/models/test_database_guards.py": (
+                "test_a_terminal_ticket_is_never_left_nor_rewritten",
+                "test_a_state_moves_along_an_edge_or_not_at_all",
+            ),
+            "race/test_execution.py": ("test_a_ticket_is_cancelled_or_sent_but_never_both",),
+            "approvals/test_state_machine.py": (
+                "test_no_walk_through_the_ledger_breaks_a_promise",
+            ),
+        },
+    ),
+    "I4": Requirement(
+        "What the agent is told is a pure function of the row.",
+        {
+            "approvals/services/test_waiting.py": (
+                "test_a_view_is_the_same_whoever_looks_and_when",
+            ),
+            "approvals/test_state_machine.py": (
+                "test_no_walk_through_the_ledger_breaks_a_promise",
+            ),
+        },
+    ),
+    "I5": Requirement(
+        "Decisions are linearizable: two racing reviewers yield one outcome, seen by all.",
+        {
+            "race/test_decisions.py": (
+                "test_a_thousand_races_of_approve_and_reject_have_exactly_one_winner_each",
+                "test_the_same_race_notices_a_decision_that_reads_and_then_saves",
+            ),
+            "approvals/services/test_voting.py": (
+                "test_the_second_decision_finds_the_ticket_decided",
+            ),
+        },
+    ),
+    "I6": Requirement(
+        "A crash after the send gives outcome_unknown, shown to people, never a silent rerun.",
+        {
+            "approvals/services/test_lifecycle.py": (
+                "test_a_dead_worker_that_had_sent_leaves_an_unknown_outcome",
+            ),
+            "mcpbridge/tasks/test_worker.py": (
+                "test_a_killed_worker_leaves_an_unknown_outcome_and_nothing_runs_again",
+            ),
+            "approvals/web/test_lists.py": ("test_an_unknown_outcome_needs_somebody_who_looks",),
+        },
+    ),
+    "I7": Requirement(
+        "After the kill switch answered no send commits; un-kill revives nothing.",
+        {
+            "race/test_execution.py": (
+                "test_after_the_kill_switch_answered_no_further_send_commits",
+                "test_the_kill_switch_waits_for_a_send_that_has_read_the_gate",
+            ),
+            "approvals/transitions/test_guards.py": (
+                "test_a_send_under_the_kill_switch_or_a_changed_authority_is_refused",
+            ),
+            "approvals/services/test_gate.py": ("test_reviving_revives_no_ticket",),
+            "mcpbridge/executor/test_tickets.py": (
+                "test_the_kill_switch_ends_a_sent_call_within_five_seconds",
+            ),
+            "mcpbridge/executor/test_allowed.py": (
+                "test_the_kill_switch_ends_allowed_calls_under_way_within_five_seconds",
+            ),
+        },
+    ),
+    "I8": Requirement(
+        "Expiry is decided inside the UPDATE by the database's clock.",
+        {
+            "race/test_decisions.py": (
+                "test_an_approval_that_waited_for_the_row_past_the_deadline_is_refused",
+                "test_expiry_and_approval_never_both_happen",
+            ),
+            "approvals/transitions/test_guards.py": (
+                "test_a_decision_after_the_deadline_is_refused",
+            ),
+            "approvals/services/test_voting.py": (
+                "test_a_deadline_that_passes_between_look_and_write_is_still_a_deadline",
+            ),
+        },
+    ),
+    "I9": Requirement(
+        "Fail closed: without database, policy, audit row, known tool or gate nothing executes.",
+        {
+            "approvals/transitions/test_guards.py": (
+                "test_a_transition_whose_audit_row_cannot_be_written_did_not_happen",
+                "test_a_ticket_whose_chain_does_not_add_up_moves_no_further",
+                "test_without_a_gate_row_nothing_runs",
+            ),
+            "mcpbridge/pep/test_enforcement.py": (
+                "test_a_ledger_that_cannot_be_written_refuses_the_call",
+                "test_an_unknown_tool_is_refused_without_a_record",
+                "test_a_quarantined_tool_is_refused",
+            ),
+            "approvals/services/test_policies.py": (
+                "test_a_policy_that_breaks_while_judging_asks_a_human",
+            ),
+            "mcpbridge/server/test_face.py": ("test_without_the_database_nobody_is_let_in",),
+            "mcpbridge/tasks/test_worker.py": (
+                "test_a_worker_without_a_broker_executes_what_was_approved",
+            ),
+        },
+    ),
+    "I10": Requirement(
+        "Transition and audit row in one transaction, without a gap, immutable, exportable.",
+        {
+            "approvals/transitions/test_guards.py": (
+                "test_a_transition_whose_audit_row_cannot_be_written_did_not_happen",
+            ),
+            "approvals/models/test_database_guards.py": (
+                "test_facts_are_never_updated_nor_deleted",
+                "test_no_guarded_table_is_truncated",
+            ),
+            "approvals/audit/test_changed_bytes.py": (
+                "test_any_byte_changed_in_any_column_is_found_and_its_row_is_named",
+            ),
+            "approvals/audit/test_verification.py": (
+                "test_any_value_changed_in_any_column_is_found_and_its_row_is_named",
+            ),
+            "approvals/audit/test_checkpoints.py": (
+                "test_every_checkpoint_is_copied_off_the_box_once",
+                "test_a_rewritten_record_is_told_from_the_copies",
+            ),
+            "race/test_record.py": ("test_a_chain_that_many_write_to_has_no_gap_and_no_fork",),
+        },
+    ),
+    "I11": Requirement(
+        "What you see is what executes: the digest covers the exact bytes shown and sent.",
+        {
+            "approvals/services/test_execution.py": (
+                "test_a_claim_hands_out_the_exact_bytes_that_were_approved",
+                "test_a_row_that_says_something_else_than_was_approved_is_not_executed",
+            ),
+            "mcpbridge/executor/test_tickets.py": (
+                "test_an_approved_ticket_is_sent_once_with_the_very_bytes_and_succeeds",
+            ),
+            "approvals/transitions/test_guards.py": (
+                "test_a_decision_on_anything_but_what_was_seen_is_refused",
+            ),
+            "approvals/web/test_ticket_page.py": (
+                "test_what_will_run_comes_first_from_the_exact_bytes",
+            ),
+        },
+    ),
+    "I12": Requirement(
+        "Who owns the agent, at submission or at the vote, does not approve its calls.",
+        {
+            "approvals/services/test_voting.py": (
+                "test_who_owned_the_agent_at_submission_does_not_approve",
+                "test_who_owns_the_agent_at_the_vote_does_not_approve",
+                "test_two_accounts_of_one_person_are_one_vote",
+            ),
+            "race/test_decisions.py": (
+                "test_two_votes_of_one_person_with_two_accounts_count_once",
+            ),
+        },
+    ),
+    "I13": Requirement(
+        "No process of a sandboxed stdio upstream outlives its host by more than five seconds.",
+        {
+            "mcpbridge/upstream/test_sandbox.py": (
+                "test_nothing_a_server_forked_outlives_its_host_by_five_seconds",
+            ),
+        },
+    ),
+    "grant-uses": Requirement(
+        "A grant is consumed when it opens a ticket, never more often than it may be.",
+        {
+            "race/test_execution.py": ("test_a_grant_is_never_used_more_often_than_it_may_be",),
+        },
+    ),
+    "somebody-waits": Requirement(
+        "Nothing runs for which nobody waits any more; tasks survive.",
+        {
+            "approvals/transitions/test_guards.py": (
+                "test_a_claim_needs_somebody_who_still_waits",
+            ),
+            "approvals/services/test_lifecycle.py": (
+                "test_a_broken_off_call_is_cancelled_after_its_grace_period",
+                "test_a_task_survives_everybody_who_asked_for_it",
+            ),
+        },
+    ),
+    "repeats": Requirement(
+        "A repeat attaches to the open ticket: one execution for n requests.",
+        {
+            "approvals/services/test_repeats.py": (
+                "test_a_repeat_attaches_to_the_open_ticket_and_is_counted",
+                "test_an_outcome_that_nobody_got_goes_to_the_first_repeat",
+                "test_a_named_key_with_other_arguments_is_an_error_even_after_the_end",
+            ),
+            "approvals/transitions/test_guards.py": (
+                "test_a_second_open_ticket_with_the_same_repeat_key_is_refused",
+            ),
+        },
+    ),
+    "withdrawal": Requirement(
+        "Who withdraws before the send cancels; who withdraws after it asks to abort.",
+        {
+            "approvals/services/test_waiting.py": (
+                "test_a_call_withdrawn_before_sending_is_cancelled",
+                "test_a_call_withdrawn_after_sending_is_asked_to_abort",
+            ),
+        },
+    ),
+    "revocation": Requirement(
+        "An approval can be revoked until the call was sent.",
+        {
+            "approvals/transitions/test_guards.py": (
+                "test_an_approval_is_revoked_once_and_only_before_the_send",
+            ),
+        },
+    ),
+    "sealed": Requirement(
+        "Arguments, results and free text are sealed at rest and can be purged.",
+        {
+            "approvals/audit/test_sealing.py": (
+                "test_nothing_plain_is_stored_and_equal_bytes_look_different",
+                "test_what_was_purged_is_gone_and_the_purge_is_on_record",
+            ),
+            "approvals/services/test_submission.py": (
+                "test_the_audit_row_of_an_opening_holds_no_plain_text",
+            ),
+        },
+    ),
+    "late-answers": Requirement(
+        "An answer that comes too late is evidence and changes no outcome.",
+        {
+            "approvals/transitions/test_guards.py": (
+                "test_a_late_answer_is_kept_as_evidence_and_changes_no_outcome",
+            ),
+        },
+    ),
+    "visibility": Requirement(
+        "Every read filters by what the person may see; hidden and absent look the same.",
+        {
+            "approvals/selectors/test_visibility.py": (
+                "test_a_ticket_is_seen_by_its_team_its_groups_its_owner_and_nobody_else",
+                "test_a_hidden_ticket_and_an_absent_one_look_the_same",
+                "test_being_superuser_shows_nothing",
+            ),
+        },
+    ),
+    "quorum-reachable": Requirement(
+        "A quorum that nobody can reach is refused when it is configured.",
+        {
+            "approvals/services/test_policies.py": (
+                "test_a_quorum_that_nobody_can_reach_is_not_published",
+            ),
+        },
+    ),
+    "held-call": Requirement(
+        "A held call is answered with its outcome, or told at the limit how to wait on.",
+        {
+            "mcpbridge/server/test_journeys.py": (
+                "test_a_held_call_is_answered_with_the_result_once_approved",
+                "test_a_rejection_reaches_the_agent_with_its_reason",
+                "test_at_the_hold_limit_the_agent_learns_how_to_wait_on",
+            ),
+        },
+    ),
+    "strict-input": Requirement(
+        "Bad input gets an error by the specification, and no ticket.",
+        {
+            "mcpbridge/server/test_face.py": (
+                "test_bad_bodies_are_json_rpc_errors_in_both_eras",
+                "test_headers_that_contradict_the_body_are_refused_and_nothing_runs",
+                "test_an_oversize_body_is_refused",
+            ),
+        },
+    ),
+    "drift": Requirement(
+        "A tool that changed is quarantined, and what was approved of it is cancelled.",
+        {
+            "mcpbridge/executor/test_tickets.py": (
+                "test_a_tool_that_changed_after_the_approval_is_not_called",
+            ),
+            "mcpbridge/catalog/test_catalog.py": (
+                "test_an_approved_ticket_of_a_drifted_tool_is_cancelled",
+            ),
+        },
+    ),
+    "cleared-sandbox": Requirement(
+        "A stdio server sees neither Placet's environment nor its data.",
+        {
+            "mcpbridge/upstream/test_sandbox.py": (
+                "test_no_environment_of_placet_can_be_seen_inside",
+                "test_placets_data_is_hidden_even_below_a_visible_folder_but_named_paths_inside_work",
+            ),
+        },
+    ),
+    "ssrf": Requirement(
+        "Upstream addresses are checked and pinned; redirects are not followed.",
+        {
+            "mcpbridge/upstream/test_http_hostile.py": (
+                "test_a_redirect_at_the_handshake_names_the_target_and_is_not_followed",
+                "test_the_address_that_was_checked_is_the_one_that_is_connected_to",
+            ),
+        },
+    ),
+    "up": Requirement(
+        "Ctrl-C and kill -9 leave no process; a second start finds its data.",
+        {
+            "placet/up/test_up.py": (
+                "test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data",
+                "test_a_password_is_made_and_kill_9_leaves_nothing",
+            ),
+        },
+    ),
+    "health": Requirement(
+        "/readyz is ready with the database and says which part is degraded.",
+        {
+            "placet/test_health.py": (
+                "test_readyz_without_broker_and_worker_is_degraded_but_200",
+                "test_readyz_without_a_database_is_503",
+            ),
+        },
+    ),
+    "verify-audit": Requirement(
+        "verify_audit exits non-zero on any break and names it.",
+        {
+            "approvals/audit/test_checkpoints.py": (
+                "test_the_command_names_the_first_broken_row_and_fails",
+            ),
+        },
+    ),
+    "no-secret-in-logs": Requirement(
+        "No log line holds a secret.",
+        {
+            "placet/test_logs.py": ("test_what_looks_like_a_secret_is_struck_out",),
+            "mcpbridge/server/test_face.py": ("test_no_log_line_holds_a_token",),
+        },
+    ),
+    "environment": Requirement(
+        "Configuration is validated at start with an error that names the variable.",
+        {
+            "placet/test_env.py": ("test_a_bad_variable_is_named_with_what_is_expected",),
+        },
+    ),
+}
