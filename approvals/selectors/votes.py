@@ -49,7 +49,7 @@ def standing(ticket: Ticket, *, one_person: bool) -> Resolution:
     votes = votes_of(ticket)
     eligible: Iterable[object] = (
         eligible_people(ticket)
-        if ticket.state == State.PENDING
+        if votes and ticket.state == State.PENDING
         else {vote.person for vote in votes}
     )
     return resolve(

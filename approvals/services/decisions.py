@@ -56,9 +56,11 @@ def revoke_approval(*, uid: UUID, user: User) -> TicketView:
         if ticket.state not in EXECUTABLE:
             raise RevokeTooLate(state=ticket.state)
         transitions.revoke(ticket_id=ticket.pk, actor=actor)
-        transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.APPROVAL_REVOKED, actor=actor)
+        ticket = transitions.cancel(
+            ticket_id=ticket.pk, reason=CancelReason.APPROVAL_REVOKED, actor=actor
+        )
         transaction.on_commit(lambda: ports.ended(uid))
-        return view_of(ticket.pk)
+        return view_of(ticket)
 
 
 def cancel_by_person(*, uid: UUID, user: User) -> TicketView:
@@ -74,7 +76,7 @@ def cancel_by_person(*, uid: UUID, user: User) -> TicketView:
         if not owns:
             _require_standing(ticket, user)
         if ticket.state in CANCELLABLE:
-            transitions.cancel(
+            ticket = transitions.cancel(
                 ticket_id=ticket.pk,
                 reason=CancelReason.OWNER if owns else CancelReason.OPERATOR,
                 actor=actor,
@@ -82,10 +84,10 @@ def cancel_by_person(*, uid: UUID, user: User) -> TicketView:
             transaction.on_commit(lambda: ports.ended(uid))
         elif ticket.state == State.SENT:
             if ticket.abort_requested_at is None:
-                transitions.request_abort(ticket_id=ticket.pk, actor=actor)
+                ticket = transitions.request_abort(ticket_id=ticket.pk, actor=actor)
         else:
             raise AlreadyDecided("This ticket is already over.", state=ticket.state)
-        return view_of(ticket.pk)
+        return view_of(ticket)
 
 
 def annotate_unknown(*, uid: UUID, user: User, ran: bool | None, evidence: str) -> TicketView:
@@ -107,10 +109,10 @@ def annotate_unknown(*, uid: UUID, user: User, ran: bool | None, evidence: str) 
         if ticket.annotated_at is not None:
             raise NotAnnotatable("Somebody has already recorded what happened.")
         payload = seal("annotation", canonical_bytes({"ran": ran, "evidence": words}))
-        transitions.annotate(
+        ticket = transitions.annotate(
             ticket_id=ticket.pk, payload_id=payload.pk, actor=actors.person(user.person_id)
         )
-        return view_of(ticket.pk)
+        return view_of(ticket)
 
 
 def _require_standing(ticket: Ticket, user: User) -> None:

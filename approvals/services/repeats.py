@@ -13,11 +13,10 @@ from typing import Final
 from approvals import conf
 from approvals.domain.canonical import canonical_bytes
 from approvals.domain.errors import IdempotencyKeyReused
-from approvals.domain.states import OPEN, CancelReason, State
+from approvals.domain.states import CancelReason, State
 from approvals.models import Ticket, after_seconds
 from approvals.services.contract import Submission
 
-OPEN_STATES: Final = sorted(state.value for state in OPEN)
 # Nobody decided these and nothing ran: the repeat is the agent asking again.
 GIVEN_UP: Final = (CancelReason.AGENT_GONE.value, CancelReason.WITHDRAWN.value)
 
@@ -59,25 +58,19 @@ def require_same_arguments(call: Submission, keys: RepeatKeys) -> None:
         raise IdempotencyKeyReused(ticket=other)
 
 
-def open_repeat(keys: RepeatKeys) -> Ticket | None:
-    """The ticket with this key that is not over yet; there is at most one."""
-    return Ticket.objects.filter(repeat_key=keys.call, state__in=OPEN_STATES).first()
-
-
-def undelivered(keys: RepeatKeys) -> Ticket | None:
-    """The newest ticket with this key, if its outcome is fresh and nobody has got it."""
-    newest = earlier(keys)
-    if newest is None or newest.ended_at is None or newest.delivered_at is not None:
-        return None
-    if newest.state == State.CANCELLED and newest.cancel_reason in GIVEN_UP:
-        return None
-    window = after_seconds(-conf.delivery_window_seconds())
-    return Ticket.objects.filter(pk=newest.pk, ended_at__gt=window).first()
-
-
-def earlier(keys: RepeatKeys) -> Ticket | None:
-    """The newest ticket with this key, whatever became of it."""
+def newest_like(keys: RepeatKeys) -> Ticket | None:
+    """The newest ticket with this key, whatever became of it; an open one is always the newest."""
     return Ticket.objects.filter(repeat_key=keys.call).order_by("-id").first()
+
+
+def is_undelivered(ticket: Ticket) -> bool:
+    """Whether the ticket's outcome is fresh, and nobody has got it."""
+    if ticket.ended_at is None or ticket.delivered_at is not None:
+        return False
+    if ticket.state == State.CANCELLED and ticket.cancel_reason in GIVEN_UP:
+        return False
+    window = after_seconds(-conf.delivery_window_seconds())
+    return Ticket.objects.filter(pk=ticket.pk, ended_at__gt=window).exists()
 
 
 def grants_disabled(keys: RepeatKeys) -> bool:

@@ -38,12 +38,11 @@ from approvals.services.contract import Judgement, Submission, Submitted
 from approvals.services.grants import matching_grants
 from approvals.services.repeats import (
     RepeatKeys,
-    earlier,
     grants_disabled,
+    is_undelivered,
     keys_of,
-    open_repeat,
+    newest_like,
     require_same_arguments,
-    undelivered,
 )
 from approvals.services.reviewers import require_reachable, who_decides
 from approvals.services.tickets import view_of
@@ -69,7 +68,8 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
         gate = transitions.gate_for_share()
         _one_at_a_time(call)
         require_same_arguments(call, keys)
-        found = _repeat(call, keys)
+        before = newest_like(keys)
+        found = _repeat(call, before)
         if found is not None:
             return found
         if gate.killed:
@@ -78,10 +78,10 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
             raise AuthorityChanged(epoch=gate.epoch)
         try:
             with transaction.atomic():
-                return _open(call, judgement, keys)
+                return _open(call, judgement, keys, before)
         except IntegrityError:
             # Somebody opened the same call between our look and our insert.
-            found = _repeat(call, keys)
+            found = _repeat(call, newest_like(keys))
             if found is None:
                 raise
             return found
@@ -96,40 +96,43 @@ def _one_at_a_time(call: Submission) -> None:
             )
 
 
-def _repeat(call: Submission, keys: RepeatKeys) -> Submitted | None:
+def _repeat(call: Submission, before: Ticket | None) -> Submitted | None:
+    """What a repeat finds: its open ticket, or an outcome that nobody has got yet."""
+    if before is None:
+        return None
     actor = actors.agent(call.agent_id)
-    ticket = open_repeat(keys)
-    if ticket is not None:
-        transitions.count_request(ticket_id=ticket.pk, actor=actor)
-        transitions.attach_waiter(
-            ticket_id=ticket.pk,
+    if before.ended_at is None:
+        transitions.count_request(ticket_id=before.pk, actor=actor)
+        ticket = transitions.attach_waiter(
+            ticket_id=before.pk,
             waiting=call.waiting,
             holder_id=call.holder_id,
             waits_seconds=waits_seconds(call.waiting),
             actor=actor,
         )
-        return Submitted(ticket=view_of(ticket.pk), kind="attached")
-    if call.retry_of is not None:
-        return None
-    over = undelivered(keys)
-    if over is None:
+        return Submitted(ticket=view_of(ticket), kind="attached")
+    if call.retry_of is not None or not is_undelivered(before):
         return None
     try:
-        transitions.mark_delivered(ticket_id=over.pk, actor=actor)
+        ticket = transitions.mark_delivered(ticket_id=before.pk, actor=actor)
     except StaleState:
         return None  # another repeat got it
-    return Submitted(ticket=view_of(over.pk), kind="delivered")
+    return Submitted(ticket=view_of(ticket), kind="delivered")
 
 
-def _open(call: Submission, judgement: Judgement, keys: RepeatKeys) -> Submitted:
+def _open(
+    call: Submission, judgement: Judgement, keys: RepeatKeys, before: Ticket | None
+) -> Submitted:
     open_now = Ticket.objects.filter(agent_id=call.agent_id, ended_at__isnull=True)
     if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
         raise TooManyOpenTickets(limit=call.max_open_tickets)
     groups, obligations = who_decides(call, judgement.verdict.obligations)
     ticket = _ticket(call, judgement, keys, obligations)
+    ticket.possible_repeat_of = before
     group_ids = [group.pk for group in groups]
-    if not grants_disabled(keys):
-        for grant_id in matching_grants(ticket, call.arguments):
+    grants = matching_grants(ticket, call.arguments)
+    if grants and not grants_disabled(keys):
+        for grant_id in grants:
             opened = _open_by_grant(ticket, group_ids, grant_id, obligations)
             if opened is not None:
                 return opened
@@ -140,7 +143,7 @@ def _open(call: Submission, judgement: Judgement, keys: RepeatKeys) -> Submitted
         actor=actors.agent(call.agent_id),
         detail=_detail(ticket),
     )
-    return Submitted(ticket=view_of(stored.pk), kind="opened")
+    return Submitted(ticket=view_of(stored), kind="opened")
 
 
 def _open_by_grant(
@@ -161,14 +164,13 @@ def _open_by_grant(
         ticket.execution_expires_at = None
         return None  # its last use went to somebody else, or it was revoked
     transaction.on_commit(lambda: ports.approved(stored.uid))
-    return Submitted(ticket=view_of(stored.pk), kind="by_grant")
+    return Submitted(ticket=view_of(stored), kind="by_grant")
 
 
 def _ticket(
     call: Submission, judgement: Judgement, keys: RepeatKeys, obligations: Obligations
 ) -> Ticket:
     """The row as it will be inserted, bound to everything an approval is bound to."""
-    before = earlier(keys)
     ticket = Ticket(
         uid=uuid7(),
         team_id=call.team_id,
@@ -198,7 +200,6 @@ def _ticket(
         repeat_key=keys.call,
         explicit_key=call.idempotency_key is not None,
         arguments_key=keys.arguments,
-        possible_repeat_of=before,
         retry_of=_retried(call),
         approval_expires_at=after_seconds(obligations.approval_seconds),
         waiting=call.waiting,

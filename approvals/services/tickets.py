@@ -37,9 +37,8 @@ def ticket_path(uid: UUID) -> str:
     return f"/tickets/{uid}/"
 
 
-def view_of(ticket_id: int) -> TicketView:
-    """What the ticket's agent may be told: a pure function of its rows, read now."""
-    ticket = Ticket.objects.select_related("result", "reason").get(pk=ticket_id)
+def view_of(ticket: Ticket) -> TicketView:
+    """What the ticket's agent may be told: a pure function of its rows, as just read."""
     votes = standing(ticket, one_person=conf.one_person())
     result, purged = _result(ticket.result)
     return TicketView(

@@ -25,7 +25,8 @@ from approvals.domain.errors import (
     StaleDigest,
     StaleState,
 )
-from approvals.domain.quorum import Answer, resolve, why_not
+from approvals.domain.obligations import Obligations
+from approvals.domain.quorum import Answer, Parties, Vote, resolve, why_not
 from approvals.domain.states import State
 from approvals.models import DatabaseNow, Decision, Gate, Payload, Ticket, User
 from approvals.selectors.votes import (
@@ -51,6 +52,16 @@ class Ballot:
     seen_digest: bytes
     words: str
     nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What a ballot is added to: the votes so far, and whose count."""
+
+    obligations: Obligations
+    votes: tuple[Vote, ...]
+    eligible: frozenset[UUID]
+    parties: Parties
 
 
 def decide(
@@ -83,13 +94,13 @@ def withdraw_vote(*, uid: UUID, user: User, nonce: str) -> TicketView:
         transitions.gate_for_share()
         ticket = visible(uid, user)
         if Decision.objects.filter(ticket=ticket, user=user, nonce=nonce).exists():
-            return view_of(ticket.pk)
+            return view_of(ticket)
         _require_pending(ticket)
         mine = [vote for vote in votes_of(ticket) if vote.person == user.person_id]
         if not mine or mine[-1].answer is Answer.WITHDRAW:
             raise NoVoteToWithdraw
-        _append(ticket, user, Answer.WITHDRAW, bytes(ticket.digest), None, nonce)
-        return view_of(ticket.pk)
+        after = _append(ticket, user, Answer.WITHDRAW, bytes(ticket.digest), None, nonce)
+        return view_of(after)
 
 
 def words_of(text: str) -> str:
@@ -108,34 +119,42 @@ def _decide(uid: UUID, ballot: Ballot) -> Decided:
         if before is not None:
             return before
         if not _overdue(ticket):
-            _require_vote(ticket, ballot, gate)
-            return _vote(ticket, ballot)
+            poll = _poll(ticket, ballot.answer)
+            _require_vote(ticket, ballot, poll, gate)
+            return _vote(ticket, ballot, poll)
         transitions.expire(ticket_id=ticket.pk, actor=actors.person(ballot.user.person_id))
         transaction.on_commit(lambda: ports.ended(uid))
     raise Expired(uid=str(uid))
 
 
-def _vote(ticket: Ticket, ballot: Ballot) -> Decided:
+def _poll(ticket: Ticket, answer: Answer) -> Poll:
+    """The votes so far; who owns the agent now matters to approvals only."""
+    owner_now = ports.owner_of_agent(ticket.agent_id) if answer is Answer.APPROVE else None
+    return Poll(
+        obligations=obligations_of(ticket),
+        votes=tuple(votes_of(ticket)),
+        eligible=eligible_people(ticket),
+        parties=parties_of(ticket, owner_now=owner_now, one_person=conf.one_person()),
+    )
+
+
+def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     """Append the vote; approve or reject the ticket when the votes now say so."""
     user = ballot.user
     reason = seal("reason", ballot.words.encode()) if ballot.words else None
-    _append(ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce)
-    obligations = obligations_of(ticket)
+    after = _append(ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce)
+    vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
     votes = resolve(
-        votes_of(ticket),
-        obligations=obligations,
+        (*poll.votes, vote),
+        obligations=poll.obligations,
         digest=bytes(ticket.digest),
-        eligible=eligible_people(ticket),
-        parties=parties_of(
-            ticket,
-            owner_now=ports.owner_of_agent(ticket.agent_id),
-            one_person=conf.one_person(),
-        ),
+        eligible=poll.eligible,
+        parties=poll.parties,
     )
     actor = actors.person(user.person_id)
     kind: DecidedKind = "counted"
     if votes.state == "rejected":
-        transitions.reject(
+        after = transitions.reject(
             ticket_id=ticket.pk,
             revision=ticket.revision,
             digest=bytes(ticket.digest),
@@ -145,17 +164,17 @@ def _vote(ticket: Ticket, ballot: Ballot) -> Decided:
         transaction.on_commit(lambda: ports.ended(ticket.uid))
         kind = "rejected"
     elif votes.state == "approved":
-        transitions.approve(
+        after = transitions.approve(
             ticket_id=ticket.pk,
             revision=ticket.revision,
             digest=bytes(ticket.digest),
-            execution_seconds=obligations.execution_seconds,
+            execution_seconds=poll.obligations.execution_seconds,
             actor=actor,
             detail={"approved_by": [str(person) for person in votes.approved_by]},
         )
         transaction.on_commit(lambda: ports.approved(ticket.uid))
         kind = "approved"
-    return Decided(ticket=view_of(ticket.pk), kind=kind)
+    return Decided(ticket=view_of(after), kind=kind)
 
 
 def _append(
@@ -165,7 +184,7 @@ def _append(
     seen_digest: bytes,
     reason: Payload | None,
     nonce: str,
-) -> None:
+) -> Ticket:
     decision = Decision.objects.create(
         ticket=ticket,
         revision=ticket.revision,
@@ -176,7 +195,7 @@ def _append(
         reason=reason,
         nonce=nonce,
     )
-    transitions.record_vote(
+    return transitions.record_vote(
         ticket_id=ticket.pk, decision=decision, actor=actors.person(user.person_id)
     )
 
@@ -188,33 +207,27 @@ def _answered(ticket: Ticket, ballot: Ballot) -> Decided | None:
         return None
     if before.verdict != ballot.answer:
         raise AlreadyVoted(verdict=before.verdict)
-    return Decided(ticket=view_of(ticket.pk), kind="repeated")
+    return Decided(ticket=view_of(ticket), kind="repeated")
 
 
-def _require_vote(ticket: Ticket, ballot: Ballot, gate: Gate) -> None:
+def _require_vote(ticket: Ticket, ballot: Ballot, poll: Poll, gate: Gate) -> None:
     _require_pending(ticket)
     if ballot.seen_digest != bytes(ticket.digest):
         raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
-    answer = ballot.answer
-    obligations = obligations_of(ticket)
     refusal = why_not(
         ballot.user.person_id,
-        answer,
-        votes=votes_of(ticket),
-        obligations=obligations,
+        ballot.answer,
+        votes=poll.votes,
+        obligations=poll.obligations,
         digest=bytes(ticket.digest),
-        eligible=eligible_people(ticket),
-        parties=parties_of(
-            ticket,
-            owner_now=ports.owner_of_agent(ticket.agent_id) if answer is Answer.APPROVE else None,
-            one_person=conf.one_person(),
-        ),
+        eligible=poll.eligible,
+        parties=poll.parties,
     )
     if refusal is not None:
         raise refusal
-    if obligations.reason_required and not ballot.words:
+    if poll.obligations.reason_required and not ballot.words:
         raise ReasonRequired
-    if answer is Answer.APPROVE and gate.killed:
+    if ballot.answer is Answer.APPROVE and gate.killed:
         raise KillSwitchOn
 
 

@@ -1,5 +1,7 @@
 """What happened before, to whom it may be told, and what that costs."""
 
+import pytest
+
 from approvals.selectors.history import (
     agent_activity,
     audit_events,
@@ -9,6 +11,8 @@ from approvals.selectors.history import (
 from approvals.services import people
 from tests.support.builders import a_ticket
 from tests.support.clock import later
+
+pytestmark = pytest.mark.both_engines
 
 
 def test_a_timeline_is_the_tickets_chain_in_order(cast):

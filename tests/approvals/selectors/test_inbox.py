@@ -9,6 +9,8 @@ from approvals.services import people
 from approvals.services.decisions import annotate_unknown
 from tests.support.builders import a_policy, a_ticket
 
+pytestmark = pytest.mark.both_engines
+
 
 def uids(rows):
     return [row.ticket.uid for row in rows]

@@ -1,11 +1,15 @@
 """Who sees what."""
 
+import pytest
+
 from approvals import api
 from approvals.models import Ticket
 from approvals.selectors.history import ticket_for
 from approvals.selectors.visibility import may_see, tickets_visible_to
 from approvals.services import people
 from tests.support.builders import a_policy, a_ticket
+
+pytestmark = pytest.mark.both_engines
 
 
 def seen_by(user):

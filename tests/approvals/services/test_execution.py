@@ -11,6 +11,8 @@ from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
 
+pytestmark = pytest.mark.both_engines
+
 
 def send(claim, **changes):
     given = {

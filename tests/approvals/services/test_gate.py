@@ -8,6 +8,8 @@ from approvals.services import lifecycle
 from tests.support import rings
 from tests.support.builders import a_call, a_ticket, judged
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_a_kill_stops_what_is_open_and_aborts_what_is_under_way(
     cast, django_capture_on_commit_callbacks

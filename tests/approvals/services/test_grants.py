@@ -14,6 +14,8 @@ from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
 
+pytestmark = pytest.mark.both_engines
+
 ONE = b'{"path":"/tmp/a","force":true,"tags":["x","y"]}'
 OTHER = b'{"force":true,"path":"/tmp/b","tags":["x","y"]}'
 

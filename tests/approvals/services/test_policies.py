@@ -6,6 +6,9 @@ from django.db import connection
 from approvals import api
 from approvals.models import AuditEvent, Gate, PolicyVersion
 from approvals.services import people, policies
+from tests.support.record import a_hand_at_the_console
+
+pytestmark = pytest.mark.both_engines
 
 FACTS = api.CallFacts(upstream="files", tool="delete_file", agent="robo")
 DENY = {"rules": [{"name": "never", "effect": "deny", "tool": "delete_*"}]}
@@ -120,10 +123,7 @@ def test_a_policy_that_was_changed_by_hand_asks_a_human(cast, caplog):
     """Somebody at the console turns a denial into permission; the digest does not agree."""
     version = api.publish_policy(document={"rules": [{"name": "never, by hand", "effect": "deny"}]})
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("DROP TRIGGER approvals_policyversion_no_update")
-        else:
-            cursor.execute("ALTER TABLE approvals_policyversion DISABLE TRIGGER USER")
+        a_hand_at_the_console(cursor)
         cursor.execute(
             "UPDATE approvals_policyversion SET document ="
             """ '{"rules":[{"name":"x","effect":"allow"}]}' WHERE id = %s""",

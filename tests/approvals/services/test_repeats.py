@@ -9,6 +9,8 @@ from approvals.services.repeats import keys_of
 from tests.support.builders import a_call, a_ticket
 from tests.support.clock import later
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_a_repeat_attaches_to_the_open_ticket_and_is_counted(cast):
     first = a_ticket(cast).pending()

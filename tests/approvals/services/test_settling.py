@@ -9,6 +9,8 @@ from approvals.models import AuditEvent, Payload
 from tests.support.builders import ANSWER, a_ticket
 from tests.support.clock import later
 
+pytestmark = pytest.mark.both_engines
+
 
 def actions(walk):
     events = AuditEvent.objects.filter(subject=f"ticket:{walk.uid}").order_by("seq")

@@ -11,6 +11,8 @@ from approvals.services import people, submission
 from tests.support import rings
 from tests.support.builders import a_call, a_policy, a_ticket, judged
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_a_paused_call_becomes_a_ticket_of_exactly_that_call(cast):
     walk = a_ticket(cast).pending()
@@ -155,7 +157,7 @@ def test_two_processes_that_open_the_same_call_at_once_make_one_ticket(cast, mon
         looks.append(keys)
         return None if len(looks) == 1 else Ticket.objects.get(uid=first.uid)
 
-    monkeypatch.setattr(submission, "open_repeat", blind_at_first)
+    monkeypatch.setattr(submission, "newest_like", blind_at_first)
     second = a_ticket(cast).pending()
     assert (second.submitted.kind, second.uid) == ("attached", first.uid)
     assert Ticket.objects.count() == 1

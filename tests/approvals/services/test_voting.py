@@ -10,6 +10,8 @@ from tests.support import rings
 from tests.support.builders import a_policy, a_ticket, killed
 from tests.support.clock import later
 
+pytestmark = pytest.mark.both_engines
+
 APPROVE, REJECT = api.Answer.APPROVE, api.Answer.REJECT
 
 
@@ -132,6 +134,15 @@ def test_an_unanswered_question_about_the_owner_refuses_the_approval(cast, setti
         vote(walk, cast.bob)
     assert walk.ticket.state == api.State.PENDING
     assert Decision.objects.count() == 0
+
+
+def test_a_rejection_does_not_ask_who_owns_the_agent(cast, settings):
+    walk = a_ticket(cast).pending()
+    settings.APPROVALS_PORTS = {
+        **rings.PORTS,
+        "owner_of_agent": "tests.support.rings.broken",
+    }
+    assert vote(walk, cast.bob, REJECT).kind == "rejected"
 
 
 def test_a_one_person_installation_may_approve_its_own_calls_if_told_so(cast, settings):
