@@ -44,7 +44,7 @@ async def hold(
     next_report = loop.time() if style.report_every is not None else float("inf")
     stop_listening = exchange.on_gone(waiter.wake)
     try:
-        view = await _look(waiters, waiter, ticket)
+        view = await _look_again(waiters, waiter, ticket)
         while not view.is_over:
             if exchange.gone:
                 raise AgentLeft
@@ -59,6 +59,18 @@ async def hold(
         return view
     finally:
         stop_listening()
+
+
+async def _look_again(waiters: Waiters, waiter: Waiter, ticket: TicketView) -> TicketView:
+    """The row after registering; it is read whole only if it changed since `ticket` was read."""
+    waiter.saw(ticket)
+    if ticket.detached:
+        return await _look(waiters, waiter, ticket)
+    try:
+        moved = await waiters.has_moved(waiter)
+    except DatabaseError:
+        moved = True
+    return await _look(waiters, waiter, ticket) if moved else ticket
 
 
 async def _look(waiters: Waiters, waiter: Waiter, last: TicketView) -> TicketView:

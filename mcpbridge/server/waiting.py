@@ -205,6 +205,12 @@ class Waiters:
         waiter.saw(view)
         return view
 
+    async def has_moved(self, waiter: Waiter) -> bool:
+        """Whether the row is another than the one the waiter saw last; one small query."""
+        found = await in_database(self.ledger.states, [waiter.uid])
+        _state, version = found.get(waiter.uid, (None, -1))
+        return bool(version != waiter.version)
+
     async def attach(self, waiter: Waiter) -> TicketView:
         """Make this process the ticket's holder. Raises NotVisible for another agent's ticket."""
         holder = await self.start()
