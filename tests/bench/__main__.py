@@ -1,0 +1,61 @@
+"""`python -m tests.bench [name …] [--engine …] [--json FILE]`: figures, never judged as times.
+
+Trust ratios within one run more than single figures; nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.bench.figures import Row, table
+from tests.support.standalone import ENGINES, ChildFailed, run
+
+BENCHES = {
+    "decisions": "from a decision to the agent, and to the upstream's first byte",
+    "allowed": "an allowed call through Placet and directly, interleaved",
+    "holding": "what 1,000 paused calls cost one web process",
+    "tickets": "tickets opened, decided, claimed, sent and settled, each step committed",
+    "pages": "queries and time of the inbox and of a ticket's page",
+}
+
+
+def main() -> int:
+    """Run the chosen benches on the chosen databases and print a table each."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHES)}; all by default")
+    parser.add_argument("--engine", choices=(*ENGINES, "both"), default="both")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work")
+    parser.add_argument("--json", type=Path, help="write all rows to this file as well")
+    options = parser.parse_args()
+    names = options.names or list(BENCHES)
+    unknown = set(names) - set(BENCHES)
+    if unknown:
+        parser.error(f"no bench is called {', '.join(sorted(unknown))}; there are {list(BENCHES)}")
+    engines = ENGINES if options.engine == "both" else (options.engine,)
+    everything: dict[str, list[Row]] = {}
+    for name in names:
+        rows: list[Row] = []
+        for engine in engines:
+            try:
+                found = run(
+                    f"tests.bench.{name}",
+                    engine=engine,
+                    arguments=["quick"] if options.quick else [],
+                    durable=True,
+                )
+            except ChildFailed as failure:
+                print(failure, file=sys.stderr)
+                return 1
+            rows += [{"database": engine, **row} for row in found]
+        print(f"\n{name}: {BENCHES[name]}\n{table(rows)}", flush=True)
+        everything[name] = rows
+    if options.json:
+        options.json.write_text(json.dumps(everything, indent=1) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
