@@ -30,9 +30,9 @@ document.addEventListener(
       refuse(event);
     } else if (button.getAttribute("aria-disabled") === "true") {
       refuse(event);
-      const todo = document.querySelector("#todo a, #todo");
-      todo?.focus();
-      todo?.scrollIntoView({ block: "center" });
+      const missing = document.querySelector("#todo a") ?? document.querySelector("#todo");
+      missing?.focus();
+      missing?.scrollIntoView({ block: "center" });
     }
   },
   true,

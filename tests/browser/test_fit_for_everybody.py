@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.domain.canonical import canonical_bytes
+from approvals.domain.quorum import Answer
 from approvals.models import Person
 from tests.browser.conftest import Backstage, Visit
 from tests.support.builders import Cast, a_policy, a_ticket
@@ -33,7 +34,9 @@ def a_full_house(cast: Cast) -> list[str]:
             arguments=canonical_bytes(
                 {"path": "a\u202etxt.sh", "empty": "", "long": "text of many lines\n" * 500}
             ),
-        ).approved_by(cast.carol),
+        )
+        .pending()
+        .voted(cast.carol, Answer.APPROVE, reason="as planned"),
         a_ticket(cast, arguments=canonical_bytes({"path": "/b", "on": True})),
     ]
     a_policy(quorum=1)
