@@ -35,7 +35,7 @@ def _policy(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         return []
     old, new = before.get("rules", []), after["rules"]
     lines = _named("policy", old, new)
-    if before.get("defaults") != after["defaults"]:
+    if before and before.get("defaults") != after["defaults"]:
         lines.append("policy: the defaults changed")
     if lines:
         return lines

@@ -10,6 +10,11 @@ from uuid import UUID
 from django import forms
 
 from mcpbridge.administration import AgentSettings, Refused, UpstreamSettings, secrets_of
+from mcpbridge.administration.agents import (
+    MAX_GRACE_SECONDS,
+    MAX_HOLD_SECONDS,
+    MAX_OPEN_TICKETS,
+)
 from mcpbridge.administration.tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LABEL
 from mcpbridge.approvals_gateway import Directory, directory
 from mcpbridge.catalog.secrets import Secrets
@@ -51,17 +56,22 @@ class AgentForm(forms.Form):
     hold_seconds = forms.IntegerField(
         required=False,
         min_value=0,
+        max_value=MAX_HOLD_SECONDS,
         widget=forms.NumberInput(attrs=_INPUT),
         label="Hold a paused call for (seconds)",
         help_text="Empty: 50 seconds, or 240 for clients that ask for progress.",
     )
     grace_seconds = forms.IntegerField(
         min_value=1,
+        max_value=MAX_GRACE_SECONDS,
         widget=forms.NumberInput(attrs=_INPUT),
         label="Cancel after its client is gone for (seconds)",
     )
     max_open_tickets = forms.IntegerField(
-        min_value=1, widget=forms.NumberInput(attrs=_INPUT), label="Open tickets at most"
+        min_value=1,
+        max_value=MAX_OPEN_TICKETS,
+        widget=forms.NumberInput(attrs=_INPUT),
+        label="Open tickets at most",
     )
 
     def __init__(self, *args: Any, agent: Agent | None = None, **kwargs: Any) -> None:

@@ -80,6 +80,7 @@ class SandboxView:
 
     label: str
     warning: bool
+    started: bool = True
 
 
 def tool_views(
@@ -104,7 +105,7 @@ def sandbox_view(upstream: Upstream) -> SandboxView | None:
     leases = sorted(upstream.leases.all(), key=lambda lease: lease.expires_at)
     lease = leases[-1] if leases else None
     if lease is None or not lease.sandbox_label:
-        return SandboxView(label="not started yet", warning=False)
+        return SandboxView(label="not started yet", warning=False, started=False)
     return SandboxView(label=lease.sandbox_label, warning=lease.sandbox_label == "unsandboxed")
 
 
