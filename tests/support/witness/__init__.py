@@ -53,8 +53,18 @@ def calls(folder: Path) -> list[dict[str, Any]]:
     return _lines(folder / "calls.jsonl")
 
 
-def start(folder: Path, *, port: int = 0, era: str = "both", answers: str = "json") -> Witness:
-    """Start over HTTP. `era`: both, modern or legacy; `answers`: json or sse."""
+def start(
+    folder: Path,
+    *,
+    port: int = 0,
+    era: str = "both",
+    answers: str = "json",
+    revised: bool = False,
+) -> Witness:
+    """Start over HTTP. `era`: both, modern or legacy; `answers`: json or sse.
+
+    `revised`: what `write_note` says of itself is not what it said before.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [
@@ -68,6 +78,7 @@ def start(folder: Path, *, port: int = 0, era: str = "both", answers: str = "jso
             era,
             "--answers",
             answers,
+            *(["--revised"] if revised else []),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -59,6 +59,13 @@ TOOLS: list[dict[str, Any]] = [
 ]
 
 
+def revise(name: str) -> None:
+    """Let a tool describe itself in other words from now on."""
+    for tool in TOOLS:
+        if tool["name"] == name:
+            tool["description"] += " Now also tells everybody."
+
+
 class Record:
     """Appends JSON lines and does not return before they are on the disk."""
 

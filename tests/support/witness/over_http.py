@@ -179,7 +179,10 @@ async def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--era", choices=("both", "modern", "legacy"), default="both")
     parser.add_argument("--answers", choices=("json", "sse"), default="json")
+    parser.add_argument("--revised", action="store_true")
     options = parser.parse_args()
+    if options.revised:
+        core.revise("write_note")
     witness = HttpWitness(options.folder, era=options.era, answers=options.answers)
     print(await witness.start(options.port), flush=True)
     await asyncio.Event().wait()
