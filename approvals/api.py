@@ -89,6 +89,7 @@ from approvals.services.figures import (
 from approvals.services.gate import (
     audit,
     bump_epoch,
+    epoch,
     gate,
     gate_for_share,
     kill,
@@ -235,6 +236,7 @@ __all__ = [
     "ensure_group",
     "ensure_person",
     "ensure_team",
+    "epoch",
     "executable",
     "explain",
     "fail_unsent",

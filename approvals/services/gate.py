@@ -24,6 +24,11 @@ def gate() -> GateView:
     return _view(Gate.objects.select_related("killed_by").get(pk=1))
 
 
+def epoch() -> int:
+    """The gate's epoch alone; promises nothing about the next moment."""
+    return Gate.objects.values_list("epoch", flat=True).get(pk=1)
+
+
 def gate_for_share() -> GateView:
     """The gate, held still until the caller's transaction ends. Joins."""
     return _view(transitions.gate_for_share())

@@ -26,8 +26,10 @@ from mcpbridge.server.auth import (
     SCOPE,
     Authenticator,
     protected_resource,
+    token_digest,
 )
 from mcpbridge.server.capacity import Capacity
+from mcpbridge.server.epochs import Epochs
 from mcpbridge.server.exchange import SCOPE_KEY, Exchange
 from mcpbridge.server.handlers import Handlers
 from mcpbridge.server.inflight import InFlight
@@ -56,6 +58,7 @@ class Face:
     def __init__(self) -> None:
         self.capacity = Capacity()
         self.authenticator = Authenticator()
+        self.epochs = Epochs()
         self.waiters = Waiters()
         self.in_flight = InFlight()
         self.handlers = Handlers(self.waiters)
@@ -112,10 +115,14 @@ class Face:
         await self._serve(scope, receive, send, exchange=exchange, place=place)
 
     async def _principal(self, scope: Scope, place: str) -> Principal:
+        digest = token_digest(scope["headers"], place)
         try:
-            principal = await in_database(
-                self.authenticator.authenticate, headers=scope["headers"], endpoint=place
-            )
+            epoch = await self.epochs.current()
+            principal = self.authenticator.recall(digest=digest, endpoint=place, epoch=epoch)
+            if principal is None:
+                principal = await in_database(
+                    self.authenticator.authenticate, digest=digest, endpoint=place
+                )
             await self.waiters.start()
         except DatabaseError:
             logger.exception("A request was refused: the database does not answer.")

@@ -39,7 +39,7 @@ class _Verified:
 
 
 class Authenticator:
-    """Verifies bearer tokens. Thread-safe; its methods use the database and are synchronous."""
+    """Verifies bearer tokens. Thread-safe; all but `recall` use the database, synchronously."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -47,22 +47,28 @@ class Authenticator:
         self._epoch = -1
         self._used: OrderedDict[bytes, datetime] = OrderedDict()
 
-    def authenticate(self, *, headers: Headers, endpoint: str) -> Principal:
-        """The live agent behind the request's token, valid for `endpoint` (a path of ours).
+    def authenticate(self, *, digest: bytes, endpoint: str) -> Principal:
+        """The live agent behind the token of that digest, valid for `endpoint` (a path of ours).
 
         Raises Refused: 401 without a live token for this endpoint, 403 without its scope.
         """
-        digest = _digest(headers, endpoint)
-        epoch = gateway.gate().epoch
+        epoch = gateway.epoch()
         verified = self._remembered(digest, epoch) or self._verify(digest, epoch, endpoint)
         now = datetime.now(UTC)
-        if verified.expires_at <= now:
-            raise _unauthorized(endpoint, "the token has expired")
-        if not _is_meant_for(verified.audience, endpoint):
-            raise _unauthorized(endpoint, "the token was issued for another resource")
-        if verified.scopes and SCOPE not in verified.scopes:
-            raise _forbidden(endpoint)
+        _check(verified, endpoint, now)
         self._note_use(digest, now)
+        return verified.principal
+
+    def recall(self, *, digest: bytes, endpoint: str, epoch: int) -> Principal | None:
+        """As `authenticate`, from memory alone, for an `epoch` that was read for this request.
+
+        None when the rows have to be asked or written.
+        """
+        verified = self._remembered(digest, epoch)
+        now = datetime.now(UTC)
+        if verified is None or self._use_is_due(digest, now):
+            return None
+        _check(verified, endpoint, now)
         return verified.principal
 
     def _remembered(self, digest: bytes, epoch: int) -> _Verified | None:
@@ -103,11 +109,18 @@ class Authenticator:
                     self._known.popitem(last=False)
         return verified
 
+    def _use_is_due(self, digest: bytes, now: datetime) -> bool:
+        with self._lock:
+            return self._is_due(digest, now)
+
+    def _is_due(self, digest: bytes, now: datetime) -> bool:
+        last = self._used.get(digest)
+        return last is None or now - last >= _USED_EVERY
+
     def _note_use(self, digest: bytes, now: datetime) -> None:
         """Record about once a minute that the token is in use."""
         with self._lock:
-            last = self._used.get(digest)
-            if last is not None and now - last < _USED_EVERY:
+            if not self._is_due(digest, now):
                 return
             self._used[digest] = now
             self._used.move_to_end(digest)
@@ -131,7 +144,18 @@ def protected_resource(path: str) -> dict[str, object] | None:
     }
 
 
-def _digest(headers: Headers, endpoint: str) -> bytes:
+def _check(verified: _Verified, endpoint: str, now: datetime) -> None:
+    """Raise Refused unless the token is good for this endpoint now."""
+    if verified.expires_at <= now:
+        raise _unauthorized(endpoint, "the token has expired")
+    if not _is_meant_for(verified.audience, endpoint):
+        raise _unauthorized(endpoint, "the token was issued for another resource")
+    if verified.scopes and SCOPE not in verified.scopes:
+        raise _forbidden(endpoint)
+
+
+def token_digest(headers: Headers, endpoint: str) -> bytes:
+    """The digest of the bearer token that a request shows. Raises Refused (401) without one."""
     given = header(headers, "authorization")
     if given is None:
         raise Refused(
