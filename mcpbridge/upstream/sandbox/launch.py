@@ -41,6 +41,8 @@ SYSTEM_FILES = (
     "/etc/ca-certificates",
     "/etc/mime.types",
 )
+PRIVATE_FOLDERS = ("keys", "run", "logs")
+"""Of the data folder; files that lie directly in it (the database) are private as well."""
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/services", "/etc/protocols")
 
 
@@ -107,6 +109,11 @@ def plan(spec: UpstreamSpec, *, kind: Kind, scratch: str, data_folder: str) -> L
             raise SandboxUnusable(
                 f"upstream {spec.name!r}: the sandbox path {path!r} must be absolute and exist"
             )
+        if _is_private(path, data_folder):
+            raise SandboxUnusable(
+                f"upstream {spec.name!r}: {path!r} holds keys, rows, sockets or logs of Placet, "
+                "which no server may see; name a folder of its own"
+            )
     inside = SCRATCH_INSIDE if kind == "bubblewrap" else scratch
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -140,6 +147,15 @@ def _limits(profile: SandboxProfile) -> dict[str, Any]:
 
 def _covers(folder: str, path: str) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _is_private(path: str, data_folder: str) -> bool:
+    """Whether a path inside the data folder is Placet's own, and not a server's folder there."""
+    real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(data_folder))
+    if real == folder or not real.is_relative_to(folder):
+        return False
+    name = real.relative_to(folder).parts[0]
+    return name in PRIVATE_FOLDERS or not (folder / name).is_dir()
 
 
 def _bubblewrap(spec: UpstreamSpec, data_folder: str) -> list[str]:

@@ -150,6 +150,23 @@ def test_a_profile_may_not_make_placets_data_writable(kind, folder):
         run(kind, "pass", profile=SandboxProfile(write_paths=(str(data),)), data=data)
 
 
+@pytest.mark.parametrize("kind", SANDBOXES)
+@pytest.mark.parametrize("name", ["keys", "keys/sealing.key", "placet.sqlite3", "run", "link"])
+def test_a_profile_may_not_name_placets_keys_rows_or_sockets(kind, name, folder):
+    data = folder / "data"
+    for private in ("keys", "run", "own"):
+        (data / private).mkdir(parents=True)
+    (data / "keys/sealing.key").write_text("x")
+    (data / "placet.sqlite3").write_text("x")
+    (data / "link").symlink_to(data / "keys")
+    for profile in (
+        SandboxProfile(read_paths=(str(data / name),)),
+        SandboxProfile(write_paths=(str(data / name),)),
+    ):
+        with pytest.raises(SandboxUnusable, match="no server may see"):
+            run(kind, "pass", profile=profile, data=data)
+
+
 @pytest.mark.parametrize("path", ["relative", "/does/not/exist"])
 def test_a_path_that_cannot_be_shown_is_refused_in_words(path):
     with pytest.raises(SandboxUnusable, match=path):
