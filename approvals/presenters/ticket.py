@@ -16,7 +16,8 @@ from approvals.domain.states import OPEN, State
 from approvals.models import AuditEvent, Ticket
 from approvals.models import Decision as Vote
 from approvals.presenters.arguments import Arguments, input_schema, present_arguments
-from approvals.presenters.calls import Call, name
+from approvals.presenters.asking import Activity, Fact, Note, present_asker, present_notes
+from approvals.presenters.calls import Call
 from approvals.presenters.decision import Decision, Posted, Rights, present_decision
 from approvals.presenters.difference import DifferenceView, present_difference
 from approvals.presenters.outcome import (
@@ -41,29 +42,6 @@ from approvals.presenters.words import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """A remark above the ticket. One with `focus` is what the reader has to see first."""
-
-    icon: str
-    heading: str
-    text: str = ""
-    tone: str = ""
-    items: tuple[str, ...] = ()
-    url: str = ""
-    link: str = ""
-    focus: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """A label, somebody else's words for it, and ours."""
-
-    label: str
-    words: str = ""
-    text: InspectedText | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
     """The time that bounds what comes next."""
 
@@ -71,14 +49,6 @@ class Deadline:
     at: datetime
     words: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
-    """What is known of the agent's other calls."""
-
-    words: str
-    this_tool: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +151,7 @@ def present_ticket(
         mark=_mark(state, reading.resolution),
         risk=_risk(ticket, state),
         deadline=deadline,
-        notes=(*([note] if note else []), *_notes(reading, broken=why_gone == "broken")),
+        notes=(*([note] if note else []), *present_notes(ticket, broken=why_gone == "broken")),
         outcome=present_outcome(
             ticket,
             reason=open_text(ticket.reason),
@@ -207,7 +177,7 @@ def present_ticket(
             groups=reading.groups,
             by_grant=by_grant,
         ),
-        who=_who(reading),
+        who=present_asker(ticket, activity=reading.activity, owner_now=reading.owner_now),
         says=_says(ticket),
         decision=decision,
         quorum=present_quorum(
@@ -268,52 +238,6 @@ def _caption(ticket: Ticket, state: State, arguments: Arguments) -> str:
     return f"Arguments, read from the exact {arguments.size} that {tense}"
 
 
-def _notes(reading: Reading, *, broken: bool) -> tuple[Note, ...]:
-    ticket = reading.ticket
-    found: list[Note] = []
-    if broken:
-        found.append(
-            Note(
-                icon="warn",
-                tone="refuse",
-                heading="The stored arguments do not match their seal.",
-                text="They were changed in the database, so nothing of this call can be approved."
-                " Tell an administrator.",
-            )
-        )
-    if ticket.possible_repeat_of is not None:
-        found.append(
-            Note(
-                icon="warn",
-                tone="wait",
-                heading=f"Possible repeat of ticket {ticket.possible_repeat_of.pk}.",
-                text="The same agent sent the very same call before"
-                f" ({STATE_MARKS[State(ticket.possible_repeat_of.state)].word.lower()})."
-                " Make sure that it should happen again.",
-                url=reverse("approvals:ticket", args=[ticket.possible_repeat_of.uid]),
-                link="See what became of it",
-            )
-        )
-    if ticket.retry_of is not None:
-        found.append(
-            Note(
-                icon="turn",
-                heading=f"Another attempt at ticket {ticket.retry_of.pk}.",
-                url=reverse("approvals:ticket", args=[ticket.retry_of.uid]),
-                link="See what became of it",
-            )
-        )
-    if ticket.requests > 1:
-        found.append(
-            Note(
-                icon="turn",
-                heading=f"One execution for {ticket.requests:,} requests.",
-                text="The agent asked again while this one was open; all of them get its outcome.",
-            )
-        )
-    return tuple(found)
-
-
 def _difference(previous: Ticket | None, arguments: bytes | None) -> DifferenceView | None:
     if previous is None or arguments is None:
         return None
@@ -327,23 +251,6 @@ def _difference(previous: Ticket | None, arguments: bytes | None) -> DifferenceV
         url=reverse("approvals:ticket", args=[previous.uid]),
         at=previous.decided_at or previous.created_at,
     )
-
-
-def _who(reading: Reading) -> tuple[Fact, ...]:
-    ticket = reading.ticket
-    owner = ticket.person.name
-    facts = [
-        Fact(label="Agent", text=name(ticket.agent_name)),
-        Fact(label="Owner", text=inspect(owner)),
-        Fact(label="Team", text=inspect(ticket.team.name)),
-    ]
-    if reading.owner_now and reading.owner_now != owner:
-        facts.append(Fact(label="Owner now", text=inspect(reading.owner_now)))
-    if ticket.session_label:
-        facts.append(Fact(label="Session", text=inspect(ticket.session_label)))
-    facts.append(Fact(label="Last hour", words=reading.activity.words))
-    facts.append(Fact(label="This tool", words=reading.activity.this_tool))
-    return tuple(facts)
 
 
 def _says(ticket: Ticket) -> InspectedText | None:

@@ -22,9 +22,9 @@ from approvals.domain.errors import Refusal, StaleDigest, StaleState
 from approvals.domain.quorum import Answer
 from approvals.models import Ticket, User
 from approvals.presenters.arguments import argument_table, input_schema
+from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
-from approvals.presenters.ticket import Note
 from approvals.services import decisions
 from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page

@@ -13,8 +13,9 @@ from approvals.domain.errors import Refusal
 from approvals.domain.quorum import Answer, resolve, standing_votes, why_not
 from approvals.domain.states import OPEN, State
 from approvals.models import Decision, Gate, Person, Ticket, User
+from approvals.presenters.asking import Activity
 from approvals.presenters.decision import Rights
-from approvals.presenters.ticket import Activity, Reading
+from approvals.presenters.ticket import Reading
 from approvals.presenters.timeline import people_in
 from approvals.presenters.words import count
 from approvals.selectors import history

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_safe
 
 from approvals.models import Ticket, User
 from approvals.presenters.arguments import argument_table, input_schema
+from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
-from approvals.presenters.ticket import Note, present_ticket
+from approvals.presenters.ticket import present_ticket
 from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page
 from approvals.web.inbox import next_for

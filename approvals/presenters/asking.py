@@ -1,0 +1,107 @@
+"""Who asks for a call, and what has to be known of it before reading the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.states import State
+from approvals.models import Ticket
+from approvals.presenters.calls import name
+from approvals.presenters.words import STATE_MARKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A remark above the ticket. One with `focus` is what the reader has to see first."""
+
+    icon: str
+    heading: str
+    text: str = ""
+    tone: str = ""
+    items: tuple[str, ...] = ()
+    url: str = ""
+    link: str = ""
+    focus: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A label, somebody else's words for it, and ours."""
+
+    label: str
+    words: str = ""
+    text: InspectedText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What is known of the agent's other calls."""
+
+    words: str
+    this_tool: str
+
+
+def present_notes(ticket: Ticket, *, broken: bool) -> tuple[Note, ...]:
+    """What has to be known before reading the rest."""
+    found: list[Note] = []
+    if broken:
+        found.append(
+            Note(
+                icon="warn",
+                tone="refuse",
+                heading="The stored arguments do not match their seal.",
+                text="They were changed in the database, so nothing of this call can be approved."
+                " Tell an administrator.",
+            )
+        )
+    if ticket.possible_repeat_of is not None:
+        found.append(
+            Note(
+                icon="warn",
+                tone="wait",
+                heading=f"Possible repeat of ticket {ticket.possible_repeat_of.pk}.",
+                text="The same agent sent the very same call before"
+                f" ({STATE_MARKS[State(ticket.possible_repeat_of.state)].word.lower()})."
+                " Make sure that it should happen again.",
+                url=reverse("approvals:ticket", args=[ticket.possible_repeat_of.uid]),
+                link="See what became of it",
+            )
+        )
+    if ticket.retry_of is not None:
+        found.append(
+            Note(
+                icon="turn",
+                heading=f"Another attempt at ticket {ticket.retry_of.pk}.",
+                url=reverse("approvals:ticket", args=[ticket.retry_of.uid]),
+                link="See what became of it",
+            )
+        )
+    if ticket.requests > 1:
+        found.append(
+            Note(
+                icon="turn",
+                heading=f"One execution for {ticket.requests:,} requests.",
+                text="The agent asked again while this one was open; all of them get its outcome.",
+            )
+        )
+    return tuple(found)
+
+
+def present_asker(ticket: Ticket, *, activity: Activity, owner_now: str) -> tuple[Fact, ...]:
+    """Who asks, and how they have behaved."""
+    owner = ticket.person.name
+    facts = [
+        Fact(label="Agent", text=name(ticket.agent_name)),
+        Fact(label="Owner", text=inspect(owner)),
+        Fact(label="Team", text=inspect(ticket.team.name)),
+    ]
+    if owner_now and owner_now != owner:
+        facts.append(Fact(label="Owner now", text=inspect(owner_now)))
+    if ticket.session_label:
+        facts.append(Fact(label="Session", text=inspect(ticket.session_label)))
+    facts.append(Fact(label="Last hour", words=activity.words))
+    facts.append(Fact(label="This tool", words=activity.this_tool))
+    return tuple(facts)
