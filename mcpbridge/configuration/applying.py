@@ -6,16 +6,13 @@ happens. What a document does not name stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.db import transaction
 
 from mcpbridge.administration import (
-    AgentSettings,
     Refused,
-    UpstreamSettings,
     change_agent,
     change_upstream,
     create_agent,
@@ -36,14 +33,16 @@ from mcpbridge.approvals_gateway import (
     set_members,
 )
 from mcpbridge.catalog.secrets import Secrets
-from mcpbridge.configuration.document import (
-    AgentSection,
-    BadDocument,
-    Document,
-    UpstreamSection,
-)
+from mcpbridge.configuration.document import BadDocument, Document, UpstreamSection
 from mcpbridge.configuration.exporting import export_document
 from mcpbridge.configuration.reporting import differences
+from mcpbridge.configuration.resolving import (
+    agent_settings,
+    id_of,
+    ids_by_email,
+    ids_of,
+    upstream_settings,
+)
 from mcpbridge.models import Agent, Upstream
 
 
@@ -119,10 +118,10 @@ class _Applying:
                 is_auditor=user.auditor,
                 actor=self._actor,
             )
-        people = _emails(directory())
+        people = ids_by_email(directory())
         for index, group in enumerate(self._document.groups):
             ensure_group(slug=group.name, name=group.title, actor=self._actor)
-            members = _persons(people, group.members, f"groups[{index}].members")
+            members = ids_of(people, group.members, f"groups[{index}].members")
             set_members(people=members, group=group.name, actor=self._actor)
         for index, team in enumerate(self._document.teams):
             try:
@@ -134,13 +133,13 @@ class _Applying:
                 )
             except ValueError as wrong:
                 raise BadDocument(f"teams[{index}].reviewers: {wrong}") from wrong
-            members = _persons(people, team.members, f"teams[{index}].members")
+            members = ids_of(people, team.members, f"teams[{index}].members")
             set_members(people=members, team=team.name, actor=self._actor)
 
     def _second_account(self, email: str, other: str, password: str | None, path: str) -> None:
         """Give a person who is known by `other` one more account."""
-        people = _emails(directory())
-        person = _known(people, other.lower(), f"{path}.same_person_as")
+        people = ids_by_email(directory())
+        person = id_of(people, other.lower(), f"{path}.same_person_as")
         found = people.get(email.lower())
         if found is None:
             create_user(email=email, password=password, person_id=person, actor=self._actor)
@@ -150,13 +149,13 @@ class _Applying:
                 " accounts are not moved between people"
             )
 
-    def _upstreams(self, known: Directory) -> None:
-        teams = {team.slug: team.id for team in known.teams}
+    def _upstreams(self, found: Directory) -> None:
+        teams = {team.slug: team.id for team in found.teams}
         existing = {row.name: row for row in Upstream.objects.all()}
         for index, section in enumerate(self._document.upstreams):
             path = f"upstreams[{index}]"
             row = existing.get(section.name)
-            settings = _upstream_settings(section, teams, path)
+            settings = upstream_settings(section, teams, path)
             secrets = self._secrets(section, path)
             try:
                 if row is None:
@@ -201,13 +200,13 @@ class _Applying:
             if warning:
                 self.warnings.append(f"tools: {section.upstream}.{section.name} {warning}")
 
-    def _agents(self, known: Directory) -> None:
-        people = _emails(known)
-        teams = {team.slug: team.id for team in known.teams}
+    def _agents(self, found: Directory) -> None:
+        people = ids_by_email(found)
+        teams = {team.slug: team.id for team in found.teams}
         existing = {row.name: row for row in Agent.objects.all()}
         for index, section in enumerate(self._document.agents):
             path = f"agents[{index}]"
-            settings = _agent_settings(section, people, teams, path)
+            settings = agent_settings(section, people, teams, path)
             row = existing.get(section.name)
             try:
                 if row is None:
@@ -251,55 +250,3 @@ def _at(path: str, refused: Refused) -> BadDocument:
 
 def _has_admin(known: Directory) -> bool:
     return any(person.is_admin and person.emails for person in known.people)
-
-
-def _upstream_settings(
-    section: UpstreamSection, teams: Mapping[str, UUID], path: str
-) -> UpstreamSettings:
-    return UpstreamSettings(
-        transport=section.transport,
-        enabled=section.enabled,
-        url=section.url,
-        allow_private_addresses=section.allow_private_addresses,
-        command=tuple(section.command),
-        environment=section.environment,
-        cwd=section.cwd,
-        sandbox=section.sandbox.model_dump(exclude_defaults=True, exclude_none=True),
-        per_agent=section.per_agent,
-        timeouts={str(key): float(value) for key, value in section.timeouts.items()},
-        caps={str(key): value for key, value in section.caps.items()},
-        trust_annotations=section.trust_annotations,
-        pin_on_first_contact=section.pin_on_first_contact,
-        team_ids=frozenset(
-            _known(teams, name, f"{path}.teams[{at}]") for at, name in enumerate(section.teams)
-        ),
-    )
-
-
-def _agent_settings(
-    section: AgentSection, people: Mapping[str, UUID], teams: Mapping[str, UUID], path: str
-) -> AgentSettings:
-    return AgentSettings(
-        owner_id=_known(people, section.owner.lower(), f"{path}.owner"),
-        team_id=_known(teams, section.team, f"{path}.team"),
-        enabled=section.enabled,
-        hold_seconds=section.hold_seconds,
-        grace_seconds=section.grace_seconds,
-        max_open_tickets=section.max_open_tickets,
-    )
-
-
-def _emails(known: Directory) -> dict[str, UUID]:
-    return {email: person.id for person in known.people for email in person.emails}
-
-
-def _persons(people: Mapping[str, UUID], emails: Iterable[str], path: str) -> set[UUID]:
-    return {_known(people, email.lower(), f"{path}[{at}]") for at, email in enumerate(emails)}
-
-
-def _known(known: Mapping[str, UUID], name: str, path: str) -> UUID:
-    try:
-        return known[name]
-    except KeyError:
-        listed = ", ".join(sorted(known)[:10]) or "none"
-        raise BadDocument(f"{path}: {name!r} is not known here; known are {listed}") from None
