@@ -146,10 +146,11 @@ async def test_what_was_verified_in_an_older_epoch_is_not_remembered_in_a_newer_
     assert digest not in authenticator._known
 
 
+@pytest.mark.parametrize("scopes", [["metrics"], []])
 async def test_a_token_without_the_scope_is_forbidden_and_told_which(
-    face: ServedFace, secret: str
+    face: ServedFace, secret: str, scopes: list[str]
 ) -> None:
-    await in_database(lambda: AgentToken.objects.update(scopes=["metrics"]))
+    await in_database(lambda: AgentToken.objects.update(scopes=scopes))
     answer = await listed(face, secret)
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
