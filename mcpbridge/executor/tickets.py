@@ -133,7 +133,12 @@ async def _prepare(claim: Claim) -> _Prepared | None:
 
 
 def _is_the_approved(tool: CatalogTool, claim: Claim) -> bool:
-    return tool.digest == claim.tool_digest and tool.source.digest == claim.upstream_digest
+    """Whether this is the tool that was approved, and its upstream still open to the team."""
+    return (
+        tool.digest == claim.tool_digest
+        and tool.source.digest == claim.upstream_digest
+        and claim.team_id in tool.source.team_ids
+    )
 
 
 def _cancel_drifted(claim: Claim) -> None:

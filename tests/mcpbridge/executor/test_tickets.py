@@ -228,6 +228,23 @@ async def test_an_upstream_that_points_elsewhere_after_the_approval_is_not_calle
     assert upstream_witness.calls() == []
 
 
+async def test_an_upstream_that_was_closed_to_the_team_after_the_approval_is_not_called(
+    bridge: Bridge, upstream_witness: Witness
+):
+    uid = await approved(bridge)
+
+    def close_it() -> None:
+        with transaction.atomic():
+            bridge.upstream.teams.clear()
+            ledger.bump_epoch(subject="upstream:x", actor="system:test", action="tested")
+
+    await in_database(close_it)
+    await run_ticket(uid, worker="w1")
+    ticket = await told(bridge, uid)
+    assert (ticket.state, ticket.cancel_reason) == (State.CANCELLED, CancelReason.DRIFT)
+    assert upstream_witness.calls() == []
+
+
 async def test_a_kill_switch_before_the_send_lets_nothing_out(
     bridge: Bridge, upstream_witness: Witness, monkeypatch
 ):
