@@ -4,6 +4,7 @@ import pytest
 
 from approvals import api
 from approvals.models import AuditEvent, Gate
+from approvals.services import gate as gate_service
 from approvals.services import lifecycle
 from tests.support import rings
 from tests.support.builders import a_call, a_ticket, judged
@@ -56,6 +57,19 @@ def test_reviving_revives_no_ticket(cast):
     assert view.killed is False
     assert walk.view.cancel_reason is api.CancelReason.KILL_SWITCH
     assert api.executable() == []
+
+
+def test_what_is_left_when_the_gate_is_locked_is_cancelled_before_it_opens(cast, monkeypatch):
+    walk = a_ticket(cast).pending()
+    Gate.objects.filter(pk=1).update(killed=True, epoch=2)
+    real = gate_service.cancel_all
+
+    def only_under_the_lock(*, joins=False, **given):
+        return real(joins=True, **given) if joins else 0
+
+    monkeypatch.setattr(gate_service, "cancel_all", only_under_the_lock)
+    api.unkill(user=cast.dora)
+    assert walk.view.cancel_reason is api.CancelReason.KILL_SWITCH
 
 
 def test_a_judgement_from_before_the_kill_is_worth_nothing_after_it(cast):
