@@ -49,6 +49,7 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
             "mcpbridge/executor/test_tickets.py": ("test_two_executors_at_one_ticket_send_once",),
             "race/test_execution.py": ("test_of_two_claimers_exactly_one_gets_the_ticket",),
+            "kills/test_kills.py": ("test_a_worker_that_sends_twice_is_found_guilty",),
             "approvals/test_state_machine.py": (
                 "test_no_walk_through_the_ledger_breaks_a_promise",
             ),
@@ -98,6 +99,9 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
             "mcpbridge/tasks/test_worker.py": (
                 "test_a_killed_worker_leaves_an_unknown_outcome_and_nothing_runs_again",
+            ),
+            "kills/test_kills.py": (
+                "test_calls_whose_worker_is_killed_run_at_most_once_and_end_truthfully",
             ),
             "approvals/web/test_lists.py": ("test_an_unknown_outcome_needs_somebody_who_looks",),
         },
