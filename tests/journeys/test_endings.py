@@ -43,7 +43,7 @@ async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_execu
         words = ("approve", "reject", "owner", "withdraw")
         calls = {word: asyncio.create_task(agent.call_tool(NOTE, {"note": word})) for word in words}
         hurried = asyncio.create_task(agent.call_tool("witness__count", {}))
-        tickets = {word: await house.ticket(note=word) for word in words}
+        tickets = {word: await house.ticket(note=word, calling=calls[word]) for word in words}
 
         await bob.decide(tickets["reject"].uid, "reject", reason="not on a Friday")
         rejected = await asyncio.wait_for(calls["reject"], 10)

@@ -36,7 +36,7 @@ async def test_waiting_calls_survive_a_broker_that_is_emptied_stopped_and_starte
                 for end in ("approve", "reject"):
                     note = f"{name} {end} {number}"
                     calls[note] = asyncio.create_task(agent.call_tool(NOTE, {"note": note}))
-        tickets = {note: await house.ticket(note=note) for note in calls}
+        tickets = {note: await house.ticket(note=note, calling=calls[note]) for note in calls}
 
         async def decides(round_: str) -> None:
             for number in (0, 1):

@@ -87,10 +87,15 @@ class House:
             async with Client(transport, mode=mode) as client:
                 yield client
 
-    async def ticket(self, *, note: str) -> Ticket:
-        """The latest ticket of the call that wants to write this note, as soon as there is one."""
+    async def ticket(self, *, note: str, calling: asyncio.Task[Any] | None = None) -> Ticket:
+        """The latest ticket of the call that wants to write this note, as soon as there is one.
+
+        Fails at once when `calling` was answered instead of paused.
+        """
 
         def look() -> Ticket | None:
+            if calling is not None and calling.done():
+                raise AssertionError(f"{note!r} was not paused: {calling.result()}")
             wanted = {"note": note}
             for ticket in Ticket.objects.select_related("arguments").order_by("-id"):
                 if json.loads(unseal(ticket.arguments)) == wanted:
