@@ -6,6 +6,7 @@ in one go, each with the variable's name and the form that is expected.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -152,8 +153,15 @@ def read_environment(variables: Mapping[str, str], *, root: Path) -> Environment
     if read.problems:
         raise EnvironmentRefused(read.problems)
     if environment.database.engine == "sqlite3":
-        Path(environment.database.name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private_file(Path(environment.database.name))
     return environment
+
+
+def _make_private_file(path: Path) -> None:
+    """Make an empty database that its owner alone can read; SQLite's own would be for everybody."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def _run_dir(read: Reader, data_dir: Path) -> Path:

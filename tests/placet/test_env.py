@@ -37,6 +37,16 @@ def test_an_empty_environment_is_the_embedded_default(tmp_path: Path) -> None:
     assert not env.one_person
 
 
+def test_the_embedded_database_is_for_its_owner_alone_in_whatever_folder(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir(mode=0o755)
+    read_environment({}, root=tmp_path)
+    rows = tmp_path / "var" / "placet.sqlite3"
+    assert stat.S_IMODE(rows.stat().st_mode) == 0o600
+    rows.write_bytes(b"kept")
+    read_environment({}, root=tmp_path)
+    assert rows.read_bytes() == b"kept"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
