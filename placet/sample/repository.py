@@ -18,7 +18,9 @@ def ensure_repository(folder: Path) -> Path:
 
     Returns the folder. Raises `GitMissing` when there is no git on this machine.
     """
-    if (folder / ".git").is_dir():
+    # Whatever stands there was in the server's hands. A `.git` that is a file would lead git, which
+    # runs unconfined here, to configuration and hooks that the server wrote.
+    if os.path.lexists(folder / ".git"):
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     _git(folder, "init", "--quiet", "--initial-branch=main")
