@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from mcpbridge.calls.limits import MAX_TOOL_NAME
@@ -31,10 +30,6 @@ class NameRefused(ValueError):
     """A name that an upstream or tool may not have here."""
 
 
-class NameCollision(NameRefused):
-    """Two tools would be seen under one name."""
-
-
 def is_reserved(name: str) -> bool:
     """Whether a tool name belongs to the gateway itself, in whatever case."""
     return name.lower().startswith(RESERVED_PREFIX)
@@ -54,16 +49,6 @@ def agent_tool_name(upstream: str, tool: str) -> str:
     if is_clear and _VALID.match(plain) and not is_reserved(plain):
         return plain
     return _hashed(upstream, tool)
-
-
-def name_catalogue(tools: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Agent names for (upstream, tool) pairs; raises NameCollision rather than shadow one."""
-    names: dict[str, tuple[str, str]] = {}
-    for pair in tools:
-        name = agent_tool_name(*pair)
-        if names.setdefault(name, pair) != pair:
-            raise NameCollision(f"{pair!r} and {names[name]!r} would both be called {name!r}")
-    return names
 
 
 def _hashed(upstream: str, tool: str) -> str:

@@ -7,7 +7,8 @@ every use of it is checked against the gate when the call is recorded.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -63,7 +64,6 @@ def load_snapshot() -> Snapshot:
     gate = ledger.gate()
     sources = {source.id: source for source in _sources()}
     tools: dict[tuple[str, str], CatalogTool] = {}
-    exposed: dict[str, CatalogTool] = {}
     pins = ToolPin.objects.filter(
         status=ToolPin.Status.PINNED, upstream_id__in=list(sources)
     ).order_by("upstream__name", "name")
@@ -73,16 +73,22 @@ def load_snapshot() -> Snapshot:
         if tool is None:
             continue
         tools[source.name, pin.name] = tool
-        if exposed.setdefault(tool.exposed_name, tool) is not tool:
-            logger.error("Two tools would be seen as %s; neither is listed.", tool.exposed_name)
-            exposed.pop(tool.exposed_name)
     return Snapshot(
         epoch=gate.epoch,
         killed=gate.killed,
         sources={source.name: source for source in sources.values()},
         tools=tools,
-        exposed=exposed,
+        exposed=_exposed(tools.values()),
     )
+
+
+def _exposed(tools: Collection[CatalogTool]) -> dict[str, CatalogTool]:
+    """Tools by the name that agents see; a name that several would share means none of them."""
+    claimed = Counter(tool.exposed_name for tool in tools)
+    for name, times in claimed.items():
+        if times > 1:
+            logger.error("%d tools would be seen as %s; none of them is listed.", times, name)
+    return {tool.exposed_name: tool for tool in tools if claimed[tool.exposed_name] == 1}
 
 
 def load_source(upstream_id: UUID) -> Source | None:

@@ -6,14 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpbridge.calls import naming
 from mcpbridge.calls.naming import (
     AWAIT_TICKET,
-    NameCollision,
     NameRefused,
     agent_tool_name,
     is_reserved,
-    name_catalogue,
 )
 
 VALID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -84,17 +81,3 @@ def test_the_gateway_s_own_tool_is_reserved_in_any_case():
     assert is_reserved(AWAIT_TICKET)
     assert is_reserved("Placet__anything")
     assert not is_reserved("placet_await_ticket")
-
-
-def test_a_catalogue_maps_each_name_to_its_tool():
-    found = [("git", "log"), ("git", "commit"), ("git", "log")]
-    assert name_catalogue(found) == {
-        "git__log": ("git", "log"),
-        "git__commit": ("git", "commit"),
-    }
-
-
-def test_a_collision_is_refused_and_never_shadows(monkeypatch):
-    monkeypatch.setattr(naming, "_hashed", lambda upstream, tool: "same")
-    with pytest.raises(NameCollision, match="would both be called 'same'"):
-        name_catalogue([("a", "b c"), ("a", "b d")])

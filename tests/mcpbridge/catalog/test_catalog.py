@@ -13,6 +13,7 @@ from approvals.models import Ticket
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import CancelReason, State, Waiting
 from mcpbridge.catalog import catalog as catalog_module
+from mcpbridge.catalog import snapshot
 from mcpbridge.catalog.catalog import Catalog, CatalogUnreadable, catalog, refresh_upstream
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.models import ToolPin, Upstream
@@ -88,6 +89,16 @@ async def test_a_tool_is_resolved_by_exposed_and_by_own_name(bridge: Bridge):
     assert exposed is own
     assert await resolve(principal, "write_note") is None
     assert await resolve(principal, "echo", upstream="nowhere") is None
+
+
+async def test_tools_that_would_share_a_name_are_none_of_them_listed(bridge: Bridge, monkeypatch):
+    assert len(await listed(bridge)) >= 2
+    monkeypatch.setattr(snapshot, "agent_tool_name", lambda upstream, tool: "same")
+    await catalog().reload()
+    principal = await in_database(bridge.principal)
+    assert await listed(bridge) == []
+    assert await resolve(principal, "same") is None
+    assert await resolve(principal, "echo", upstream="witness") is not None
 
 
 async def test_a_tool_pinned_a_moment_ago_is_resolved(bridge: Bridge):
