@@ -2,7 +2,7 @@
 
 Every stage runs even when an earlier one failed, so that one run shows all there is to mend. The
 last line is pytest's own closing line, summed over the passes; the exit code tells whether all
-was well. `--fast` leaves out the browser, race, kill and bench folders and says so.
+was well. `--fast` leaves out the browser, race, kill, bench and journey folders and says so.
 """
 
 import os

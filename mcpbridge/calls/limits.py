@@ -9,32 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-KIB: Final = 1024
-MIB: Final = 1024 * KIB
-
-MAX_BODY_BYTES: Final = 4 * MIB
-MAX_RESULT_BYTES: Final = 8 * MIB
-MAX_LINE_BYTES: Final = 8 * MIB
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 64
 MAX_SAFE_INTEGER: Final = 2**53 - 1
-MAX_NOTIFICATIONS: Final = 1000
-MAX_TOOLS: Final = 2000
 MAX_TOOL_NAME: Final = 64
 MAX_IDEMPOTENCY_KEY: Final = 128
 MAX_PROGRESS_TOKEN: Final = 256
 MAX_TRACESTATE: Final = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeLimits:
-    """How large one call and its answer may be."""
-
-    body_bytes: int = MAX_BODY_BYTES
-    result_bytes: int = MAX_RESULT_BYTES
-    line_bytes: int = MAX_LINE_BYTES
-    depth: int = MAX_DEPTH
-    notifications: int = MAX_NOTIFICATIONS
-    tools: int = MAX_TOOLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +40,6 @@ class HoldLimits:
 
     default: Hold = Hold()
     by_client: Mapping[str, Hold] = field(default_factory=dict)
-    first_progress: float = 0.0
     progress_every: float = 10.0
 
     def seconds(self, *, client_name: str, has_progress_token: bool) -> float:

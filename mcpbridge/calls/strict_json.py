@@ -138,19 +138,6 @@ def parse(
     return value
 
 
-def parse_object(
-    raw: bytes | bytearray | memoryview,
-    *,
-    max_bytes: int = MAX_BODY_BYTES,
-    max_depth: int = MAX_DEPTH,
-) -> dict[str, JSON]:
-    """As `parse`, for a text that must be one object; raises a BadJson."""
-    value = parse(raw, max_bytes=max_bytes, max_depth=max_depth)
-    if not isinstance(value, dict):
-        raise Malformed("the JSON value must be an object", position=0)
-    return value
-
-
 def pointer(*tokens: str | int) -> str:
     """A JSON pointer (RFC 6901) from its unescaped tokens."""
     return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)

@@ -27,7 +27,6 @@ from mcpbridge.server.wire import (
 
 METHODS: Final = ("POST", "DELETE")
 SESSION_HEADER: Final = "mcp-session-id"
-VERSION_HEADER: Final = "mcp-protocol-version"
 BODY_SECONDS: Final = 30.0
 _MAX_REQUEST_ID: Final = 256
 _JSON: Final = "application/json"

@@ -22,7 +22,6 @@ from placet.sample.repository import ensure_repository
 
 CONFIGURATION = Path(__file__).with_name("sample.yaml")
 AGENT = "sample-agent"
-UPSTREAM = "git"
 TOKEN_DAYS = 30
 ACTOR = "system:sample"
 

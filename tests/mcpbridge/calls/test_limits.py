@@ -1,21 +1,16 @@
 """How long a request is held, by what its client says of itself."""
 
-from mcpbridge.calls.limits import Hold, HoldLimits, SizeLimits
+from mcpbridge.calls.limits import Hold, HoldLimits
 
 
 def test_a_request_with_a_progress_token_is_held_longer():
     limits = HoldLimits()
     assert limits.seconds(client_name="anything", has_progress_token=False) == 50
     assert limits.seconds(client_name="anything", has_progress_token=True) == 240
-    assert (limits.first_progress, limits.progress_every) == (0, 10)
+    assert limits.progress_every == 10
 
 
 def test_a_client_that_gives_up_early_is_answered_earlier():
     limits = HoldLimits(by_client={"hasty": Hold(without_progress=4, with_progress=5)})
     assert limits.seconds(client_name=" Hasty ", has_progress_token=False) == 4
     assert limits.seconds(client_name="HASTY", has_progress_token=True) == 5
-
-
-def test_the_default_sizes_are_those_the_contract_names():
-    sizes = SizeLimits()
-    assert (sizes.body_bytes, sizes.result_bytes, sizes.depth) == (4 << 20, 8 << 20, 64)

@@ -22,7 +22,6 @@ from mcpbridge.calls.strict_json import (
     TooLarge,
     TrailingData,
     parse,
-    parse_object,
     pointer,
 )
 
@@ -224,12 +223,6 @@ def test_megabytes_made_to_be_slow_are_answered_in_a_moment(raw):
     with contextlib.suppress(BadJson):
         parse(raw)
     assert time.process_time() - began < 5
-
-
-def test_an_object_is_asked_for_by_name():
-    assert parse_object(b'{"a":1}') == {"a": 1}
-    with pytest.raises(Malformed, match="must be an object"):
-        parse_object(b"[]")
 
 
 def test_a_pointer_escapes_its_tokens():
