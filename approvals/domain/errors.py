@@ -170,10 +170,6 @@ class ApprovalNotLive(Refusal):
     """The approval was revoked, or its time to execute is over."""
 
 
-class NobodyWaits(Refusal):
-    """Nobody waits for this call any more."""
-
-
 class FenceLost(Refusal):
     """Another executor holds this ticket now."""
 
@@ -188,10 +184,6 @@ class DigestMismatch(Refusal):
 
 class AttemptsExhausted(Refusal):
     """This call has been attempted as often as it may be."""
-
-
-class AlreadySent(Refusal):
-    """The call has already been sent."""
 
 
 class NotAnnotatable(Refusal):

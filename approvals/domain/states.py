@@ -91,10 +91,3 @@ EDGES: tuple[Edge, ...] = (
     Edge("unknown", State.SENT, State.OUTCOME_UNKNOWN),
     Edge("retried", State.SENT, State.APPROVED),
 )
-
-PAIRS = frozenset((edge.source, edge.target) for edge in EDGES)
-
-
-def may_move(source: State | None, target: State) -> bool:
-    """Whether the state machine has an edge from `source` to `target`."""
-    return (source, target) in PAIRS

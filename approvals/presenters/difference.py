@@ -12,7 +12,6 @@ from approvals.domain.inspection import InspectedText, inspect
 from approvals.presenters.words import count
 
 VALUE_CHARS: Final = 160
-UNCHANGED_NAMED: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,11 +89,6 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
     )
 
 
-def needs_you_count(person: Person, *, one_person: bool) -> int:
-    """How many tickets need this person, up to the size of an inbox."""
-    return len(inbox(person, one_person=one_person).needs_you)
-
-
 def decided(
     person: Person,
     *,

@@ -4,7 +4,8 @@ import pytest
 
 from approvals import api
 from approvals.selectors import inbox as lists
-from approvals.selectors.inbox import decided, inbox, listed, needs_you_count, tickets_for_lists
+from approvals.selectors.counting import needs_count
+from approvals.selectors.inbox import decided, inbox, listed, tickets_for_lists
 from approvals.services import people
 from approvals.services.decisions import annotate_unknown
 from tests.support.builders import a_policy, a_ticket
@@ -46,8 +47,8 @@ def test_who_cannot_vote_is_not_needed(cast, who):
 def test_the_owner_is_needed_only_where_there_is_nobody_else(cast):
     people.set_members(group="reviewers", people=[cast.alice.person_id, cast.bob.person_id])
     a_ticket(cast).pending()
-    assert needs_you_count(cast.alice.person, one_person=False) == 0
-    assert needs_you_count(cast.alice.person, one_person=True) == 1
+    assert needs_count(cast.alice.person, one_person=False) == 0
+    assert needs_count(cast.alice.person, one_person=True) == 1
 
 
 def test_a_stranger_has_an_empty_inbox(cast):
