@@ -25,10 +25,7 @@ async def tools_for(principal: Principal, *, upstream: str | None = None) -> lis
     Asks the gate first, so that a revoked tool is gone from the next list. An upstream whose
     list cannot be read contributes nothing.
     """
-    gate = await in_database(ledger.gate)
-    current = await catalog().snapshot(newer_than=gate.epoch - 1)
-    await _read_all(principal, current, upstream)
-    current = await catalog().snapshot()
+    current = await _read_now(principal, upstream)
     unreadable = {name for name in current.sources if not _is_fresh(current, name)}
     candidates = [
         tool
@@ -50,6 +47,21 @@ async def tools_for(principal: Principal, *, upstream: str | None = None) -> lis
 
 def _is_fresh(current: Snapshot, name: str) -> bool:
     return catalog().is_fresh(current.sources[name])
+
+
+async def _read_now(principal: Principal, upstream: str | None) -> Snapshot:
+    """The rows of now, after the lists that are due were read.
+
+    The gate is asked again after the reading: another process may have read the same list first,
+    and what it wrote is then no news to ours.
+    """
+    await _read_all(principal, await _at_the_gate(), upstream)
+    return await _at_the_gate()
+
+
+async def _at_the_gate() -> Snapshot:
+    gate = await in_database(ledger.gate)
+    return await catalog().snapshot(newer_than=gate.epoch - 1)
 
 
 async def _read_all(principal: Principal, current: Snapshot, upstream: str | None) -> None:
@@ -83,14 +95,10 @@ async def resolve(
     None for a tool that is unknown, quarantined, gone, or not open to the agent's team: to the
     agent these are one and the same.
     """
-    found = catalog()
-    tool = _meant(await found.snapshot(), name, upstream)
+    tool = _meant(await catalog().snapshot(), name, upstream)
     if tool is None:
         # Perhaps an admin pinned it a moment ago, or this process has not read the list yet.
-        gate = await in_database(ledger.gate)
-        current = await found.snapshot(newer_than=gate.epoch - 1)
-        await _read_all(principal, current, upstream)
-        tool = _meant(await found.snapshot(), name, upstream)
+        tool = _meant(await _read_now(principal, upstream), name, upstream)
     return tool if tool is not None and may_use(principal, tool.source) else None
 
 
