@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from django.db import DatabaseError
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from mcpbridge import conf
 from mcpbridge.calls.principal import Principal
@@ -33,7 +34,7 @@ from mcpbridge.server.epochs import Epochs
 from mcpbridge.server.exchange import SCOPE_KEY, Exchange
 from mcpbridge.server.handlers import Handlers
 from mcpbridge.server.inflight import InFlight
-from mcpbridge.server.sessions import Sessions
+from mcpbridge.server.sessions import MOST_OF_ONE_AGENT, Sessions
 from mcpbridge.server.waiting import Waiters
 from mcpbridge.server.wire import (
     INTERNAL_ERROR,
@@ -145,6 +146,19 @@ class Face:
         elif arrived.method == "notifications/cancelled":
             self.in_flight.cancel(session, arrived.params.get("requestId"), by=exchange)
 
+    def _require_room(self, manager: StreamableHTTPSessionManager, exchange: Exchange) -> None:
+        """Refuse (429) one more session to an agent that has more than its share of them."""
+        if exchange.arrived.method != "initialize":
+            return
+        agent = str(exchange.principal.agent_id)
+        if self.sessions.count_of(manager, agent) >= MOST_OF_ONE_AGENT:
+            raise Refused(
+                429,
+                f"this agent has {MOST_OF_ONE_AGENT} sessions open, as many as it may; end some",
+                headers={"Retry-After": "60"},
+                request_id=exchange.arrived.request_id,
+            )
+
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, *, exchange: Exchange, place: str
     ) -> None:
@@ -153,6 +167,8 @@ class Face:
         inner["user"] = AuthenticatedUser(_owner(exchange.principal, place))
         try:
             manager = await self.sessions.manager()
+            if header(scope["headers"], edge.SESSION_HEADER) is None:
+                self._require_room(manager, exchange)
             await manager.handle_request(inner, exchange.receiving(receive), exchange.sending(send))
         finally:
             exchange.responded()

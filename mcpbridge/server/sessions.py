@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 SESSION_IDLE_SECONDS = 30 * 60.0
 MAX_SESSIONS = 10_000
+MOST_OF_ONE_AGENT = 1_000  # so that no agent can use up the sessions of all the others
 
 
 class Sessions:
@@ -40,6 +41,11 @@ class Sessions:
                 self._own(self._ready), name="mcp-sessions", context=contextvars.Context()
             )
         return await asyncio.shield(self._ready)
+
+    def count_of(self, manager: StreamableHTTPSessionManager, agent: str) -> int:
+        """How many sessions the agent (the subject of their owner) has open."""
+        owners = manager._session_owners.values()  # noqa: SLF001 (the SDK counts all alike)
+        return sum(owner["subject"] == agent for owner in owners)
 
     async def close(self) -> None:
         """End every session and the owning task."""

@@ -502,6 +502,22 @@ async def test_a_session_belongs_to_the_endpoint_that_opened_it(face: ServedFace
     assert (await face.post(ping, path="/mcp/u/witness", headers=headers)).status_code == 404
 
 
+async def test_one_agent_cannot_use_up_the_sessions_of_the_others(
+    face: ServedFace, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcpbridge.server.app.MOST_OF_ONE_AGENT", 2)
+    sessions = [await open_session(face) for _ in range(2)]
+    other = await in_database(issue_token, actor="system:test", agent=bridge.agent)
+    first, face.secret = face.secret, other.secret
+    refused = await face.post(initialize())  # a second token of the same agent helps nothing
+    assert (refused.status_code, refused.json()["id"]) == (429, 0)
+    face.secret = first
+    async with httpx2.AsyncClient() as http:
+        headers = face.headers(mcp_session_id=sessions[0])
+        assert (await http.delete(face.origin + "/mcp", headers=headers)).status_code == 200
+    await open_session(face)
+
+
 async def test_a_session_ends_when_the_agent_says_so(face: ServedFace) -> None:
     session = await open_session(face)
     headers = face.headers(mcp_session_id=session)
