@@ -188,9 +188,7 @@ class Ticket(models.Model):
             ),
             models.Index(
                 fields=["id"],
-                condition=Q(
-                    ended_at__isnull=False, sent_at__isnull=True, wound_up_at__isnull=True
-                ),
+                condition=Q(ended_at__isnull=False, sent_at__isnull=True, wound_up_at__isnull=True),
                 name="ticket_not_wound_up",
             ),
             models.Index(fields=["team", "-id"], name="ticket_team_newest"),
