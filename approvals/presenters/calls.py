@@ -42,8 +42,10 @@ class Call:
     plain: str  # tool and target for titles and buttons' names
 
 
-def call_of(*, agent: str, upstream: str, tool: str, table: ArgumentTable | None) -> Call:
-    """Present a call; without its arguments (purged) only the names remain."""
+def call_of(
+    *, agent: str, upstream: str, tool: str, table: ArgumentTable | None, instead: str = ""
+) -> Call:
+    """Present a call; without its arguments (purged, or `instead`) only the names remain."""
     target = target_of(table) if table else ""
     plain = one_line(tool)
     return Call(
@@ -51,7 +53,7 @@ def call_of(*, agent: str, upstream: str, tool: str, table: ArgumentTable | None
         upstream=name(upstream),
         tool=name(tool),
         target=name(target) if target else None,
-        gist=inspect(gist_of(table, without=target), identifier_like=True),
+        gist=inspect(instead or gist_of(table, without=target), identifier_like=True),
         plain=f"{plain} on {one_line(target, limit=TARGET_CHARS)}" if target else plain,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.urls import reverse
 
@@ -23,6 +24,8 @@ from approvals.presenters.words import (
     is_soon,
     until,
 )
+
+READ_BYTES: Final = 65_536  # a list of many larger calls would keep its reader waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +78,14 @@ def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row
 def ticket_call(ticket: Ticket) -> Call:
     """The ticket's call in one line."""
     arguments, _ = open_bytes(ticket.arguments)
-    schema = input_schema(open_json(ticket.tool_definition))
+    too_large = arguments is not None and len(arguments) > READ_BYTES
+    schema = None if too_large else input_schema(open_json(ticket.tool_definition))
     return call_of(
         agent=ticket.agent_name,
         upstream=ticket.upstream_name,
         tool=ticket.tool_name,
-        table=table_of(arguments, schema),
+        table=None if too_large else table_of(arguments, schema),
+        instead=f"{len(arguments or b''):,} bytes of arguments" if too_large else "",
     )
 
 

@@ -4,6 +4,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from approvals.domain.canonical import canonical_bytes
+from approvals.domain.inspection import ArgumentTable
+from approvals.presenters.calls import table_of
 from approvals.web import inbox
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_policy, a_ticket
@@ -61,6 +63,26 @@ def test_people_outside_the_team_and_group_see_no_ticket(cast: Cast, signed_in: 
     for address in ("/", "/decided/"):
         assert str(walk.uid) not in client.get(address).content.decode()
     assert client.get(f"/tickets/{walk.uid}/row/").status_code == 404
+
+
+def test_a_very_large_call_is_not_read_through_for_a_list(
+    cast: Cast, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+):
+    arguments = canonical_bytes({"items": [0] * 40_000})
+    a_ticket(cast, arguments=arguments).pending()
+    a_ticket(cast).pending()
+    read: list[int] = []
+
+    def counted(found: bytes | None, schema: object = None) -> ArgumentTable | None:
+        read.append(len(found or b""))
+        return table_of(found, schema)
+
+    monkeypatch.setattr("approvals.presenters.rows.table_of", counted)
+    text = text_of(signed_in(cast.bob).get("/").content)
+
+    assert f"{len(arguments):,} bytes of arguments" in text
+    assert "delete_file on /tmp/report.txt" in text
+    assert max(read) < 100
 
 
 def test_a_row_can_be_fetched_alone(cast: Cast, signed_in: SignIn):
