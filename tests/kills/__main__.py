@@ -19,7 +19,7 @@ def main() -> int:
     """Run every chosen database in turn, then print one table."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="calls killed in each window")
-    parser.add_argument("--batch", type=int, default=25, help="calls in the window per kill")
+    parser.add_argument("--batch", type=int, default=10, help="calls in the window per kill")
     parser.add_argument("--engine", choices=(*ENGINES, "both"), default="both")
     options = parser.parse_args()
     chosen = ENGINES if options.engine == "both" else (options.engine,)

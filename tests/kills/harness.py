@@ -37,7 +37,8 @@ from tests.support.waiting import eventually_async
 LEASE = 4.0
 SLACK = 2.0  # the promise: unknown within the lease and two seconds
 TOLD_WITHIN = 5.0
-BATCH = 25
+BATCH = 10
+UNWANTED = {State.OUTCOME_UNKNOWN, State.SUCCEEDED, State.FAILED, State.CANCELLED}
 SHORT = {"PLACET_LEASE_SECONDS": f"{LEASE:g}"}
 SAID = "io.modelcontextprotocol/tool-approval-disposition"
 
@@ -66,6 +67,7 @@ class Harness:
         self.secret = secret
         self.worker: Running | None = None
         self.warm = False
+        self.waiting: list[asyncio.Task[Any]] = []
         self.tallies = {kind.letter: Tally(f"{kind.letter}: {kind.name}") for kind in WINDOWS}
 
     async def run(
@@ -90,7 +92,7 @@ class Harness:
         if not window.wants_fresh_worker:
             await self._warm_up(clients)
         assert self.warm is not window.wants_fresh_worker
-        paused = await crowd.open_tickets(clients, size)
+        paused = await self._paused(clients, size)
         await window.prepare(self.world)
         await in_database(crowd.approve, paused.uids, self.bridge.cast.bob)
         await self._all_in(window, paused)
@@ -104,6 +106,11 @@ class Harness:
         await self._ends(paused, goal, killed_at, tally)
         tally.kills, tally.calls = tally.kills + 1, tally.calls + size
         await self._judge(window, paused, tally)
+
+    async def _paused(self, clients: Sequence[Client], count: int) -> Paused:
+        paused = await crowd.open_tickets(clients, count)
+        self.waiting += paused.answers.values()
+        return paused
 
     async def _kill(self, window: Window, paused: Paused) -> float:
         """Kill -9 with every ticket in the window; returns when."""
@@ -120,6 +127,7 @@ class Harness:
     async def _all_in(self, window: Window, paused: Paused) -> None:
         async def look() -> bool:
             seen = await in_database(crowd.states, paused.uids)
+            assert not set(seen) & UNWANTED, f"too early, before {window.name}: {dict(seen)}"
             return seen == {window.state: len(paused.tickets)}
 
         await eventually_async(look, within=45, why=f"all calls {window.name}")
@@ -168,7 +176,7 @@ class Harness:
         """One ordinary call, so that the worker knows the tools; it also shows that all works."""
         if self.warm:
             return
-        paused = await crowd.open_tickets(clients, 1)
+        paused = await self._paused(clients, 1)
         await in_database(crowd.approve, paused.uids, self.bridge.cast.bob)
         [answer] = await asyncio.wait_for(asyncio.gather(*paused.answers.values()), 30)
         assert not answer.is_error, answer
@@ -199,13 +207,17 @@ async def a_harness(
     witness = witnesses.start(folder / "witness")
     road = Road(witness.url)
     placet = LivePlacet(database=database, broker=broker, folder=folder, variables=SHORT)
+    harness: Harness | None = None
     try:
         road.open()
         bridge, secret = await in_database(crowd.a_crowd, road.url)
         await asyncio.to_thread(placet.start, worker=False)
         world = World(database=database, witness=witness, road=road)
-        yield Harness(placet, world, bridge, secret)
+        harness = Harness(placet, world, bridge, secret)
+        yield harness
     finally:
+        for call in harness.waiting if harness is not None else ():
+            call.cancel()
         await asyncio.to_thread(placet.stop)
         await road.close()
         witness.stop()
