@@ -110,7 +110,7 @@ def test_string_subclasses_are_written_as_the_strings_they_are():
         ([b"bytes"], "/0"),
         ([(1, 2)], "/0"),
         ({"a": {1, 2}}, "/a"),
-        (object(), ""),
+        pytest.param(object(), "", id="object"),
     ],
     ids=str,
 )
