@@ -1,10 +1,13 @@
 """The Celery application: hints that give up at once, and log lines that name their ticket."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from celery import shared_task
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from placet.celery import app
@@ -50,5 +53,8 @@ def test_nothing_is_late_acknowledged_retried_or_delayed() -> None:
 
 
 @pytest.mark.django_db
-def test_ended_sessions_are_forgotten() -> None:
+def test_only_ended_sessions_are_forgotten() -> None:
+    for key, days in (("ended", -1), ("live", 1)):
+        Session.objects.create(session_key=key, expire_date=timezone.now() + timedelta(days=days))
     forget_ended_sessions()
+    assert [session.session_key for session in Session.objects.all()] == ["live"]

@@ -1,3 +1,5 @@
+"""A story whose record adds up, for tests that then damage it."""
+
 import pytest
 
 from approvals.audit.verification import verify

@@ -1,3 +1,5 @@
+"""Whole walks of a ticket through the state machine, and the audit rows they leave."""
+
 import pytest
 from django.db import transaction
 
