@@ -1,9 +1,10 @@
 """A small agent, built on the official SDK's client, that a newcomer can watch.
 
-It reads the scratch repository's log, which the sample policy allows, and then asks for a
-commit, which a person must approve. It knows only a URL and a token, as any agent would.
+It reads the scratch repository's log and stages a change, which the sample policy allows, and then
+asks for a commit, which a person must approve. It knows a URL, a token and its working folder.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,44 +16,90 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-COMMIT_MESSAGE = "Let the light reach 21 miles"
+from placet.sample.repository import LIGHTHOUSE, miles, reach_farther
+
+PATIENCE = 60.0  # seconds that a gateway may take to begin to answer
 AWAIT_TOOL = "placet__await_ticket"
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class SampleCall:
-    """Where to connect and which repository to work on."""
+    """Where to connect, and which repository to work on."""
 
     url: str
     token: str
     repository: Path
+    patience: float = PATIENCE
+
+
+class GatewaySilent(Exception):
+    """Nobody answers at the gateway's address."""
 
 
 async def run(call: SampleCall, say: Say) -> CallToolResult:
-    """Read the log, ask for the commit, wait as long as it takes, and report what came back."""
+    """Read the log, ask for the commit, wait as long as it takes, and report what came back.
+
+    Raises GatewaySilent when the gateway does not begin to answer in time.
+    """
     headers = {"Authorization": f"Bearer {call.token}"}
     timeout = httpx2.Timeout(30, read=None)
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=timeout) as http,
-        Client(streamable_http_client(call.url, http_client=http)) as client,
-    ):
-        where = {"repo_path": str(call.repository)}
-        log = await client.call_tool("git__git_log", {**where, "max_count": 3})
-        say(f"read the log without asking: {_first_line(log)}")
-        say(f"asks for a commit: “{COMMIT_MESSAGE}”. Waiting for a person…")
-        progress = _Progress(say)
+    async with httpx2.AsyncClient(headers=headers, timeout=timeout) as http:
+        await _until_it_answers(http, call, say)
+        async with Client(streamable_http_client(call.url, http_client=http)) as client:
+            return await _work(client, call, say)
+
+
+async def _until_it_answers(http: httpx2.AsyncClient, call: SampleCall, say: Say) -> None:
+    """Any answer will do, a refusal too: it says that somebody is there."""
+    told = False
+    try:
+        async with asyncio.timeout(call.patience):
+            while True:
+                try:
+                    await http.get(call.url)
+                except httpx2.TransportError:
+                    if not told:
+                        say(f"finds nobody at {call.url} yet, and tries again")
+                    told = True
+                    await asyncio.sleep(0.5)
+                else:
+                    return
+    except TimeoutError:
+        raise GatewaySilent(
+            f"nobody answered at {call.url} within {call.patience:.0f} s; "
+            "`manage.py up` starts the gateway"
+        ) from None
+
+
+async def _work(client: Client, call: SampleCall, say: Say) -> CallToolResult:
+    where = {"repo_path": str(call.repository)}
+    log = await client.call_tool("git__git_log", {**where, "max_count": 3})
+    say(f"read the log without asking: {_first_line(log)}")
+    await _stage(client, call)
+    message = f"Let the light reach {miles(call.repository)} miles"
+    say(f"asks for a commit: “{message}”. Waiting for a person…")
+    progress = _Progress(say)
+    result = await client.call_tool(
+        "git__git_commit",
+        {**where, "message": message},
+        progress_callback=progress,
+    )
+    while (ticket := _pending_ticket(result)) is not None:
         result = await client.call_tool(
-            "git__git_commit",
-            {**where, "message": COMMIT_MESSAGE},
-            progress_callback=progress,
+            AWAIT_TOOL, {"ticket_id": ticket}, progress_callback=progress
         )
-        while (ticket := _pending_ticket(result)) is not None:
-            result = await client.call_tool(
-                AWAIT_TOOL, {"ticket_id": ticket}, progress_callback=progress
-            )
-        say(("was told: " if result.is_error else "received: ") + text_of(result))
-        return result
+    say(("was told: " if result.is_error else "received: ") + text_of(result))
+    return result
+
+
+async def _stage(client: Client, call: SampleCall) -> None:
+    """See to it that there is something to commit; what is staged already stays as it is."""
+    where = {"repo_path": str(call.repository)}
+    staged = await client.call_tool("git__git_diff_staged", where)
+    if "diff --git" not in text_of(staged):
+        reach_farther(call.repository)
+        await client.call_tool("git__git_add", {**where, "files": [LIGHTHOUSE]})
 
 
 class _Progress:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from placet.sample.agent import SampleCall, run, text_of
+from placet.sample.agent import GatewaySilent, SampleCall, run, text_of
 from placet.sample.seed import SampleFiles, note_outcome
 
 
@@ -32,7 +32,10 @@ class Command(BaseCommand):
             token=files.token.read_text(encoding="utf-8"),
             repository=files.repository,
         )
-        result = asyncio.run(run(call, self._say))
+        try:
+            result = asyncio.run(run(call, self._say))
+        except GatewaySilent as silent:
+            raise CommandError(str(silent)) from silent
         note_outcome(files, told=text_of(result), is_error=bool(result.is_error))
 
     def _say(self, words: str) -> None:
