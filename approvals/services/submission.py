@@ -24,7 +24,7 @@ from approvals.domain.errors import (
     StaleState,
     TooManyOpenTickets,
 )
-from approvals.domain.inspection import argument_rows
+from approvals.domain.inspection import Finding, argument_rows
 from approvals.domain.obligations import Obligations
 from approvals.domain.risk import risk_of
 from approvals.domain.states import State, Waiting
@@ -49,6 +49,7 @@ from approvals.services.tickets import view_of
 from approvals.services.waiting import waits_seconds
 
 NONCE_BYTES: Final = 32
+type Findings = tuple[Finding, ...]
 
 
 def submit(*, call: Submission, judgement: Judgement) -> Submitted:
@@ -64,6 +65,7 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
     if (call.waiting is Waiting.HELD) != (call.holder_id is not None):
         raise ValueError("a held call names the process that holds it, and no other call does")
     keys = keys_of(call)
+    findings = _findings(call)  # megabytes take a while: before any lock is held
     with transaction.atomic(durable=True):
         gate = transitions.gate_for_share()
         _one_at_a_time(call)
@@ -78,7 +80,7 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
             raise AuthorityChanged(epoch=gate.epoch)
         try:
             with transaction.atomic():
-                return _open(call, judgement, keys, before)
+                return _open(call, judgement, keys, before, findings)
         except IntegrityError:
             # Somebody opened the same call between our look and our insert.
             found = _repeat(call, newest_like(keys))
@@ -121,13 +123,17 @@ def _repeat(call: Submission, before: Ticket | None) -> Submitted | None:
 
 
 def _open(
-    call: Submission, judgement: Judgement, keys: RepeatKeys, before: Ticket | None
+    call: Submission,
+    judgement: Judgement,
+    keys: RepeatKeys,
+    before: Ticket | None,
+    findings: Findings,
 ) -> Submitted:
     open_now = Ticket.objects.filter(agent_id=call.agent_id, ended_at__isnull=True)
     if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
         raise TooManyOpenTickets(limit=call.max_open_tickets)
     groups, obligations = who_decides(call, judgement.verdict.obligations)
-    ticket = _ticket(call, judgement, keys, obligations)
+    ticket = _ticket(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
     group_ids = [group.pk for group in groups]
     grants = matching_grants(ticket, call.arguments)
@@ -168,7 +174,11 @@ def _open_by_grant(
 
 
 def _ticket(
-    call: Submission, judgement: Judgement, keys: RepeatKeys, obligations: Obligations
+    call: Submission,
+    judgement: Judgement,
+    keys: RepeatKeys,
+    obligations: Obligations,
+    findings: Findings,
 ) -> Ticket:
     """The row as it will be inserted, bound to everything an approval is bound to."""
     ticket = Ticket(
@@ -196,7 +206,7 @@ def _ticket(
         policy_id=judgement.policy_version,
         verdict=judgement.verdict.to_dict(),
         obligations=obligations.to_dict(),
-        risk=_risk(call, obligations),
+        risk=_risk(call, obligations, findings),
         repeat_key=keys.call,
         explicit_key=call.idempotency_key is not None,
         arguments_key=keys.arguments,
@@ -223,14 +233,19 @@ def _retried(call: Submission) -> Ticket | None:
     )
 
 
-def _risk(call: Submission, obligations: Obligations) -> str:
+def _findings(call: Submission) -> Findings:
+    """What is misleading in the arguments."""
+    definition: dict[str, JSON] = call.tool_definition or {}
+    return argument_rows(call.arguments, definition.get("inputSchema")).findings
+
+
+def _risk(call: Submission, obligations: Obligations, findings: Findings) -> str:
     definition: dict[str, JSON] = call.tool_definition or {}
     annotations = definition.get("annotations")
-    table = argument_rows(call.arguments, definition.get("inputSchema"))
     return risk_of(
         annotations=annotations if isinstance(annotations, dict) else None,
         annotations_trusted=call.annotations_trusted,
-        findings=table.findings,
+        findings=findings,
         obligations=obligations,
     ).level
 

@@ -1,7 +1,7 @@
 """Opening tickets, and everything that keeps a call from becoming one."""
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from uuid6 import uuid7
 
 from approvals import api, transitions
@@ -179,3 +179,17 @@ def test_what_is_shown_to_the_agent_has_no_other_agents_tickets(cast):
         api.view(uid=walk.uid, agent_id=uuid7())
     with pytest.raises(api.NotVisible):
         api.view(uid=uuid7(), agent_id=cast.robo)
+
+
+def test_arguments_are_looked_through_before_the_transaction_holds_any_lock(cast, monkeypatch):
+    depths = []
+    outside = len(connection.savepoint_ids)
+    look = submission.argument_rows
+
+    def recorded(*args, **named):
+        depths.append(len(connection.savepoint_ids))
+        return look(*args, **named)
+
+    monkeypatch.setattr(submission, "argument_rows", recorded)
+    a_ticket(cast).pending()
+    assert depths == [outside]
