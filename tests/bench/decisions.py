@@ -49,10 +49,12 @@ async def _measure(
     stretches: dict[str, list[float]] = {
         "the decision itself (commit)": [],
         "rejection → agent": [],
+        "committed rejection → agent": [],
         "approval → upstream has it": [],
+        "committed approval → upstream has it": [],
         "approval → agent": [],
     }
-    commit, rejected, sent, executed = stretches.values()
+    commit, rejected, woken, sent, started, executed = stretches.values()
     async with web_client() as http:
         caller = Caller(http, f"{stage.placet.url}/mcp", "witness__write_note", secret=stage.secret)
         for number in range(2 * (rounds + WARM_UP)):
@@ -63,11 +65,13 @@ async def _measure(
             commit.append(committed - began)
             if verdict == "reject":
                 rejected.append(told - began)
+                woken.append(told - committed)
             else:
                 [arrived] = [
                     call["at"] for call in witness.calls() if call["arguments"]["note"] == note
                 ]
                 sent.append(arrived - began)
+                started.append(arrived - committed)
                 executed.append(told - began)
     return [{"stretch": name, **milliseconds(found)} for name, found in stretches.items()]
 
