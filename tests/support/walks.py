@@ -17,8 +17,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
-    rule,
     run_state_machine_as_test,
 )
 
@@ -29,38 +27,10 @@ from approvals.domain.states import CANCELLABLE, OPEN, TERMINAL, State, Waiting
 from approvals.models import AuditEvent, Holder, Ticket, database_now
 from approvals.services import decisions, gate
 from tests.support import builders
+from tests.support.steps import Clock, step
 
 LEASE, APPROVAL, EXECUTION, GRACE = 20, 100, 45, 30  # seconds
 TOOL = "delete_file"
-
-
-type Step = Callable[[Callable[..., None]], Callable[..., None]]
-
-
-def step(*, needs: str = "", **drawn: st.SearchStrategy[Any]) -> Step:
-    """A rule of the machine, taken when it is in focus and the list named `needs` is not empty."""
-
-    def wrap(act: Callable[..., None]) -> Callable[..., None]:
-        possible = precondition(
-            lambda self: (
-                (not self.focus or act.__name__ in self.focus)
-                and (not needs or bool(getattr(self, needs)))
-            )
-        )
-        return possible(rule(**drawn)(act))
-
-    return wrap
-
-
-class Clock:
-    """The database's clock, put forward by the machine."""
-
-    def __init__(self) -> None:
-        self.offset = 0
-
-    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        shifted = sql.replace("'now'", f"'now', '{self.offset:+d} seconds'")
-        return execute(shifted, params, many, context)
 
 
 class Ledger(RuleBasedStateMachine):
@@ -94,15 +64,17 @@ class Ledger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         # The next walk starts with nothing open: nobody is left, and every lease is dead.
-        if self.killed:
-            gate.unkill(user=self.cast.dora)
-        self.clock.offset += 10_000
-        api.sweep()
-        self.shifting.__exit__(None, None, None)
+        try:
+            if self.killed:
+                gate.unkill(user=self.cast.dora)
+            self.clock.offset += 10_000
+            api.sweep()
+        finally:
+            self.shifting.__exit__(None, None, None)
 
     # -- the agent ----------------------------------------------------------------------------
 
-    @step(waiting=st.sampled_from(list(Waiting)), attempts=st.sampled_from([1, 1, 2]))
+    @step(at_most=4, waiting=st.sampled_from(list(Waiting)), attempts=st.sampled_from([1, 1, 2]))
     def submits(self, waiting: Waiting, attempts: int) -> None:
         self.number += 1
         call = builders.a_call(
@@ -124,7 +96,7 @@ class Ledger(RuleBasedStateMachine):
         self.uids.append(submitted.ticket.uid)
         self.votes[submitted.ticket.uid] = {}
 
-    @step(waiting=st.sampled_from(list(Waiting)), attempts=st.sampled_from([1, 1, 2]))
+    @step(at_most=4, waiting=st.sampled_from(list(Waiting)), attempts=st.sampled_from([1, 1, 2]))
     def submits_and_is_approved(self, waiting: Waiting, attempts: int) -> None:
         before = len(self.uids)
         self.submits(waiting=waiting, attempts=attempts)
@@ -220,13 +192,13 @@ class Ledger(RuleBasedStateMachine):
 
     @step()
     def the_switch_is_turned(self) -> None:
-        if self.killed:
-            gate.unkill(user=self.cast.dora)
-        else:
-            gate.kill(user=self.cast.dora)
-            for uid in self.uids:
-                assert State(self._row(uid).state) not in CANCELLABLE, "alive after the kill"
         self.killed = not self.killed
+        if not self.killed:
+            gate.unkill(user=self.cast.dora)
+            return
+        gate.kill(user=self.cast.dora)
+        for uid in self.uids:
+            assert State(self._row(uid).state) not in CANCELLABLE, "alive after the kill"
 
     @step(deny=st.sampled_from([False, False, True]))
     def policy_changes(self, deny: bool) -> None:
@@ -234,7 +206,12 @@ class Ledger(RuleBasedStateMachine):
 
     # -- workers ------------------------------------------------------------------------------
 
-    @step(needs="uids", worker=st.sampled_from(["w1", "w2"]))
+    @property
+    def approved(self) -> list[Any]:
+        rows = Ticket.objects.filter(uid__in=self.uids, state=State.APPROVED)
+        return list(rows.values_list("uid", flat=True))
+
+    @step(needs="approved", worker=st.sampled_from(["w1", "w2"]))
     def worker_looks(self, worker: str) -> None:
         for uid in self.uids[-4:]:
             self._claim(uid, worker)
@@ -251,8 +228,9 @@ class Ledger(RuleBasedStateMachine):
         assert claim.fence == row.fence + 1, "claimed without a new fence"
         self.claims.append(claim)
 
-    @step(needs="claims")
-    def workers_send(self) -> None:
+    @step(needs="claims", hesitates=st.sampled_from([0, 25]))
+    def workers_send(self, hesitates: int) -> None:
+        self.clock.offset += hesitates
         for claim in self.claims[-3:]:
             self._send(claim)
 
@@ -305,6 +283,14 @@ class Ledger(RuleBasedStateMachine):
 
     @step()
     def sweeps(self) -> None:
+        self._sweep()
+
+    @step(needs="claims", seconds=st.sampled_from([25, 40]))
+    def a_worker_dies_and_the_sweeper_comes(self, seconds: int) -> None:
+        self.clock.offset += seconds
+        self._sweep()
+
+    def _sweep(self) -> None:
         before = {uid: self._row(uid) for uid in self.uids}
         api.sweep()
         for uid, row in before.items():
@@ -313,7 +299,7 @@ class Ledger(RuleBasedStateMachine):
                 assert row.lease_expires_at <= row.db_now or row.abort_requested_at
                 assert now == State.OUTCOME_UNKNOWN or row.max_attempts > 1, "rerun after a send"
 
-    @step(seconds=st.sampled_from([12, 30, 50]))
+    @step(needs="uids", seconds=st.sampled_from([25, 12, 60]))
     def time_passes(self, seconds: int) -> None:
         self.clock.offset += seconds
 
@@ -401,6 +387,7 @@ def walk(*, examples: int, steps: int = 30, focus: frozenset[str] = frozenset())
             database=None,
             derandomize=True,
             print_blob=False,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )
