@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 __all__ = ["up"]  # the fixture of this module
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.alone]
+pytestmark = pytest.mark.timeout(300)
 
 WITH_SAMPLE = {
     "PLACET_SAMPLE": "1",
