@@ -89,7 +89,7 @@ def test_only_what_the_profile_names_can_be_read(kind, folder):
         (folder / name).mkdir()
         (folder / name / "file").write_text("x")
     paths = [str(folder / "open/file"), str(folder / "closed/file"), str(REPOSITORY / "manage.py")]
-    paths += ["/etc/shadow", f"/proc/{os.getpid()}/environ", "/root/.bashrc"]
+    paths += ["/etc/shadow", f"/proc/{os.getpid()}/environ", str(Path.home() / ".bashrc")]
     profile = SandboxProfile(read_paths=(str(folder / "open"),))
     assert printed(kind, TRY_TO_READ.format(paths=paths), profile=profile) == (
         f"read {folder}/open/file"
