@@ -516,7 +516,8 @@ def test_nothing_moves_outside_a_transaction(real_db):
     assert ledger.state_of(ticket) is State.CLAIMED
 
 
-def test_a_send_costs_six_statements_at_most(cast, django_assert_max_num_queries):
+def test_a_send_costs_six_statements_and_a_row_lock_at_most(cast, django_assert_max_num_queries):
     ticket = ledger.a_claimed(cast)
-    with transaction.atomic(), django_assert_max_num_queries(6):
+    row_locks = 1 if connection.features.has_select_for_update else 0
+    with transaction.atomic(), django_assert_max_num_queries(6 + row_locks):
         transitions.send(ticket_id=ticket.pk, **sending(ticket))
