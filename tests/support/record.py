@@ -1,6 +1,10 @@
 """An audit record with a row in every audited table, and a hand that changes it unhindered."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from approvals import transitions
 from approvals.audit import append, attest
@@ -49,16 +53,23 @@ def a_story() -> ledger.Cast:
     return cast
 
 
-def a_hand_at_the_console(cursor):
-    """Whoever owns the database can switch every guard off."""
-    if connection.vendor == "postgresql":
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        return
-    cursor.execute("PRAGMA ignore_check_constraints = ON")
-    cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-    for (name,) in cursor.fetchall():
-        cursor.execute(f"DROP TRIGGER {name}")
+@contextmanager
+def a_hand_at_the_console() -> Iterator[CursorWrapper]:
+    """Whoever owns the database can switch every guard off; until the test is rolled back."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            yield cursor
+            return
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DROP TRIGGER {name}")
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+        try:
+            yield cursor
+        finally:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 def columns_of(model):

@@ -3,7 +3,7 @@
 from zlib import crc32
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from approvals.audit.verification import AUDITED, verify
 from tests.support.record import a_hand_at_the_console, bare, columns_of, rows_of, uncovered
@@ -48,8 +48,7 @@ def changes_on_sqlite(model, row):
 def test_any_byte_changed_in_any_column_is_found_and_its_row_is_named(story, model):
     table, key = model._meta.db_table, model._meta.pk.column
     tried = 0
-    with connection.cursor() as cursor:
-        a_hand_at_the_console(cursor)
+    with a_hand_at_the_console() as cursor:
         rows = rows_of(cursor, model)
         for row in {row[key]: row for row in (rows[0], rows[-1])}.values():
             for column, changed in changes_on_sqlite(model, row):

@@ -48,8 +48,7 @@ def test_any_value_changed_in_any_column_is_found_and_its_row_is_named(story, mo
     table, key = model._meta.db_table, model._meta.pk.column
     fields = {field.column: field for field in model._meta.concrete_fields}
     tried = 0
-    with connection.cursor() as cursor:
-        a_hand_at_the_console(cursor)
+    with a_hand_at_the_console() as cursor:
         for row in rows_of(cursor, model)[-1:]:
             for column in columns_of(model):
                 changed = another(row[column], fields[column])

@@ -1,7 +1,6 @@
 """Judging and publishing."""
 
 import pytest
-from django.db import connection
 
 from approvals import api
 from approvals.models import AuditEvent, Gate, PolicyVersion
@@ -122,8 +121,7 @@ def test_a_policy_that_breaks_while_judging_asks_a_human(cast, monkeypatch, capl
 def test_a_policy_that_was_changed_by_hand_asks_a_human(cast, caplog):
     """Somebody at the console turns a denial into permission; the digest does not agree."""
     version = api.publish_policy(document={"rules": [{"name": "never, by hand", "effect": "deny"}]})
-    with connection.cursor() as cursor:
-        a_hand_at_the_console(cursor)
+    with a_hand_at_the_console() as cursor:
         cursor.execute(
             "UPDATE approvals_policyversion SET document ="
             """ '{"rules":[{"name":"x","effect":"allow"}]}' WHERE id = %s""",
