@@ -101,11 +101,3 @@ def live_placet(
         yield placet
     finally:
         placet.stop()
-
-
-@pytest.fixture(autouse=True)
-def constraints_stand_again() -> Iterator[None]:
-    """A test that played the database's owner leaves SQLite's checks on for the next one."""
-    yield
-    if connection.vendor == "sqlite" and connection.connection is not None:
-        connection.connection.execute("PRAGMA ignore_check_constraints = OFF")
