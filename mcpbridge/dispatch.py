@@ -122,8 +122,7 @@ def _leaves[M: Model](
 def _leaf(domain: str, row: Model) -> bytes:
     """A digest (32 bytes) over all columns."""
     columns = {
-        field.attname: _plain(getattr(row, field.attname))
-        for field in row._meta.concrete_fields  # noqa: SLF001 (Django's documented model API)
+        field.attname: _plain(getattr(row, field.attname)) for field in row._meta.concrete_fields
     }
     return ledger.digest(f"leaf.{domain}", columns)
 

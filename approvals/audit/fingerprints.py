@@ -17,14 +17,13 @@ from approvals.models import Gate, Grant, Payload, PolicyVersion, Ticket
 from approvals.models.decision import Decision
 
 ATTESTED: dict[str, type[Model]] = {
-    model._meta.db_table: model  # noqa: SLF001 (Django's documented model API)
-    for model in (Decision, Gate, Grant, Payload, PolicyVersion, Ticket)
+    model._meta.db_table: model for model in (Decision, Gate, Grant, Payload, PolicyVersion, Ticket)
 }
 
 
 def row_label(row: Model) -> str:
     """The table and key of `row`, as attestations name it."""
-    return f"{row._meta.db_table}:{row.pk}"  # noqa: SLF001 (Django's documented model API)
+    return f"{row._meta.db_table}:{row.pk}"
 
 
 def fingerprint(row: Model) -> str:
@@ -33,12 +32,11 @@ def fingerprint(row: Model) -> str:
     An executor's lease is a heartbeat, renewed without an audit row for as long as it runs.
     """
     columns: dict[str, JSON] = {
-        field.attname: _plain(getattr(row, field.attname))
-        for field in row._meta.concrete_fields  # noqa: SLF001 (Django's documented model API)
+        field.attname: _plain(getattr(row, field.attname)) for field in row._meta.concrete_fields
     }
     if isinstance(row, Ticket) and row.state in {"claimed", "sent"}:
         del columns["lease_expires_at"]
-    table = row._meta.db_table  # noqa: SLF001 (Django's documented model API)
+    table = row._meta.db_table
     return digest("row", {"table": table, "columns": columns}).hex()
 
 

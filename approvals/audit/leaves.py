@@ -27,7 +27,7 @@ class AuditLeaves:
     """The audit rows themselves; a row's leaf is its hash."""
 
     source = "audit"
-    table = AuditEvent._meta.db_table  # noqa: SLF001 (Django's documented model API)
+    table = AuditEvent._meta.db_table
 
     def __call__(
         self, *, since: datetime | None = None, rows: Sequence[str] | None = None

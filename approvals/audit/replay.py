@@ -14,8 +14,8 @@ from approvals.audit.chain import ORIGIN, event_hash
 from approvals.domain.states import EDGES, State
 from approvals.models import AuditEvent, Decision
 
-TABLE = AuditEvent._meta.db_table  # noqa: SLF001 (Django's documented model API)
-_DECISIONS = f"{Decision._meta.db_table}:"  # noqa: SLF001 (Django's documented model API)
+TABLE = AuditEvent._meta.db_table
+_DECISIONS = f"{Decision._meta.db_table}:"
 _EDGES = {(edge.source, edge.target): edge.name for edge in EDGES}
 
 

@@ -19,8 +19,8 @@ from approvals.domain.merkle import merkle_root
 from approvals.models import Checkpoint, CheckpointLeaf
 from approvals.ports import LeafSource
 
-TABLE: Final = Checkpoint._meta.db_table  # noqa: SLF001 (Django's documented model API)
-LEAVES: Final = CheckpointLeaf._meta.db_table  # noqa: SLF001 (Django's documented model API)
+TABLE: Final = Checkpoint._meta.db_table
+LEAVES: Final = CheckpointLeaf._meta.db_table
 
 
 def check(exported: Iterable[Mapping[str, JSON]]) -> list[Break]:

@@ -50,10 +50,10 @@ def seal_all(kind: str, many: Sequence[bytes]) -> list[Payload]:
     """Store each of `many` encrypted, by one plain statement: calls are recorded in groups."""
     payloads = [_sealed(kind, data) for data in many]
     database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks it up at each use
-    fields = Payload._meta.concrete_fields  # noqa: SLF001 (Django's documented model API)
+    fields = Payload._meta.concrete_fields
     columns = ", ".join(database.ops.quote_name(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    table = database.ops.quote_name(Payload._meta.db_table)  # noqa: SLF001
+    table = database.ops.quote_name(Payload._meta.db_table)
     with database.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 (our own names)

@@ -26,7 +26,7 @@ def misspelt(model: type[Model]) -> Iterator[Break]:
     """Rows of `model` that hold a value Placet would not have written so; nothing off SQLite."""
     if connection.vendor != "sqlite":
         return
-    meta = model._meta  # noqa: SLF001 (Django's documented model API)
+    meta = model._meta
     fields = [(field, str(field.column)) for field in meta.concrete_fields]
     quote = connection.ops.quote_name
     # The sign keeps the driver from converting the value by the column's declared type.

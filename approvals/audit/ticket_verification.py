@@ -16,9 +16,9 @@ from approvals.domain.obligations import obligations_from
 from approvals.domain.quorum import Answer, Parties, Vote, resolve
 from approvals.models import AuditEvent, Decision, Ticket
 
-TABLE: Final = Ticket._meta.db_table  # noqa: SLF001 (Django's documented model API)
-GROUPS: Final = Ticket.groups.through._meta.db_table  # noqa: SLF001 (Django's documented model API)
-DECISIONS: Final = Decision._meta.db_table  # noqa: SLF001 (Django's documented model API)
+TABLE: Final = Ticket._meta.db_table
+GROUPS: Final = Ticket.groups.through._meta.db_table
+DECISIONS: Final = Decision._meta.db_table
 _CHUNK: Final = 500
 
 

@@ -120,7 +120,7 @@ def _against_rows(replays: Iterable[Replay]) -> Iterator[Break]:
 def _is_key(model: type[Model], key: str) -> bool:
     """Whether `key`, as an audit row spells it, can be a key of `model` at all."""
     try:
-        return str(model._meta.pk.to_python(key)) == key  # noqa: SLF001 (Django's documented model API)
+        return str(model._meta.pk.to_python(key)) == key
     except ValidationError:
         return False
 

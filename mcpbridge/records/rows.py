@@ -117,7 +117,7 @@ def _insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     Columns that are not named take the database's default.
     """
     database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks it up at each use
-    options = model._meta  # noqa: SLF001 (Django's documented model API)
+    options = model._meta
     fields = [field for field in options.concrete_fields if field.name in rows[0]]
     columns = ", ".join(database.ops.quote_name(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
