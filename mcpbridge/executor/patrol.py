@@ -1,4 +1,4 @@
-"""A worker's own look at the rows, once a second: what to sweep, what to execute, what to wind up.
+"""A worker's own look at the rows, once a second: what to sweep, to execute, to wind up, to forget.
 
 Needs no broker. Losing the database is told once and survived: the next look tries again.
 """
@@ -14,13 +14,14 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 
 from mcpbridge import approvals_gateway as ledger
-from mcpbridge import conf
+from mcpbridge import conf, records
 from mcpbridge.executor.engine import Engine
 
 logger = logging.getLogger(__name__)
 
 JOIN_SECONDS: Final = 10.0
 BEAT_SECONDS: Final = 3.0
+FORGET_SECONDS: Final = 60.0
 
 
 class Patrol:
@@ -31,6 +32,7 @@ class Patrol:
         self._stop = threading.Event()
         self._failing = False
         self._since_beat = BEAT_SECONDS
+        self._since_forgetting = 0.0
         self._thread = threading.Thread(target=self._run, name="patrol", daemon=True)
 
     def start(self) -> None:
@@ -71,6 +73,10 @@ class Patrol:
         if self._since_beat >= BEAT_SECONDS:
             self._since_beat = 0.0
             ledger.heartbeat("worker", self._engine.name)
+        self._since_forgetting += conf.sweep_seconds()
+        if self._since_forgetting >= FORGET_SECONDS:
+            self._since_forgetting = 0.0
+            records.forget_redeemed()
         swept = ledger.sweep()
         for uid in swept.ended:
             wind_up(uid, self._engine)

@@ -1,7 +1,7 @@
-"""The bridge's rows: agents, tokens, upstreams, pins, leases and call records."""
+"""The bridge's rows: agents, tokens, upstreams, pins, leases, call records and used states."""
 
 from mcpbridge.models.agents import Agent, AgentToken
-from mcpbridge.models.calls import CallCompletion, CallRecord
+from mcpbridge.models.calls import CallCompletion, CallRecord, RedeemedState
 from mcpbridge.models.upstreams import StdioLease, ToolPin, Upstream
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "AgentToken",
     "CallCompletion",
     "CallRecord",
+    "RedeemedState",
     "StdioLease",
     "ToolPin",
     "Upstream",

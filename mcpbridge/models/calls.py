@@ -1,6 +1,6 @@
-"""Records of calls that policy allowed or denied outright.
+"""Records of calls that policy allowed or denied outright; states that clients handed back.
 
-The start is committed before the first byte leaves and never changes; the completion is a
+The start of a call is committed before the first byte leaves and never changes; the completion is a
 row of its own, and its absence reads "completion not recorded".
 """
 
@@ -70,3 +70,13 @@ class CallCompletion(models.Model):
 
     def __str__(self) -> str:
         return f"completion of call {self.call_id} ({self.status})"
+
+
+class RedeemedState(models.Model):
+    """A `requestState` that was handed back: its id, so that nobody uses it a second time."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    expires_at = models.DateTimeField(db_index=True)  # of the state; the row is deleted later
+
+    def __str__(self) -> str:
+        return f"redeemed state {self.pk}"

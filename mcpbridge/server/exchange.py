@@ -30,6 +30,7 @@ class Exchange:
         self.upstream = upstream  # None: all upstreams, under prefixed names
         self.arrived = arrived
         self.result: dict[str, Any] | None = None  # what replaces the SDK's typed result
+        self.result_type = "complete"  # or "input_required", "task": of 2026 revisions
         self.cancelled = False  # the agent said so (2025 revisions); a closed stream is `gone`
         self.gone = False
         self.is_stream = False  # the response began as an event stream

@@ -86,7 +86,11 @@ def tool_list(tools: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
 
 
 def enveloped(
-    result: Mapping[str, Any], *, is_modern: bool, server_info: Mapping[str, Any] | None
+    result: Mapping[str, Any],
+    *,
+    is_modern: bool,
+    server_info: Mapping[str, Any] | None,
+    result_type: str = "complete",
 ) -> dict[str, Any]:
     """A result in its era's envelope. What an upstream says of the envelope never counts."""
     merged = dict(result)
@@ -97,7 +101,7 @@ def enveloped(
         if key != SERVER_INFO_META_KEY
     }
     if is_modern:
-        merged["resultType"] = "complete"
+        merged["resultType"] = result_type
         if server_info is not None:
             meta[SERVER_INFO_META_KEY] = dict(server_info)
     else:

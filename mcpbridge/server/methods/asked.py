@@ -1,0 +1,77 @@
+"""What a handler reads of its request before it acts: who asks, how, and what of it counts.
+
+Shared by all families. Knows no method, no ticket and no policy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+
+from mcpbridge import conf
+from mcpbridge.approvals_gateway import NotCanonical, canonical_bytes
+from mcpbridge.calls.tool_call import (
+    BadMeta,
+    ClientDeclaration,
+    RequestMeta,
+    client_declaration,
+    request_meta,
+)
+from mcpbridge.server.exchange import Exchange
+from mcpbridge.server.holding import Report
+from mcpbridge.server.paused import reporter
+from mcpbridge.server.rendering import progress_message
+from mcpbridge.server.road import SendProgress
+
+type Context = ServerRequestContext[Any, Any]
+
+
+def declared(ctx: Context, exchange: Exchange) -> tuple[ClientDeclaration, RequestMeta]:
+    """What the client says of itself in this request, and what of its `_meta` counts.
+
+    Raises MCPError (invalid params) for a `_meta` that cannot be understood.
+    """
+    try:
+        return declared_client(ctx), request_meta(exchange.arrived.params.get("_meta"))
+    except BadMeta as bad:
+        raise MCPError(code=INVALID_PARAMS, message=str(bad)) from None
+
+
+def declared_client(ctx: Context) -> ClientDeclaration:
+    """What the client says of itself in this request."""
+    given = ctx.session.client_params
+    capabilities = ctx.session.client_capabilities
+    return client_declaration(
+        protocol_version=ctx.protocol_version,
+        client_info=given.client_info.model_dump(mode="json") if given is not None else None,
+        capabilities=(
+            capabilities.model_dump(mode="json", by_alias=True, exclude_none=True)
+            if capabilities is not None
+            else None
+        ),
+    )
+
+
+def canonical_arguments(arguments: dict[str, Any]) -> bytes:
+    """The arguments as the bytes that are digested and sent. Raises MCPError."""
+    try:
+        return canonical_bytes(arguments)
+    except NotCanonical as problem:
+        raise MCPError(code=INVALID_PARAMS, message=f"arguments: {problem}") from None
+
+
+def progress_sender(ctx: Context, meta: RequestMeta) -> SendProgress | None:
+    """How the upstream's progress reaches the agent; None when it did not ask for any."""
+    return ctx.session.report_progress if meta.progress_token is not None else None
+
+
+def progress_reporter(ctx: Context) -> Report:
+    """Says in progress notifications who is waited for; the SDK sends none without a token."""
+
+    async def send(progress: float, message: str) -> None:
+        await ctx.session.report_progress(progress, message=message)
+
+    return reporter(send, lambda view: progress_message(view, public_url=conf.public_url()))
