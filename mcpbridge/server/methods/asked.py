@@ -5,6 +5,8 @@ Shared by all families. Knows no method, no ticket and no policy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -20,13 +22,57 @@ from mcpbridge.calls.tool_call import (
     client_declaration,
     request_meta,
 )
-from mcpbridge.server.exchange import Exchange
+from mcpbridge.server.exchange import Exchange, exchange_of
 from mcpbridge.server.holding import Report
 from mcpbridge.server.paused import reporter
 from mcpbridge.server.rendering import progress_message
 from mcpbridge.server.road import SendProgress
 
 type Context = ServerRequestContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request of an agent as its handler sees it, whichever road it came by.
+
+    What a method means is written once, against this: requests come through the SDK's server, and
+    plain calls of tools past it (`mcpbridge.server.direct`).
+    """
+
+    exchange: Exchange
+    client: ClientDeclaration
+    meta: RequestMeta
+    headers: Mapping[str, str]  # by lower-case names
+    say: SendProgress  # one progress notification; only where `meta` has a progress token
+    context: Context | None = None  # the SDK's, where it carries the request
+
+    @property
+    def progress(self) -> SendProgress | None:
+        """How the upstream's progress reaches the agent; None when it did not ask for any."""
+        return self.say if self.meta.progress_token is not None else None
+
+    def report(self) -> Report:
+        """Says in progress notifications who is waited for; nothing without a token."""
+
+        async def send(progress: float, message: str) -> None:
+            if self.meta.progress_token is not None:
+                await self.say(progress, None, message)
+
+        return reporter(send, lambda view: progress_message(view, public_url=conf.public_url()))
+
+
+def asked_of(ctx: Context) -> Asked:
+    """The request behind a handler's context of the SDK. Raises MCPError."""
+    exchange = exchange_of(ctx)
+    client, meta = declared(ctx, exchange)
+    return Asked(
+        exchange=exchange,
+        client=client,
+        meta=meta,
+        headers=ctx.request.headers if ctx.request is not None else {},
+        say=ctx.session.report_progress,
+        context=ctx,
+    )
 
 
 def declared(ctx: Context, exchange: Exchange) -> tuple[ClientDeclaration, RequestMeta]:
@@ -61,17 +107,3 @@ def canonical_arguments(arguments: dict[str, Any]) -> bytes:
         return canonical_bytes(arguments)
     except NotCanonical as problem:
         raise MCPError(code=INVALID_PARAMS, message=f"arguments: {problem}") from None
-
-
-def progress_sender(ctx: Context, meta: RequestMeta) -> SendProgress | None:
-    """How the upstream's progress reaches the agent; None when it did not ask for any."""
-    return ctx.session.report_progress if meta.progress_token is not None else None
-
-
-def progress_reporter(ctx: Context) -> Report:
-    """Says in progress notifications who is waited for; the SDK sends none without a token."""
-
-    async def send(progress: float, message: str) -> None:
-        await ctx.session.report_progress(progress, message=message)
-
-    return reporter(send, lambda view: progress_message(view, public_url=conf.public_url()))

@@ -25,18 +25,12 @@ from mcp_types import (
 
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import Outcome
-from mcpbridge.calls.tool_call import ClientDeclaration, RequestMeta, ToolCall
+from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.catalog.snapshot import CatalogTool
-from mcpbridge.server.exchange import Exchange, exchange_of
+from mcpbridge.server.exchange import exchange_of
 from mcpbridge.server.holding import AgentLeft
-from mcpbridge.server.methods.asked import (
-    Context,
-    canonical_arguments,
-    declared,
-    progress_reporter,
-    progress_sender,
-)
+from mcpbridge.server.methods.asked import Asked, Context, asked_of, canonical_arguments
 from mcpbridge.server.methods.parts import Parts
 from mcpbridge.server.presenters import (
     failure_result,
@@ -83,11 +77,19 @@ class Tools:
         return ListToolsResult(tools=[])
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
-        """One tool call: forwarded, refused or paused."""
-        exchange = exchange_of(ctx)
+        """One tool call that the SDK carries."""
+        await self.call(asked_of(ctx), params.name)
+        return CallToolResult(content=[])
+
+    async def call(self, asked: Asked, name: str) -> None:
+        """One tool call: forwarded, refused or paused. Its result stands in the exchange.
+
+        There is none when the agent left. Raises MCPError.
+        """
+        exchange = asked.exchange
         exchange.enter()
         try:
-            result = await self._answer(ctx, exchange, params.name)
+            result = await self._answer(asked, name)
             if exchange.is_stream:
                 result = too_large_for_an_event(result) or result
             exchange.result = result
@@ -98,38 +100,36 @@ class Tools:
         except Exception:
             # The SDK would tell an older client the exception's own words.
             logger.exception("A call of %s failed.", exchange.principal.agent_name)
-            exchange.result = failure_result(waited=params.name == AWAIT_TICKET)
+            exchange.result = failure_result(waited=name == AWAIT_TICKET)
         finally:
             exchange.leave()
-        return CallToolResult(content=[])
 
-    async def _answer(self, ctx: Context, exchange: Exchange, name: str) -> dict[str, Any]:
-        client, meta = declared(ctx, exchange)
+    async def _answer(self, asked: Asked, name: str) -> dict[str, Any]:
+        exchange = asked.exchange
         arguments = exchange.arrived.params.get("arguments")
         arguments = {} if arguments is None else arguments
         if name == AWAIT_TICKET:
-            outcome = await self._await_ticket(ctx, exchange, client, meta, arguments)
-            return outcome_result(outcome)
+            return outcome_result(await self._await_ticket(asked, arguments))
         tool = await resolve(exchange.principal, name, upstream=exchange.upstream)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}")
-        if client.is_modern:
-            _check_parameter_headers(ctx, tool, arguments)
+        if asked.client.is_modern:
+            _check_parameter_headers(asked, tool, arguments)
         call = ToolCall(
             upstream=tool.source.name,
             tool=tool.name,
             arguments=arguments,
             arguments_bytes=canonical_arguments(arguments),
-            meta=meta,
-            client=client,
+            meta=asked.meta,
+            client=asked.client,
         )
         try:
             outcome = await self._road.call(
                 call,
                 exchange,
-                style=_style(client, exchange, meta),
-                report=progress_reporter(ctx),
-                send_progress=progress_sender(ctx, meta),
+                style=_style(asked),
+                report=asked.report(),
+                send_progress=asked.progress,
             )
         except CallInvalid as invalid:
             raise MCPError(
@@ -137,20 +137,13 @@ class Tools:
             ) from None
         return outcome_result(outcome, definition=tool.definition)
 
-    async def _await_ticket(
-        self,
-        ctx: Context,
-        exchange: Exchange,
-        client: ClientDeclaration,
-        meta: RequestMeta,
-        arguments: Mapping[str, Any],
-    ) -> Outcome:
+    async def _await_ticket(self, asked: Asked, arguments: Mapping[str, Any]) -> Outcome:
         return await self._paused.wait_again(
             _ticket_id(arguments),
-            exchange,
-            client=client,
-            style=_style(client, exchange, meta),
-            report=progress_reporter(ctx),
+            asked.exchange,
+            client=asked.client,
+            style=_style(asked),
+            report=asked.report(),
         )
 
 
@@ -167,13 +160,17 @@ def _ticket_id(arguments: Mapping[str, Any]) -> UUID:
     )
 
 
-def _check_parameter_headers(ctx: Context, tool: CatalogTool, arguments: dict[str, Any]) -> None:
+def _check_parameter_headers(asked: Asked, tool: CatalogTool, arguments: dict[str, Any]) -> None:
     """Refuse `Mcp-Param-*` headers that say something else than the arguments (400, -32020)."""
-    headers = ctx.request.headers if ctx.request is not None else {}
-    rejection = validate_mcp_param_headers(tool.definition.get("inputSchema"), arguments, headers)
+    schema = tool.definition.get("inputSchema")
+    rejection = validate_mcp_param_headers(schema, arguments, asked.headers)
     if rejection is not None:
         raise MCPError(code=rejection.code, message=rejection.message, data=rejection.data)
 
 
-def _style(client: ClientDeclaration, exchange: Exchange, meta: RequestMeta) -> Held:
-    return style_of(client, exchange.principal, has_progress_token=meta.progress_token is not None)
+def _style(asked: Asked) -> Held:
+    return style_of(
+        asked.client,
+        asked.exchange.principal,
+        has_progress_token=asked.meta.progress_token is not None,
+    )
