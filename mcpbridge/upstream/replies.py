@@ -150,8 +150,8 @@ def read_message(raw: bytes) -> Message:
     return Message(kind="error", body=body, size=len(raw))
 
 
-def tool_reply(message: Message) -> ToolReply:
-    """Turn the answer to a `tools/call` into a reply. Raises MalformedMessage."""
+def result_reply(message: Message) -> ToolReply:
+    """Turn the answer to any request into a reply. Raises MalformedMessage."""
     if message.kind == "error":
         error = message.body["error"]
         return ToolRpcError(code=error["code"], message=error["message"], data=error.get("data"))
@@ -165,9 +165,16 @@ def tool_reply(message: Message) -> ToolReply:
         return ToolResult(result=refused, size=message.size, refused_question=True)
     if shape != "complete":
         raise MalformedMessage("the result is of a type that was not asked for")
-    content = result.get("content", [])
-    if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
-        raise MalformedMessage("the result's content is not a list of objects")
-    if not isinstance(result.get("isError", False), bool):
-        raise MalformedMessage("the result's isError is not a boolean")
     return ToolResult(result=result, size=message.size)
+
+
+def tool_reply(message: Message) -> ToolReply:
+    """Turn the answer to a `tools/call` into a reply. Raises MalformedMessage."""
+    reply = result_reply(message)
+    if isinstance(reply, ToolResult):
+        content = reply.result.get("content", [])
+        if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+            raise MalformedMessage("the result's content is not a list of objects")
+        if not isinstance(reply.result.get("isError", False), bool):
+            raise MalformedMessage("the result's isError is not a boolean")
+    return reply

@@ -39,7 +39,20 @@ class LateReply:
 log = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
+OnMessage = Callable[[Message], None]
 OnLateReply = Callable[[LateReply], None]
+
+
+LOG = "notifications/message"
+ANNOUNCEMENTS = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+    }
+)
+"""What a server says to whoever uses it, not in answer to any one request."""
 
 
 class ExchangeFailed(Exception):
@@ -74,6 +87,8 @@ class Flight:
     on_progress: OnProgress | None = None
     max_notifications: int = 1000
     on_late: Callable[[ToolReply], None] | None = None
+    on_log: OnMessage | None = None
+    on_announcement: OnMessage | None = None
     departed: bool = False
     answering: bool = False
     notifications: int = field(default=0, init=False)
@@ -85,8 +100,16 @@ class Flight:
             raise ExchangeFailed(
                 Unknown.OVERSIZE, f"more than {self.max_notifications} notifications"
             )
+        if message.method == LOG:
+            _hand(self.on_log, message)
+        elif message.method in ANNOUNCEMENTS:
+            _hand(self.on_announcement, message)
+        elif message.method == "notifications/progress":
+            self._progress(message)
+
+    def _progress(self, message: Message) -> None:
         params = message.body.get("params") or {}
-        if message.method != "notifications/progress" or self.on_progress is None:
+        if self.on_progress is None:
             return
         token = params.get("progressToken")
         if type(token) is not int or token != self.id:
@@ -114,6 +137,14 @@ class Flight:
                 everybody(LateReply(upstream_id, self.id, reply))
         except Exception:
             log.exception("a late reply could not be handed out")
+
+
+def _hand(callback: OnMessage | None, message: Message) -> None:
+    try:
+        if callback is not None:
+            callback(message)
+    except Exception:
+        log.exception("a callback for notifications failed; the call goes on")
 
 
 async def wait_for_answer(

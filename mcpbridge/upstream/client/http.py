@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -20,17 +20,13 @@ from mcpbridge.upstream.client.exchange import Exchange, Stale
 from mcpbridge.upstream.client.flight import (
     Answer,
     Flight,
-    HttpRefusal,
     OnLateReply,
-    OnProgress,
     stop,
 )
 from mcpbridge.upstream.client.handshake import Handshake
-from mcpbridge.upstream.client.session import UpstreamSession
+from mcpbridge.upstream.client.session import Outgoing, UpstreamSession
 from mcpbridge.upstream.client.side_messages import SideMessages
-from mcpbridge.upstream.envelope import BadArguments
 from mcpbridge.upstream.errors import (
-    NothingSent,
     OutcomeUnknown,
     RequestFailed,
     Unknown,
@@ -38,20 +34,14 @@ from mcpbridge.upstream.errors import (
 )
 from mcpbridge.upstream.negotiation import Agreement
 from mcpbridge.upstream.replies import (
-    MalformedMessage,
-    Message,
-    ToolReply,
-    ToolRpcError,
     tool_reply,
 )
 from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
 
 log = logging.getLogger(__name__)
 
-HTTP_REFUSED = -32000
 PROBE_SECONDS = 10.0
 LATE_SECONDS = 30.0
-_DEFINITE = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 426, 429, 431})
 
 
 class HttpSession(UpstreamSession):
@@ -108,39 +98,13 @@ class HttpSession(UpstreamSession):
             return not self._stale
         return False
 
-    async def call_tool(
-        self,
-        *,
-        name: str,
-        arguments: bytes,
-        meta: Mapping[str, Any] | None = None,
-        on_progress: OnProgress | None = None,
-        on_late_reply: Callable[[ToolReply], None] | None = None,
-        abort: asyncio.Event | None = None,
-        timeouts: Timeouts | None = None,
-        input_schema: Mapping[str, Any] | None = None,
-    ) -> ToolReply:
-        """Make one call, once (see UpstreamSession)."""
-        flight = Flight(next(self._ids), on_progress, self.spec.caps.notifications, on_late_reply)
-        full_meta = envelope.request_meta(
-            self.era,
-            self.protocol_version,
-            extra=meta or {},
-            progress_token=flight.id if on_progress is not None else None,
-        )
-        schema = input_schema if input_schema is not None else self._schemas.get(name)
-        try:
-            line = envelope.call_line(
-                request_id=flight.id, name=name, arguments=arguments, meta=full_meta
-            )
-            extra = envelope.parameter_headers(schema, arguments) if self.era == "modern" else {}
-        except BadArguments as error:
-            raise NothingSent(str(error)) from None
-        if abort is not None and abort.is_set():
-            raise NothingSent("aborted before anything was sent")
-        headers = self._headers(method="tools/call", name=name) | extra
-        answer = await self._make(flight, line, headers, abort, timeouts or self.spec.timeouts)
-        return self._read_reply(answer)
+    def _next_id(self) -> int:
+        return next(self._ids)
+
+    def _parameter_headers(
+        self, schema: Mapping[str, Any] | None, arguments: bytes
+    ) -> dict[str, str]:
+        return envelope.parameter_headers(schema, arguments) if self.era == "modern" else {}
 
     async def close(self) -> None:
         """Say goodbye to a legacy session; bounded, and failure does not matter."""
@@ -149,18 +113,14 @@ class HttpSession(UpstreamSession):
             await self._side.say_goodbye()
         await self._side.close()
 
-    async def _make(
-        self,
-        flight: Flight,
-        line: bytes,
-        headers: dict[str, str],
-        abort: asyncio.Event | None,
-        timeouts: Timeouts,
+    async def _send(
+        self, sent: Outgoing, *, abort: asyncio.Event | None, timeouts: Timeouts
     ) -> Answer:
-        task = asyncio.create_task(self._exchange(flight, line, headers, timeouts))
+        headers = self._headers(method=sent.method, name=sent.name) | dict(sent.headers)
+        task = asyncio.create_task(self._exchange(sent.flight, sent.line, headers, timeouts))
         try:
             answer: Answer = await self._follow(
-                flight, task, abort=abort, timeouts=timeouts, first_byte=True
+                sent.flight, task, abort=abort, timeouts=timeouts, first_byte=True
             )
             return answer
         finally:
@@ -186,24 +146,10 @@ class HttpSession(UpstreamSession):
             await asyncio.wait({task}, timeout=LATE_SECONDS)
             if task.done() and not task.cancelled() and task.exception() is None:
                 with contextlib.suppress(OutcomeUnknown):
-                    reply = self._read_reply(task.result())
+                    reply = self._reply(task.result(), tool_reply)
                     flight.late(reply, self._on_late_reply, self.spec.id)
         finally:
             await stop(task)
-
-    def _read_reply(self, answer: Answer) -> ToolReply:
-        if isinstance(answer, Message):
-            try:
-                return tool_reply(answer)
-            except MalformedMessage as error:
-                raise OutcomeUnknown(Unknown.MALFORMED, str(error)) from None
-        if answer.status in _DEFINITE:
-            return ToolRpcError(
-                code=HTTP_REFUSED,
-                message=f"the upstream refused the request with HTTP status {answer.status}",
-                http_status=answer.status,
-            )
-        raise OutcomeUnknown(Unknown.MALFORMED, f"HTTP status {answer.status} instead of an answer")
 
     def _headers(self, *, method: str = "", name: str | None = None) -> dict[str, str]:
         agreement = self._agreement
@@ -235,25 +181,3 @@ class HttpSession(UpstreamSession):
             if self._session_id is not None:
                 self._stale = True
             return gone.answer
-
-    async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
-        flight = Flight(next(self._ids), None, self.spec.caps.notifications)
-        line = envelope.request_line(
-            request_id=flight.id,
-            method=method,
-            params=params,
-            meta=envelope.request_meta(
-                self.era, self.protocol_version, extra={}, progress_token=None
-            ),
-        )
-        key = envelope.NAME_BEARING.get(method)
-        headers = self._headers(method=method, name=params[key] if key else None)
-        try:
-            answer = await self._make(flight, line, headers, None, self.spec.timeouts)
-        except NothingSent as error:
-            raise UpstreamUnavailable(error.detail) from error
-        except OutcomeUnknown as error:
-            raise RequestFailed(f"{method} got no answer: {error}") from error
-        if isinstance(answer, HttpRefusal):
-            raise RequestFailed(f"{method} was answered with HTTP status {answer.status}")
-        return answer

@@ -1,7 +1,7 @@
 """What every upstream session can do, whatever its transport.
 
-The transports supply `_ask` (a request without side effects) and `call_tool`; listing, paging and
-caps are here.
+The transports supply `_send`, which carries one line and brings its answer; what the line says,
+what its answer means, paging and caps are here.
 """
 
 from __future__ import annotations
@@ -10,18 +10,73 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
-from mcpbridge.upstream.client.flight import ExchangeFailed, Flight, OnProgress, wait_for_answer
-from mcpbridge.upstream.envelope import Era
-from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, RequestFailed, Unknown
+from mcpbridge.upstream import envelope
+from mcpbridge.upstream.client.flight import (
+    Answer,
+    ExchangeFailed,
+    Flight,
+    HttpRefusal,
+    OnMessage,
+    OnProgress,
+    wait_for_answer,
+)
+from mcpbridge.upstream.client.paging import Listed, read_all
+from mcpbridge.upstream.envelope import BadArguments, Era
+from mcpbridge.upstream.errors import (
+    NothingSent,
+    OutcomeUnknown,
+    RequestFailed,
+    Unknown,
+    UpstreamUnavailable,
+)
 from mcpbridge.upstream.negotiation import Agreement
-from mcpbridge.upstream.replies import Message, ToolReply
+from mcpbridge.upstream.replies import (
+    MalformedMessage,
+    Message,
+    ToolReply,
+    ToolRpcError,
+    result_reply,
+    tool_reply,
+)
 from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
 
 log = logging.getLogger(__name__)
 
-MAX_PAGES = 500
+HTTP_REFUSED = -32000
+DEFINITE = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 426, 429, 431})
+"""HTTP statuses by which a server says that it did not act (DECISIONS 18)."""
+
+
+class CallOptions(TypedDict, total=False):
+    """How one request is made and followed; every part may be left out.
+
+    `meta` may hold trace context and a log level; its progress token is replaced by one of ours,
+    which is sent when `on_progress` is given. `on_log` gets log messages that came with this very
+    request. `on_late_reply` gets an answer that came after we had given up. `input_schema` is the
+    pinned schema, needed only for tools that mirror parameters in headers.
+    """
+
+    meta: Mapping[str, Any] | None
+    on_progress: OnProgress | None
+    on_log: OnMessage | None
+    on_late_reply: Callable[[ToolReply], None] | None
+    abort: asyncio.Event | None
+    timeouts: Timeouts | None
+    input_schema: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One request, ready to leave. `name` and `headers` are for transports that have headers."""
+
+    flight: Flight
+    line: bytes
+    method: str
+    name: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class UpstreamSession(ABC):
@@ -34,6 +89,7 @@ class UpstreamSession(ABC):
         self.idle = asyncio.Event()
         self.idle.set()
         self._schemas: dict[str, Mapping[str, Any]] = {}
+        self.on_announcement: Callable[[UpstreamSession, Message], None] | None = None
 
     @property
     @abstractmethod
@@ -65,26 +121,125 @@ class UpstreamSession(ABC):
         """The server's capabilities, in its own words."""
         return self.agreement.capabilities
 
-    @abstractmethod
     async def call_tool(
-        self,
-        *,
-        name: str,
-        arguments: bytes,
-        meta: Mapping[str, Any] | None = None,
-        on_progress: OnProgress | None = None,
-        on_late_reply: Callable[[ToolReply], None] | None = None,
-        abort: asyncio.Event | None = None,
-        timeouts: Timeouts | None = None,
-        input_schema: Mapping[str, Any] | None = None,
+        self, *, name: str, arguments: bytes, **options: Unpack[CallOptions]
     ) -> ToolReply:
         """Make one call, once. `arguments` are canonical JSON bytes and leave as they are.
 
-        `meta` may hold trace context; its progress token is replaced by one of ours, which is sent
-        when `on_progress` is given. `on_late_reply` gets an answer to this call that came after
-        we had given up. `input_schema` is the pinned schema, needed only for tools that mirror
-        parameters in headers. Raises NothingSent or OutcomeUnknown.
+        Raises NothingSent or OutcomeUnknown.
         """
+        flight = self._flight(options)
+        schema = options.get("input_schema")
+        schema = schema if schema is not None else self._schemas.get(name)
+        try:
+            line = envelope.call_line(
+                request_id=flight.id,
+                name=name,
+                arguments=arguments,
+                meta=self._meta_of(flight, options),
+            )
+            extra = self._parameter_headers(schema, arguments)
+        except BadArguments as error:
+            raise NothingSent(str(error)) from None
+        sent = Outgoing(flight=flight, line=line, method="tools/call", name=name, headers=extra)
+        return self._reply(await self._carry(sent, options), tool_reply)
+
+    async def request(
+        self, method: str, params: Mapping[str, Any], **options: Unpack[CallOptions]
+    ) -> ToolReply:
+        """Make one request of any other kind, once; its result comes back whole.
+
+        Raises NothingSent or OutcomeUnknown.
+        """
+        flight = self._flight(options)
+        line = envelope.request_line(
+            request_id=flight.id,
+            method=method,
+            params=params,
+            meta=self._meta_of(flight, options),
+        )
+        key = envelope.NAME_BEARING.get(method)
+        name = params[key] if key else None
+        sent = Outgoing(flight=flight, line=line, method=method, name=name)
+        return self._reply(await self._carry(sent, options), result_reply)
+
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
+        """Send a request without side effects. Raises RequestFailed or UpstreamUnavailable."""
+        flight = self._flight({})
+        line = envelope.request_line(
+            request_id=flight.id, method=method, params=params, meta=self._meta_of(flight, {})
+        )
+        try:
+            answer = await self._carry(Outgoing(flight=flight, line=line, method=method), {})
+        except NothingSent as error:
+            raise UpstreamUnavailable(error.detail) from error
+        except OutcomeUnknown as error:
+            raise RequestFailed(f"{method} got no answer: {error}") from error
+        if isinstance(answer, HttpRefusal):
+            raise RequestFailed(f"{method} was answered with HTTP status {answer.status}")
+        return answer
+
+    def _flight(self, options: CallOptions) -> Flight:
+        return Flight(
+            self._next_id(),
+            options.get("on_progress"),
+            self.spec.caps.notifications,
+            options.get("on_late_reply"),
+            on_log=options.get("on_log"),
+            on_announcement=self.announce,
+        )
+
+    def _meta_of(self, flight: Flight, options: CallOptions) -> dict[str, Any]:
+        return envelope.request_meta(
+            self.era,
+            self.protocol_version,
+            extra=options.get("meta") or {},
+            progress_token=flight.id if flight.on_progress is not None else None,
+        )
+
+    def announce(self, message: Message) -> None:
+        """Pass on what the server says to everybody who uses it."""
+        if self.on_announcement is not None:
+            self.on_announcement(self, message)
+
+    async def _carry(self, sent: Outgoing, options: CallOptions) -> Answer:
+        abort = options.get("abort")
+        if abort is not None and abort.is_set():
+            raise NothingSent("aborted before anything was sent")
+        return await self._send(
+            sent, abort=abort, timeouts=options.get("timeouts") or self.spec.timeouts
+        )
+
+    @abstractmethod
+    def _next_id(self) -> int:
+        """The id of the next request."""
+
+    @abstractmethod
+    async def _send(
+        self, sent: Outgoing, *, abort: asyncio.Event | None, timeouts: Timeouts
+    ) -> Answer:
+        """Send one request and wait for its answer. Raises NothingSent or OutcomeUnknown."""
+
+    def _parameter_headers(
+        self, schema: Mapping[str, Any] | None, arguments: bytes
+    ) -> dict[str, str]:
+        """Arguments that travel as headers, too: over HTTP only. Raises BadArguments."""
+        return {}
+
+    def _reply(self, answer: Answer, read: Callable[[Message], ToolReply]) -> ToolReply:
+        """The answer in words. Raises OutcomeUnknown where it is none."""
+        if isinstance(answer, Message):
+            try:
+                return read(answer)
+            except MalformedMessage as error:
+                raise OutcomeUnknown(Unknown.MALFORMED, str(error)) from None
+        if answer.status in DEFINITE:
+            return ToolRpcError(
+                code=HTTP_REFUSED,
+                message=f"the upstream refused the request with HTTP status {answer.status}",
+                http_status=answer.status,
+            )
+        raise OutcomeUnknown(Unknown.MALFORMED, f"HTTP status {answer.status} instead of an answer")
 
     @abstractmethod
     async def _abandon(self, flight: Flight, task: asyncio.Task[Any], reason: Unknown) -> None:
@@ -130,57 +285,30 @@ class UpstreamSession(ABC):
         raise OutcomeUnknown(gave_up)
 
     @abstractmethod
-    async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
-        """Send a request without side effects. Raises RequestFailed or UpstreamUnavailable."""
-
-    @abstractmethod
     async def close(self) -> None:
         """End the session; calls in flight end as unknown."""
 
     async def list_tools(self) -> list[dict[str, Any]]:
         """Return all tool definitions as the server wrote them. Raises RequestFailed."""
+        tools = (await self.list_all("tools/list", "tools", most=self.spec.caps.tools)).items
+        if not all(isinstance(tool.get("name"), str) for tool in tools):
+            raise RequestFailed("tools/list did not answer with a list of named tools")
+        self._remember(tools)
+        return tools
+
+    async def list_all(self, method: str, key: str, *, most: int) -> Listed:
+        """Return everything that a listing method lists. Raises RequestFailed."""
         try:
             async with asyncio.timeout(self.spec.timeouts.total):
-                return await self._all_pages()
+                return await read_all(
+                    self._ask,
+                    method,
+                    key,
+                    most_items=most,
+                    most_bytes=2 * self.spec.caps.result_bytes,
+                )
         except TimeoutError:
-            raise RequestFailed("tools/list did not end in time") from None
-
-    async def _all_pages(self) -> list[dict[str, Any]]:
-        tools: list[dict[str, Any]] = []
-        cursor: str | None = None
-        seen: set[str] = set()
-        size = 0
-        for _ in range(MAX_PAGES):
-            page, page_size = await self._page({} if cursor is None else {"cursor": cursor})
-            size += page_size
-            if size > 2 * self.spec.caps.result_bytes:
-                raise RequestFailed("its tool definitions are larger than a result may be")
-            tools.extend(page["tools"])
-            if len(tools) > self.spec.caps.tools:
-                raise RequestFailed(f"lists more than {self.spec.caps.tools} tools")
-            cursor = page.get("nextCursor")
-            if cursor is None:
-                self._remember(tools)
-                return tools
-            if not isinstance(cursor, str) or cursor in seen:
-                raise RequestFailed("tools/list hands out a cursor that leads nowhere")
-            seen.add(cursor)
-        raise RequestFailed(f"tools/list has more than {MAX_PAGES} pages")
-
-    async def _page(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        answer = await self._ask("tools/list", params)
-        if answer.kind == "error":
-            error = answer.body["error"]
-            raise RequestFailed(
-                f"tools/list was refused: {error['message'][:200]!r} ({error['code']})"
-            )
-        result: dict[str, Any] = answer.body["result"]
-        tools = result.get("tools")
-        if not isinstance(tools, list) or not all(
-            isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in tools
-        ):
-            raise RequestFailed("tools/list did not answer with a list of named tools")
-        return result, answer.size
+            raise RequestFailed(f"{method} did not end in time") from None
 
     def _remember(self, tools: list[dict[str, Any]]) -> None:
         self._schemas = {

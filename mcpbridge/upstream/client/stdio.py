@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.client.flight import (
+    Answer,
     ExchangeFailed,
     Flight,
     OnLateReply,
-    OnProgress,
     stop,
 )
 from mcpbridge.upstream.client.greeting import Greeting, greet
-from mcpbridge.upstream.client.session import UpstreamSession
-from mcpbridge.upstream.envelope import BadArguments
+from mcpbridge.upstream.client.session import Outgoing, UpstreamSession
 from mcpbridge.upstream.errors import (
-    NothingSent,
-    OutcomeUnknown,
-    RequestFailed,
     Unknown,
-    UpstreamUnavailable,
 )
 from mcpbridge.upstream.lines import LineSplitter, LineTooLong
 from mcpbridge.upstream.negotiation import Agreement
 from mcpbridge.upstream.replies import (
     MalformedMessage,
     Message,
-    ToolReply,
     load,
     read_message,
     tool_reply,
@@ -61,7 +55,7 @@ class StdioSession(UpstreamSession):
         super().__init__(spec, scope)
         self._reader, self._writer = greeting.reader, greeting.writer
         self._agreement = greeting.agreement
-        self._next_id = link.first_id(greeting.number)
+        self._last_id = link.first_id(greeting.number)
         self.sandbox = greeting.sandbox
         self._on_late_reply = on_late_reply
         self._on_tools_changed = on_tools_changed
@@ -100,41 +94,6 @@ class StdioSession(UpstreamSession):
         """Whether the link still stands."""
         return not self._gone
 
-    async def call_tool(
-        self,
-        *,
-        name: str,
-        arguments: bytes,
-        meta: Mapping[str, Any] | None = None,
-        on_progress: OnProgress | None = None,
-        on_late_reply: Callable[[ToolReply], None] | None = None,
-        abort: asyncio.Event | None = None,
-        timeouts: Timeouts | None = None,
-        input_schema: Mapping[str, Any] | None = None,
-    ) -> ToolReply:
-        """Make one call, once (see UpstreamSession)."""
-        flight = self._flight(on_progress)
-        flight.on_late = on_late_reply
-        full_meta = envelope.request_meta(
-            self.era,
-            self.protocol_version,
-            extra=meta or {},
-            progress_token=flight.id if on_progress is not None else None,
-        )
-        try:
-            line = envelope.call_line(
-                request_id=flight.id, name=name, arguments=arguments, meta=full_meta
-            )
-        except BadArguments as error:
-            raise NothingSent(str(error)) from None
-        if abort is not None and abort.is_set():
-            raise NothingSent("aborted before anything was sent")
-        answer = await self._fly(flight, line, abort, timeouts or self.spec.timeouts)
-        try:
-            return tool_reply(answer)
-        except MalformedMessage as error:
-            raise OutcomeUnknown(Unknown.MALFORMED, str(error)) from None
-
     async def close(self) -> None:
         """Give the link up; the host tells the server about calls still open."""
         self._gone = True
@@ -142,27 +101,16 @@ class StdioSession(UpstreamSession):
         await stop(self._listening)
         self._fail_all("the session was closed")
 
-    def _flight(self, on_progress: OnProgress | None) -> Flight:
-        self._next_id += 1
-        return Flight(self._next_id, on_progress, self.spec.caps.notifications)
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
-    async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
-        flight = self._flight(None)
-        meta = envelope.request_meta(self.era, self.protocol_version, extra={}, progress_token=None)
-        line = envelope.request_line(request_id=flight.id, method=method, params=params, meta=meta)
-        try:
-            return await self._fly(flight, line, None, self.spec.timeouts)
-        except NothingSent as error:
-            raise UpstreamUnavailable(error.detail) from error
-        except OutcomeUnknown as error:
-            raise RequestFailed(f"{method} got no answer: {error}") from error
-
-    async def _fly(
-        self, flight: Flight, line: bytes, abort: asyncio.Event | None, timeouts: Timeouts
-    ) -> Message:
-        task = asyncio.create_task(self._exchange(flight, line))
+    async def _send(
+        self, sent: Outgoing, *, abort: asyncio.Event | None, timeouts: Timeouts
+    ) -> Answer:
+        task = asyncio.create_task(self._exchange(sent.flight, sent.line))
         answer: Message = await self._follow(
-            flight, task, abort=abort, timeouts=timeouts, first_byte=False
+            sent.flight, task, abort=abort, timeouts=timeouts, first_byte=False
         )
         return answer
 
