@@ -27,6 +27,7 @@ from mcpbridge.catalog.verdicts import Verdicts
 from mcpbridge.offload import in_database
 from mcpbridge.upstream.client import UpstreamPool, UpstreamSession
 from mcpbridge.upstream.errors import RequestFailed, UpstreamUnavailable
+from mcpbridge.upstream.replies import Message
 from mcpbridge.upstream.spec import UpstreamSpec
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,11 @@ class Catalog:
         """The upstream says that its tools changed: read them before the next call."""
         self._read_at.pop(UUID(upstream_id), None)
 
+    def announced(self, upstream_id: str, scope: str, message: Message) -> None:
+        """An upstream says something to everybody who uses it."""
+        if message.method == "notifications/tools/list_changed":
+            self.tools_changed(upstream_id)
+
     async def _read(self, source: Source, agent_id: UUID | None) -> None:
         try:
             session = await self.session(source, agent_id=agent_id)
@@ -158,7 +164,7 @@ class Catalog:
     def _sessions(self) -> UpstreamPool:
         if self._pool is None:
             self._pool = UpstreamPool(
-                stdio_socket=conf.stdio_socket(), on_tools_changed=self.tools_changed
+                stdio_socket=conf.stdio_socket(), on_announcement=self.announced
             )
         return self._pool
 

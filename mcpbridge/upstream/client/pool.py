@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -23,7 +22,7 @@ from mcpbridge.upstream.addresses import (
 from mcpbridge.upstream.client.exchange import departure_trace
 from mcpbridge.upstream.client.flight import Background, OnLateReply
 from mcpbridge.upstream.client.http import HttpSession
-from mcpbridge.upstream.client.session import UpstreamSession
+from mcpbridge.upstream.client.session import OnAnnouncement, UpstreamSession
 from mcpbridge.upstream.client.stdio import StdioSession
 from mcpbridge.upstream.errors import UpstreamUnavailable
 from mcpbridge.upstream.spec import UpstreamSpec
@@ -63,12 +62,12 @@ class UpstreamPool:
         *,
         stdio_socket: str | None = None,
         on_late_reply: OnLateReply | None = None,
-        on_tools_changed: Callable[[str], None] | None = None,
+        on_announcement: OnAnnouncement | None = None,
         look_up: LookUp = system_look_up,
     ) -> None:
         self._stdio_socket = stdio_socket
         self._on_late_reply = on_late_reply
-        self._on_tools_changed = on_tools_changed
+        self._on_announcement = on_announcement
         self._look_up = look_up
         self._slots: dict[tuple[str, str], _Slot] = {}
         self._http: dict[bool, aiohttp.ClientSession] = {}
@@ -141,6 +140,7 @@ class UpstreamPool:
             )
         try:
             slot.session = await self._connect_safely(slot.spec, scope)
+            slot.session.on_announcement = self._on_announcement
         except UpstreamUnavailable as error:
             slot.failures += 1
             wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(slot.failures - 1, 10))
@@ -178,7 +178,6 @@ class UpstreamPool:
             scope,
             socket_path=self._stdio_socket,
             on_late_reply=self._on_late_reply,
-            on_tools_changed=self._on_tools_changed,
         )
 
     def _http_for(self, *, allow_private: bool) -> aiohttp.ClientSession:

@@ -49,6 +49,9 @@ HTTP_REFUSED = -32000
 DEFINITE = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 426, 429, 431})
 """HTTP statuses by which a server says that it did not act (DECISIONS 18)."""
 
+OnAnnouncement = Callable[[str, str, Message], None]
+"""Take (upstream id, scope, message): what a server said to everybody who uses it."""
+
 
 class CallOptions(TypedDict, total=False):
     """How one request is made and followed; every part may be left out.
@@ -89,7 +92,7 @@ class UpstreamSession(ABC):
         self.idle = asyncio.Event()
         self.idle.set()
         self._schemas: dict[str, Mapping[str, Any]] = {}
-        self.on_announcement: Callable[[UpstreamSession, Message], None] | None = None
+        self.on_announcement: OnAnnouncement | None = None
 
     @property
     @abstractmethod
@@ -200,7 +203,7 @@ class UpstreamSession(ABC):
     def announce(self, message: Message) -> None:
         """Pass on what the server says to everybody who uses it."""
         if self.on_announcement is not None:
-            self.on_announcement(self, message)
+            self.on_announcement(self.spec.id, self.scope, message)
 
     async def _carry(self, sent: Outgoing, options: CallOptions) -> Answer:
         abort = options.get("abort")

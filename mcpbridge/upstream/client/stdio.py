@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.client.flight import (
+    ANNOUNCEMENTS,
+    LOG,
     Answer,
     ExchangeFailed,
     Flight,
@@ -50,7 +51,6 @@ class StdioSession(UpstreamSession):
         greeting: Greeting,
         *,
         on_late_reply: OnLateReply | None,
-        on_tools_changed: Callable[[str], None] | None,
     ) -> None:
         super().__init__(spec, scope)
         self._reader, self._writer = greeting.reader, greeting.writer
@@ -58,7 +58,6 @@ class StdioSession(UpstreamSession):
         self._last_id = link.first_id(greeting.number)
         self.sandbox = greeting.sandbox
         self._on_late_reply = on_late_reply
-        self._on_tools_changed = on_tools_changed
         self._flights: dict[int, tuple[Flight, asyncio.Future[Message]]] = {}
         self._abandoned: dict[int, Flight] = {}
         self._gone = False
@@ -72,17 +71,10 @@ class StdioSession(UpstreamSession):
         *,
         socket_path: str,
         on_late_reply: OnLateReply | None = None,
-        on_tools_changed: Callable[[str], None] | None = None,
     ) -> StdioSession:
         """Connect to the host, which starts the server if need be. Raises UpstreamUnavailable."""
         greeting = await greet(spec, scope, socket_path)
-        return cls(
-            spec,
-            scope,
-            greeting,
-            on_late_reply=on_late_reply,
-            on_tools_changed=on_tools_changed,
-        )
+        return cls(spec, scope, greeting, on_late_reply=on_late_reply)
 
     @property
     def agreement(self) -> Agreement:
@@ -196,13 +188,10 @@ class StdioSession(UpstreamSession):
             future.set_exception(ExchangeFailed(Unknown(body["reason"]), body["detail"]))
 
     def _take_notification(self, message: Message) -> None:
-        if message.method == "notifications/tools/list_changed":
-            if self._on_tools_changed is not None:
-                self._on_tools_changed(self.spec.id)
-            return
-        token = (message.body.get("params") or {}).get("progressToken")
-        waiting = self._flights.get(token) if type(token) is int else None
+        waiting = self._meant_by(message)
         if waiting is None:
+            if message.method in ANNOUNCEMENTS:
+                self.announce(message)
             return
         flight, future = waiting
         try:
@@ -210,6 +199,16 @@ class StdioSession(UpstreamSession):
         except ExchangeFailed as failure:
             if not future.done():
                 future.set_exception(failure)
+
+    def _meant_by(self, message: Message) -> tuple[Flight, asyncio.Future[Message]] | None:
+        """The request that a notification is about.
+
+        A log message names none: it belongs to a request where only one is under way.
+        """
+        if message.method == LOG:
+            return next(iter(self._flights.values())) if len(self._flights) == 1 else None
+        token = (message.body.get("params") or {}).get("progressToken")
+        return self._flights.get(token) if type(token) is int else None
 
     def _late(self, flight: Flight, message: Message) -> None:
         with contextlib.suppress(MalformedMessage):
