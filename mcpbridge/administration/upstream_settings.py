@@ -14,6 +14,7 @@ from uuid import UUID
 
 from mcpbridge.administration.errors import Refused
 from mcpbridge.models import Upstream
+from mcpbridge.upstream.question_settings import BadQuestions, read_policy
 
 MAX_URL: Final = 500
 MAX_CWD: Final = 500
@@ -36,6 +37,7 @@ class UpstreamSettings:
     per_agent: bool = False
     timeouts: Mapping[str, float] = field(default_factory=dict)
     caps: Mapping[str, int] = field(default_factory=dict)
+    questions: Mapping[str, object] = field(default_factory=dict)
     trust_annotations: bool = False
     pin_on_first_contact: bool = False
     team_ids: frozenset[UUID] = frozenset()
@@ -60,6 +62,10 @@ def check_settings(settings: UpstreamSettings) -> None:
     if settings.cwd and not _is_absolute(settings.cwd):
         raise Refused(f"cwd must be an absolute path, not {settings.cwd}", field="cwd")
     _check_sandbox(settings.sandbox)
+    try:
+        read_policy(settings.questions)
+    except BadQuestions as wrong:
+        raise Refused(str(wrong), field="questions") from None
     for key, seconds in settings.timeouts.items():
         if not _is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
             raise Refused(

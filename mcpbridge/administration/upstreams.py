@@ -128,10 +128,11 @@ def _apply(upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | No
     upstream.per_agent = settings.per_agent
     upstream.timeouts = dict(settings.timeouts)
     upstream.caps = dict(settings.caps)
+    upstream.questions = dict(settings.questions)
     upstream.trust_annotations = settings.trust_annotations
     upstream.pin_on_first_contact = settings.pin_on_first_contact
     if secrets is not None and not _already_sealed(upstream, secrets):
-        has_any = bool(secrets.headers or secrets.environment)
+        has_any = bool(secrets)
         upstream.sealed_secrets = seal_secrets(upstream.id, secrets) if has_any else None
         upstream.credential_id = uuid7() if has_any else None
     kept = secrets_of(upstream)
@@ -191,4 +192,5 @@ def _snapshot(upstream: Upstream) -> tuple[object, ...]:
         upstream.credential_id,
         dict(upstream.timeouts),
         dict(upstream.caps),
+        dict(upstream.questions),
     )

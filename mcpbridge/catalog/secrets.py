@@ -1,4 +1,4 @@
-"""The secrets of an upstream (headers, environment), sealed for its row.
+"""The secrets of an upstream (headers, environment, a model's key), sealed for its row.
 
 AES-256-GCM under a key derived from the installation's sealing key; the upstream's id is bound
 in, so that a sealed value cannot be moved to another upstream's row. Plain values appear in no
@@ -35,14 +35,22 @@ class Secrets:
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sampling_key: str = field(default="", repr=False)  # of the endpoint that answers sampling
+
+    def __bool__(self) -> bool:
+        return bool(self.headers or self.environment or self.sampling_key)
 
 
 def seal_secrets(upstream_id: UUID, secrets: Secrets) -> bytes:
     """The sealed form: length and name of the key, nonce, ciphertext with its tag."""
     key_id, key = next(iter(conf.sealing_keys().items()))
-    plain = json.dumps(
-        {"headers": dict(secrets.headers), "environment": dict(secrets.environment)}
-    ).encode()
+    kept: dict[str, object] = {
+        "headers": dict(secrets.headers),
+        "environment": dict(secrets.environment),
+    }
+    if secrets.sampling_key:
+        kept["sampling_key"] = secrets.sampling_key
+    plain = json.dumps(kept).encode()
     nonce, name = os.urandom(_NONCE_BYTES), key_id.encode("ascii")
     sealed = AESGCM(_derived(key)).encrypt(nonce, plain, _bound(upstream_id))
     return bytes([len(name)]) + name + nonce + sealed
@@ -70,7 +78,11 @@ def open_secrets(upstream_id: UUID, sealed: bytes | memoryview | None) -> Secret
             " the sealing key is not the one they were sealed with; enter them again"
         ) from None
     found = json.loads(plain)
-    return Secrets(headers=found["headers"], environment=found["environment"])
+    return Secrets(
+        headers=found["headers"],
+        environment=found["environment"],
+        sampling_key=found.get("sampling_key", ""),
+    )
 
 
 def _bound(upstream_id: UUID) -> bytes:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from mcpbridge.catalog.secrets import open_secrets
+from mcpbridge.catalog.secrets import Secrets, open_secrets
 from mcpbridge.models import Upstream
+from mcpbridge.upstream.question_settings import BadQuestions, read_policy
+from mcpbridge.upstream.questions import QuestionPolicy
 from mcpbridge.upstream.spec import (
     BadUpstreamSpec,
     Caps,
@@ -37,7 +39,15 @@ def spec_of(upstream: Upstream) -> UpstreamSpec:
         credential_id=str(upstream.credential_id) if upstream.credential_id else None,
         allow_private_addresses=upstream.allow_private_addresses,
         per_agent_scope=upstream.per_agent,
+        questions=_questions(upstream, secrets),
     )
+
+
+def _questions(upstream: Upstream, secrets: Secrets) -> QuestionPolicy:
+    try:
+        return read_policy(upstream.questions, api_key=secrets.sampling_key)
+    except BadQuestions as wrong:
+        raise BadUpstreamSpec(f"upstream {upstream.name!r}: {wrong}") from None
 
 
 def _known(

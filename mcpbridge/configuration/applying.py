@@ -234,7 +234,14 @@ class _Applying:
                 name: self._variable(variable, f"{path}.environment_env.{name}")
                 for name, variable in section.environment_env.items()
             },
+            sampling_key=self._sampling_key(section, path),
         )
+
+    def _sampling_key(self, section: UpstreamSection, path: str) -> str:
+        endpoint = section.questions.endpoint
+        if endpoint is None or endpoint.key_env is None:
+            return ""
+        return self._variable(endpoint.key_env, f"{path}.questions.endpoint.key_env")
 
     def _variable(self, name: str, path: str) -> str:
         try:

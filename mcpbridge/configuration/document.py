@@ -68,6 +68,37 @@ class SandboxSection(_Section):
     file_bytes: int | None = None
 
 
+class EndpointSection(_Section):
+    """A chat-completions endpoint for sampling. `key_env` names the variable with its API key."""
+
+    url: str
+    models: Annotated[list[str], Field(min_length=1)]
+    max_tokens: int | None = None
+    prompt_bytes: int | None = None
+    answer_bytes: int | None = None
+    per_minute: int | None = None
+    seconds: float | int | None = None
+    allow_private_addresses: bool = False
+    key_env: EnvironmentName | None = None
+
+
+class RootSection(_Section):
+    """A root that the upstream is told, wherever it asks for some."""
+
+    uri: str
+    name: str = ""
+
+
+class QuestionsSection(_Section):
+    """Who answers what the upstream asks during a call."""
+
+    sampling: Literal["refuse", "agent", "endpoint"] = "refuse"
+    elicitation: Literal["refuse", "agent"] = "refuse"
+    roots: Literal["refuse", "agent", "fixed"] = "refuse"
+    fixed_roots: list[RootSection] = []
+    endpoint: EndpointSection | None = None
+
+
 class UpstreamSection(_Section):
     """An MCP server. `*_env` map a header's or variable's name to the variable that holds it."""
 
@@ -85,6 +116,7 @@ class UpstreamSection(_Section):
     per_agent: bool = False
     timeouts: dict[Literal["connect", "first_byte", "total"], float | int] = {}
     caps: dict[Literal["result_bytes", "line_bytes", "notifications", "tools"], int] = {}
+    questions: QuestionsSection = QuestionsSection()
     trust_annotations: bool = False
     pin_on_first_contact: bool = False
     teams: list[str] = []

@@ -102,6 +102,7 @@ def _upstreams(known: Directory) -> list[dict[str, Any]]:
                 "per_agent": upstream.per_agent,
                 "timeouts": upstream.timeouts,
                 "caps": upstream.caps,
+                "questions": _questions(upstream, has_key=bool(secrets.sampling_key)),
                 "trust_annotations": upstream.trust_annotations,
                 "pin_on_first_contact": upstream.pin_on_first_contact,
                 "teams": sorted(slugs[team.pk] for team in upstream.teams.all()),
@@ -109,6 +110,14 @@ def _upstreams(known: Directory) -> list[dict[str, Any]]:
         )
         rows.append(section.model_dump(exclude_defaults=True))
     return rows
+
+
+def _questions(upstream: Upstream, *, has_key: bool) -> dict[str, Any]:
+    kept = dict(upstream.questions)
+    if has_key and "endpoint" in kept:
+        variable = _variable(upstream.name, "sampling_key")
+        kept["endpoint"] = {**kept["endpoint"], "key_env": variable}
+    return kept
 
 
 def _tools() -> list[dict[str, Any]]:

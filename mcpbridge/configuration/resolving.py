@@ -11,7 +11,12 @@ from uuid import UUID
 
 from mcpbridge.administration import AgentSettings, UpstreamSettings
 from mcpbridge.approvals_gateway import Directory
-from mcpbridge.configuration.document import AgentSection, BadDocument, UpstreamSection
+from mcpbridge.configuration.document import (
+    AgentSection,
+    BadDocument,
+    QuestionsSection,
+    UpstreamSection,
+)
 
 
 def upstream_settings(
@@ -30,12 +35,21 @@ def upstream_settings(
         per_agent=section.per_agent,
         timeouts={str(key): float(value) for key, value in section.timeouts.items()},
         caps={str(key): value for key, value in section.caps.items()},
+        questions=_questions(section.questions),
         trust_annotations=section.trust_annotations,
         pin_on_first_contact=section.pin_on_first_contact,
         team_ids=frozenset(
             id_of(teams, name, f"{path}.teams[{at}]") for at, name in enumerate(section.teams)
         ),
     )
+
+
+def _questions(section: QuestionsSection) -> dict[str, object]:
+    """What a row keeps of it; the endpoint's key is a secret and stands elsewhere."""
+    kept = section.model_dump(exclude_defaults=True, exclude_none=True)
+    if section.endpoint is not None:
+        kept["endpoint"].pop("key_env", None)
+    return kept
 
 
 def agent_settings(

@@ -16,9 +16,11 @@ from mcpbridge.calls.strict_json import JSON
 from mcpbridge.catalog.catalog import CatalogTool
 from mcpbridge.upstream.client import Progress, UpstreamSession
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown
-from mcpbridge.upstream.replies import ToolReply, ToolResult, ToolRpcError
+from mcpbridge.upstream.questions import Asking, Question
+from mcpbridge.upstream.replies import QuestionsAsked, ToolReply, ToolResult, ToolRpcError
 
 __all__ = [
+    "Asked",
     "Failure",
     "OnProgress",
     "Progress",
@@ -32,6 +34,7 @@ __all__ = [
 
 type OnProgress = Callable[[Progress], None]
 
+QUESTION_SECONDS: Final = 24 * 3600.0  # the most that answers of people may add to a call
 SLACK_SECONDS: Final = 15.0  # beyond the session's own timeouts, should it ever lose its clock
 
 
@@ -78,6 +81,15 @@ class Failure:
     reason: Unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The upstream asks before it answers; the call is to be sent again with the answers."""
+
+    requests: Mapping[str, Question]
+    state: str | None
+    size: int
+
+
 type Reply = Result | RpcError
 type Ended = Reply | Unsent | Failure
 
@@ -91,7 +103,8 @@ async def make_call(
     on_progress: OnProgress | None = None,
     on_late_reply: Callable[[Reply], None] | None = None,
     abort: asyncio.Event,
-) -> Ended:
+    asking: Asking | None = None,
+) -> Ended | Asked:
     """Make the call, once. Cancellation of the caller aborts it and is raised again."""
     late: Callable[[ToolReply], None] | None = None
     if on_late_reply is not None:
@@ -103,7 +116,8 @@ async def make_call(
     timeouts = session.spec.timeouts
     schema = tool.definition.get("inputSchema")
     try:
-        async with asyncio.timeout(timeouts.connect + timeouts.total + SLACK_SECONDS):
+        slack = SLACK_SECONDS if asking is None else SLACK_SECONDS + QUESTION_SECONDS
+        async with asyncio.timeout(timeouts.connect + timeouts.total + slack):
             reply = await session.call_tool(
                 name=tool.name,
                 arguments=arguments,
@@ -112,7 +126,10 @@ async def make_call(
                 on_late_reply=late,
                 abort=abort,
                 input_schema=schema if isinstance(schema, dict) else None,
+                asking=asking,
             )
+    except QuestionsAsked as asked:
+        return Asked(asked.requests, asked.state, asked.size)
     except NothingSent as error:
         return Unsent(error.detail)
     except OutcomeUnknown as error:

@@ -2,6 +2,7 @@
 
 from mcpbridge.models.agents import Agent, AgentToken
 from mcpbridge.models.calls import CallCompletion, CallRecord, RedeemedState
+from mcpbridge.models.questions import QuestionAnswer, QuestionRecord
 from mcpbridge.models.upstreams import StdioLease, ToolPin, Upstream
 
 __all__ = [
@@ -9,6 +10,8 @@ __all__ = [
     "AgentToken",
     "CallCompletion",
     "CallRecord",
+    "QuestionAnswer",
+    "QuestionRecord",
     "RedeemedState",
     "StdioLease",
     "ToolPin",

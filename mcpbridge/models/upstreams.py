@@ -32,6 +32,7 @@ class Upstream(models.Model):
     credential_id = models.UUIDField(null=True)  # new at every change of the secrets
     timeouts = models.JSONField(default=dict)  # Timeouts fields that differ from their defaults
     caps = models.JSONField(default=dict)
+    questions = models.JSONField(default=dict)  # who answers which kind; absent: refused
     trust_annotations = models.BooleanField(default=False)
     pin_on_first_contact = models.BooleanField(default=False)  # first list only; never on a change
     teams = models.ManyToManyField("approvals.Team", related_name="+")  # whose agents may use it

@@ -18,11 +18,12 @@ from mcp_types import (
     CLIENT_INFO_META_KEY,
     PROTOCOL_VERSION_META_KEY,
 )
+from mcp_types.jsonrpc import METHOD_NOT_FOUND
 
 Era = Literal["modern", "legacy"]
 
 CLIENT_INFO: Final = {"name": "placet", "version": "1"}
-"""How we introduce ourselves. Our capabilities are empty: side questions are not answered."""
+"""How we introduce ourselves. Our capabilities are the questions that an admin has opened."""
 
 NAME_BEARING: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
@@ -44,7 +45,12 @@ def dump(value: Any) -> bytes:
 
 
 def request_meta(
-    era: Era, version: str, *, extra: Mapping[str, Any], progress_token: int | None
+    era: Era,
+    version: str,
+    *,
+    extra: Mapping[str, Any],
+    progress_token: int | None,
+    capabilities: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return a request's `_meta`: the caller's keys, then ours, which win."""
     meta: dict[str, Any] = dict(extra)
@@ -54,7 +60,7 @@ def request_meta(
     if era == "modern":
         meta[PROTOCOL_VERSION_META_KEY] = version
         meta[CLIENT_INFO_META_KEY] = CLIENT_INFO
-        meta[CLIENT_CAPABILITIES_META_KEY] = {}
+        meta[CLIENT_CAPABILITIES_META_KEY] = dict(capabilities or {})
     return meta
 
 
@@ -71,6 +77,18 @@ def request_line(
     return dump(body)
 
 
+def refused_request(request_id: int | str | None) -> dict[str, Any]:
+    """Return the answer to a server's request that nobody answers."""
+    return {
+        "jsonrpc": "2.0",
+        "id": request_id,
+        "error": {
+            "code": METHOD_NOT_FOUND,
+            "message": "this client does not answer requests of the server",
+        },
+    }
+
+
 def notification_line(method: str, params: Mapping[str, Any] | None = None) -> bytes:
     """Return one notification as a line without its newline."""
     body: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
@@ -79,9 +97,17 @@ def notification_line(method: str, params: Mapping[str, Any] | None = None) -> b
     return dump(body)
 
 
-def call_line(*, request_id: int, name: str, arguments: bytes, meta: Mapping[str, Any]) -> bytes:
+def call_line(
+    *,
+    request_id: int,
+    name: str,
+    arguments: bytes,
+    meta: Mapping[str, Any],
+    beside: Mapping[str, Any] | None = None,
+) -> bytes:
     """Return a `tools/call` whose `arguments` are the given bytes, verbatim.
 
+    `beside` are parameters that stand beside the arguments: answers, and an upstream's own state.
     Raises BadArguments unless they are one JSON object without raw line breaks.
     """
     if b"\n" in arguments or b"\r" in arguments:
@@ -100,6 +126,7 @@ def call_line(*, request_id: int, name: str, arguments: bytes, meta: Mapping[str
             dump(name),
             b',"arguments":',
             arguments,
+            *(b"," + dump(key) + b":" + dump(value) for key, value in (beside or {}).items()),
             b',"_meta":' + dump(meta) if meta else b"",
             b"}}",
         )

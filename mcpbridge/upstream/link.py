@@ -18,6 +18,7 @@ from mcpbridge.upstream.envelope import dump
 
 LINK_VERSION = 1
 KEY = "placet"
+QUESTION = "question"
 MAX_SOCKET_PATH = 107
 ENVELOPE_BYTES = 64 * 1024
 _SHIFT = 32
@@ -90,6 +91,11 @@ def verdict(
             "ended": ended,
         }
     )
+
+
+def question(*, call: int, message: dict[str, Any]) -> bytes:
+    """Return a request of the server that belongs to the client's call with this id."""
+    return dump({KEY: QUESTION, "call": call, "question": message})
 
 
 def refused(*, detail: str, retry_after: float = 0.0) -> bytes:

@@ -42,10 +42,17 @@ class Agreement:
     capabilities: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def negotiate(ask: Ask, notify: Notify, *, probe: bool = True) -> Agreement:
+async def negotiate(
+    ask: Ask,
+    notify: Notify,
+    *,
+    probe: bool = True,
+    capabilities: Mapping[str, Any] | None = None,
+) -> Agreement:
     """Probe `server/discover`, else `initialize`. Raises UpstreamUnavailable.
 
     Without `probe` the handshake comes first: for servers known to break at unknown methods.
+    `capabilities` are those that a legacy session declares for all of its calls.
     """
     version: str | None = LATEST_MODERN_VERSION if probe else None
     for attempt in range(2):
@@ -60,7 +67,7 @@ async def negotiate(ask: Ask, notify: Notify, *, probe: bool = True) -> Agreemen
             "initialize",
             {
                 "protocolVersion": LATEST_HANDSHAKE_VERSION,
-                "capabilities": {},
+                "capabilities": dict(capabilities or {}),
                 "clientInfo": CLIENT_INFO,
             },
             "legacy",

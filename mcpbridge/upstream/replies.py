@@ -10,12 +10,18 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from mcpbridge.upstream.questions import Question, read_question
 
 SIDE_QUESTION_REFUSED = (
     "The upstream asked a question back instead of answering. This gateway does not answer such "
     "questions; the call was not completed."
 )
+
+
+MOST_QUESTIONS: Final = 16
+STATE_CHARACTERS: Final = 64 * 1024
 
 
 class MalformedMessage(ValueError):
@@ -50,6 +56,16 @@ class ToolRpcError:
 
 
 ToolReply = ToolResult | ToolRpcError
+
+
+class QuestionsAsked(Exception):
+    """A modern upstream asks before it answers: by key, what; and a state that it wants back."""
+
+    def __init__(self, requests: dict[str, Question], state: str | None, size: int) -> None:
+        super().__init__(f"the upstream asks {len(requests)} questions before it answers")
+        self.requests = requests
+        self.state = state
+        self.size = size
 
 
 @dataclass(frozen=True)
@@ -178,3 +194,25 @@ def tool_reply(message: Message) -> ToolReply:
         if not isinstance(reply.result.get("isError", False), bool):
             raise MalformedMessage("the result's isError is not a boolean")
     return reply
+
+
+def questions_of(message: Message) -> QuestionsAsked | None:
+    """The questions that stand in the place of a result; None where there are none to answer."""
+    result = message.body.get("result")
+    if not isinstance(result, dict) or result.get("resultType") != "input_required":
+        return None
+    asked, state = result.get("inputRequests"), result.get("requestState")
+    asked = {} if asked is None else asked
+    if not isinstance(asked, dict) or len(asked) > MOST_QUESTIONS or not (asked or state):
+        return None
+    if state is not None and (not isinstance(state, str) or len(state) > STATE_CHARACTERS):
+        return None
+    requests: dict[str, Question] = {}
+    for key, request in asked.items():
+        if not isinstance(request, dict):
+            return None
+        question = read_question(request.get("method"), request.get("params"))
+        if question is None:
+            return None
+        requests[key] = question
+    return QuestionsAsked(requests, state, message.size)

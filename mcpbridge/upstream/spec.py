@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import urlsplit
 
+from mcpbridge.upstream.questions import QuestionPolicy
+
 MIB = 1024 * 1024
 DIGEST_DOMAIN = b"placet:upstream-configuration:1\0"
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
@@ -77,6 +79,7 @@ class UpstreamSpec:
     credential_id: str | None = None
     allow_private_addresses: bool = False
     per_agent_scope: bool = False
+    questions: QuestionPolicy = field(default_factory=QuestionPolicy)
 
     def __post_init__(self) -> None:
         for name, value in self.headers.items():
@@ -125,8 +128,9 @@ def _check_url(name: str, url: str | None) -> None:
 def config_digest(spec: UpstreamSpec) -> bytes:
     """Return SHA-256 over what a call's meaning rests on; an approval binds it.
 
-    Covers URL or command, environment, working folder, credential id, sandbox and scope. Secret
-    values and limits (timeouts, caps) are left out: rotating a key does not void an approval.
+    Covers URL or command, environment, working folder, credential id, sandbox and scope, and who
+    answers its questions where anybody does. Secret values and limits (timeouts, caps) are left
+    out: rotating a key does not void an approval.
     """
     bound = {
         "transport": spec.transport,
@@ -149,5 +153,7 @@ def config_digest(spec: UpstreamSpec) -> bytes:
         "allow_private_addresses": spec.allow_private_addresses,
         "per_agent_scope": spec.per_agent_scope,
     }
+    if (questions := spec.questions.bound()) is not None:
+        bound["questions"] = questions
     text = json.dumps(bound, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(DIGEST_DOMAIN + text.encode("ascii")).digest()

@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
+from mcpbridge.upstream.client.asking import OpenQuestions
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown
+from mcpbridge.upstream.questions import Asking
 from mcpbridge.upstream.replies import Message, ToolReply
 from mcpbridge.upstream.spec import Timeouts
 
@@ -37,6 +39,8 @@ class LateReply:
 
 
 log = logging.getLogger(__name__)
+
+QUESTION_LOOK = 1.0  # seconds between looks at the clock while a question is open
 
 OnProgress = Callable[[Progress], None]
 OnMessage = Callable[[Message], None]
@@ -92,6 +96,11 @@ class Flight:
     departed: bool = False
     answering: bool = False
     notifications: int = field(default=0, init=False)
+    asking: InitVar[Asking | None] = None
+    questions: OpenQuestions = field(init=False)
+
+    def __post_init__(self, asking: Asking | None) -> None:
+        self.questions = OpenQuestions(asking)
 
     def notice(self, message: Message) -> None:
         """Take a notification that came with this request. Raises ExchangeFailed past the cap."""
@@ -167,7 +176,19 @@ async def wait_for_answer(
         if not flight.answering:
             give_up(Unknown.TIMEOUT)
 
-    timers = [loop.call_later(timeouts.total, give_up, Unknown.TIMEOUT)]
+    granted = 0.0
+
+    def out_of_time() -> None:
+        """The time is up, unless some of it was spent on waiting for an answer of ours."""
+        nonlocal granted
+        more = flight.questions.seconds - granted
+        if not flight.questions.are_open and more <= 0:
+            give_up(Unknown.TIMEOUT)
+            return
+        granted += more
+        timers.append(loop.call_later(max(more, QUESTION_LOOK), out_of_time))
+
+    timers = [loop.call_later(timeouts.total, out_of_time)]
     if first_byte:
         timers.append(loop.call_later(timeouts.connect + timeouts.first_byte, no_answer_yet))
     watcher: asyncio.Task[None] | None = None

@@ -32,7 +32,9 @@ class Handshake:
 
     async def run(self) -> Agreement:
         """Negotiate. Raises UpstreamUnavailable."""
-        agreement = await negotiate(self._ask, self._announce)
+        agreement = await negotiate(
+            self._ask, self._announce, capabilities=self._spec.questions.capabilities()
+        )
         if agreement.era == "modern":
             self.session_id = None
         return agreement

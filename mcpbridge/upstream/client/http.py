@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -172,7 +173,11 @@ class HttpSession(UpstreamSession):
             caps=self.spec.caps,
             flight=flight,
             resumable=legacy,
-            on_request=self._side.answer if legacy else self._side.refuse_quietly,
+            on_request=(
+                partial(self._side.answer, flight.questions)
+                if legacy
+                else self._side.refuse_quietly
+            ),
             on_leftover=self._side.leave_to_drain,
         )
         try:

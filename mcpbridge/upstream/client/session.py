@@ -33,11 +33,13 @@ from mcpbridge.upstream.errors import (
     UpstreamUnavailable,
 )
 from mcpbridge.upstream.negotiation import Agreement
+from mcpbridge.upstream.questions import Asking
 from mcpbridge.upstream.replies import (
     MalformedMessage,
     Message,
     ToolReply,
     ToolRpcError,
+    questions_of,
     result_reply,
     tool_reply,
 )
@@ -59,7 +61,9 @@ class CallOptions(TypedDict, total=False):
     `meta` may hold trace context and a log level; its progress token is replaced by one of ours,
     which is sent when `on_progress` is given. `on_log` gets log messages that came with this very
     request. `on_late_reply` gets an answer that came after we had given up. `input_schema` is the
-    pinned schema, needed only for tools that mirror parameters in headers.
+    pinned schema, needed only for tools that mirror parameters in headers. With `asking`, what the
+    upstream asks during the request is answered, or raised as QuestionsAsked where the protocol
+    has questions in the place of a result.
     """
 
     meta: Mapping[str, Any] | None
@@ -69,6 +73,7 @@ class CallOptions(TypedDict, total=False):
     abort: asyncio.Event | None
     timeouts: Timeouts | None
     input_schema: Mapping[str, Any] | None
+    asking: Asking | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +134,9 @@ class UpstreamSession(ABC):
     ) -> ToolReply:
         """Make one call, once. `arguments` are canonical JSON bytes and leave as they are.
 
-        Raises NothingSent or OutcomeUnknown.
+        Raises NothingSent or OutcomeUnknown, and QuestionsAsked to one who may be asked.
         """
-        flight = self._flight(options)
+        flight, asking = self._flight(options), options.get("asking")
         schema = options.get("input_schema")
         schema = schema if schema is not None else self._schemas.get(name)
         try:
@@ -140,31 +145,33 @@ class UpstreamSession(ABC):
                 name=name,
                 arguments=arguments,
                 meta=self._meta_of(flight, options),
+                beside=asking.params() if asking is not None else None,
             )
             extra = self._parameter_headers(schema, arguments)
         except BadArguments as error:
             raise NothingSent(str(error)) from None
         sent = Outgoing(flight=flight, line=line, method="tools/call", name=name, headers=extra)
-        return self._reply(await self._carry(sent, options), tool_reply)
+        return self._reply(await self._carry(sent, options), tool_reply, asking)
 
     async def request(
         self, method: str, params: Mapping[str, Any], **options: Unpack[CallOptions]
     ) -> ToolReply:
         """Make one request of any other kind, once; its result comes back whole.
 
-        Raises NothingSent or OutcomeUnknown.
+        Raises NothingSent or OutcomeUnknown, and QuestionsAsked to one who may be asked.
         """
-        flight = self._flight(options)
+        flight, asking = self._flight(options), options.get("asking")
+        beside = asking.params() if asking is not None else {}
         line = envelope.request_line(
             request_id=flight.id,
             method=method,
-            params=params,
+            params={**params, **beside},
             meta=self._meta_of(flight, options),
         )
         key = envelope.NAME_BEARING.get(method)
         name = params[key] if key else None
         sent = Outgoing(flight=flight, line=line, method=method, name=name)
-        return self._reply(await self._carry(sent, options), result_reply)
+        return self._reply(await self._carry(sent, options), result_reply, asking)
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
         """Send a request without side effects. Raises RequestFailed or UpstreamUnavailable."""
@@ -190,14 +197,17 @@ class UpstreamSession(ABC):
             options.get("on_late_reply"),
             on_log=options.get("on_log"),
             on_announcement=self.announce,
+            asking=options.get("asking"),
         )
 
     def _meta_of(self, flight: Flight, options: CallOptions) -> dict[str, Any]:
+        asking = options.get("asking")
         return envelope.request_meta(
             self.era,
             self.protocol_version,
             extra=options.get("meta") or {},
             progress_token=flight.id if flight.on_progress is not None else None,
+            capabilities=asking.capabilities if asking is not None else None,
         )
 
     def announce(self, message: Message) -> None:
@@ -229,9 +239,16 @@ class UpstreamSession(ABC):
         """Arguments that travel as headers, too: over HTTP only. Raises BadArguments."""
         return {}
 
-    def _reply(self, answer: Answer, read: Callable[[Message], ToolReply]) -> ToolReply:
-        """The answer in words. Raises OutcomeUnknown where it is none."""
+    def _reply(
+        self,
+        answer: Answer,
+        read: Callable[[Message], ToolReply],
+        asking: Asking | None = None,
+    ) -> ToolReply:
+        """The answer in words. Raises OutcomeUnknown where it is none, and QuestionsAsked."""
         if isinstance(answer, Message):
+            if asking is not None and (asked := questions_of(answer)) is not None:
+                raise asked
             try:
                 return read(answer)
             except MalformedMessage as error:
@@ -280,6 +297,7 @@ class UpstreamSession(ABC):
             broken = ExchangeFailed(Unknown.MALFORMED, f"broken: {type(error).__name__}")
             raise broken.named(departed=flight.departed) from error
         finally:
+            flight.questions.stop()
             self.in_flight -= 1
             if not self.in_flight:
                 self.idle.set()

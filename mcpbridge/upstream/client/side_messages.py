@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from mcp_types.jsonrpc import METHOD_NOT_FOUND
 
+from mcpbridge.upstream.client.asking import OpenQuestions
 from mcpbridge.upstream.client.exchange import Exchange
 from mcpbridge.upstream.client.flight import Background
-from mcpbridge.upstream.envelope import dump
+from mcpbridge.upstream.envelope import dump, refused_request
 from mcpbridge.upstream.replies import Message
 
 SECONDS = 2.0
@@ -68,17 +68,17 @@ class SideMessages:
         """Count a server's request where the protocol has none (modern era, handshake)."""
         self.refused += message.method != "ping"
 
-    def answer(self, message: Message) -> None:
-        """Answer a server's own request: `ping` is served, everything else is refused."""
+    def answer(self, questions: OpenQuestions, message: Message) -> None:
+        """Answer a server's own request on a call's stream: a question, where it may ask one.
+
+        `ping` is served; everything else is refused.
+        """
+        if questions.take(message, self.post):
+            return
         self.refuse_quietly(message)
-        body: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
+        body = refused_request(message.id)
         if message.method == "ping":
-            body["result"] = {}
-        else:
-            body["error"] = {
-                "code": METHOD_NOT_FOUND,
-                "message": "this client does not answer requests of the server",
-            }
+            body = {"jsonrpc": "2.0", "id": message.id, "result": {}}
         self.start(self.post(dump(body)))
 
     def leave_to_drain(self, response: aiohttp.ClientResponse) -> None:

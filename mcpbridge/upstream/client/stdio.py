@@ -159,7 +159,11 @@ class StdioSession(UpstreamSession):
 
     def _take(self, line: bytes) -> None:
         if line.startswith(b'{"placet":'):
-            self._take_verdict(load(line))
+            body = load(line)
+            if body[link.KEY] == link.QUESTION:
+                self._take_question(body)
+            else:
+                self._take_verdict(body)
             return
         message = read_message(line)
         if message.kind == "notification":
@@ -186,6 +190,17 @@ class StdioSession(UpstreamSession):
             self._abandoned[flight.id] = flight
         if not future.done():
             future.set_exception(ExchangeFailed(Unknown(body["reason"]), body["detail"]))
+
+    def _take_question(self, body: dict[str, Any]) -> None:
+        """A request of the server that the host attributes to one of our calls."""
+        message = read_message(envelope.dump(body["question"]))
+        waiting = self._flights.get(body["call"])
+        if waiting is None or not waiting[0].questions.take(message, self._reply_line):
+            self._writer.write(envelope.dump(envelope.refused_request(message.id)) + b"\n")
+
+    async def _reply_line(self, line: bytes) -> None:
+        if not self._gone:
+            self._writer.write(line + b"\n")
 
     def _take_notification(self, message: Message) -> None:
         waiting = self._meant_by(message)

@@ -49,7 +49,9 @@ class Child:
         self.why: Unknown | None = None
         self.detail = "the server ended"
         self.chatter = Chatter(spec)
-        self.traffic = Traffic(max_notifications=spec.caps.notifications)
+        self.traffic = Traffic(
+            max_notifications=spec.caps.notifications, one_agent=spec.per_agent_scope
+        )
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
         self._own_requests = 0
@@ -81,7 +83,12 @@ class Child:
         child = cls(spec, process)
         try:
             async with asyncio.timeout(START_SECONDS):
-                child.agreement = await negotiate(child._ask, child._announce, probe=probe)
+                child.agreement = await negotiate(
+                    child._ask,
+                    child._announce,
+                    probe=probe,
+                    capabilities=spec.questions.capabilities(),
+                )
         except BaseException as error:
             crashed = child.ended.is_set() and child.why is None
             await child.end("it did not start properly")

@@ -98,6 +98,9 @@ class ServerLink:
                 raise MalformedMessage(f"a request that may not be made: {message.method[:64]!r}")
             self._child.traffic.submit(self, request_id, line)
             return
+        if message.kind in ("response", "error"):
+            self._child.traffic.answer(self, message.id, line)
+            return
         if message.method != "notifications/cancelled":
             raise MalformedMessage("only requests and cancellations travel this way")
         cancelled = (message.body.get("params") or {}).get("requestId")

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from mcp_types.jsonrpc import METHOD_NOT_FOUND
+from typing import Protocol
 
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.errors import Unknown
+from mcpbridge.upstream.questions import METHODS
 from mcpbridge.upstream.replies import MalformedMessage, Message, read_message
 
 QUEUE_LINES = 1024
@@ -51,7 +50,7 @@ class _Waiting:
 class Traffic:
     """The requests of all clients of one server. `settled` is set while nobody waits."""
 
-    def __init__(self, *, max_notifications: int) -> None:
+    def __init__(self, *, max_notifications: int, one_agent: bool = False) -> None:
         self.settled = asyncio.Event()
         self.settled.set()
         self.refused_requests = 0
@@ -68,6 +67,8 @@ class Traffic:
         self._queue_filled = asyncio.Event()
         self._garbage = 0
         self._asked_in_a_row = 0
+        self._one_agent = one_agent
+        self._questions: dict[int | str | None, int] = {}
 
     def attach(self, waiter: Waiter) -> None:
         """Take a client in."""
@@ -202,6 +203,7 @@ class Traffic:
 
     def _take(self, request_id: int) -> _Waiting | None:
         waiting = self._waiting.pop(request_id, None)
+        self._close_questions(request_id)
         if not self._waiting:
             self.settled.set()
         return waiting
@@ -219,6 +221,7 @@ class Traffic:
             if not self._waiting[request_id].sent:
                 raise NeverAsked("the server answered a request before it was sent")
             self._waiting.pop(request_id).waiter.deliver(line)
+            self._close_questions(request_id)
             if not self._waiting:
                 self.settled.set()
         elif request_id in self._abandoned:
@@ -240,18 +243,42 @@ class Traffic:
             for waiter in self._waiters:
                 waiter.deliver(line)
 
+    def answer(self, waiter: Waiter, request_id: int | str | None, line: bytes) -> None:
+        """Pass a client's answer on. One to a question that was not put to it is dropped."""
+        call = self._questions.get(request_id)
+        if call is not None and call in self._waiting and self._waiting[call].waiter is waiter:
+            del self._questions[request_id]
+            self.enqueue(line)
+
     def _answer(self, message: Message) -> None:
-        """Answer a server's own request: `ping` is served, everything else is refused."""
-        body: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
-        if message.method == "ping":
-            body["result"] = {}
-        else:
-            self.refused_requests += 1
-            body["error"] = {
-                "code": METHOD_NOT_FOUND,
-                "message": "this client does not answer requests of the server",
-            }
+        """Take a server's own request: `ping` is served, a question put to the call it is of."""
         self._asked_in_a_row += 1
         if self._asked_in_a_row > MAX_SIDE_REQUESTS or len(self._queue) >= QUEUE_LINES:
             raise TooMuch("the server keeps asking questions")
-        self.enqueue(envelope.dump(body))
+        if message.method == "ping":
+            self.enqueue(envelope.dump({"jsonrpc": "2.0", "id": message.id, "result": {}}))
+            return
+        call = self._asking_call() if message.method in METHODS else None
+        if call is None or message.id in self._questions:
+            self.refused_requests += 1
+            self.enqueue(envelope.dump(envelope.refused_request(message.id)))
+            return
+        self._questions[message.id] = call
+        self._waiting[call].waiter.deliver(link.question(call=call, message=message.body))
+
+    def _asking_call(self) -> int | None:
+        """The one call that a question can be of; None where there are several candidates.
+
+        A line does not say which call it belongs to. So there must be one call in flight, and,
+        where agents share the server, none that was given up and may still be running.
+        """
+        if len(self._waiting) != 1 or (self._abandoned and not self._one_agent):
+            return None
+        call, waiting = next(iter(self._waiting.items()))
+        return call if waiting.sent else None
+
+    def _close_questions(self, call: int) -> None:
+        """The call is over: what it asked and nobody answered is refused."""
+        for request_id in [key for key, of in self._questions.items() if of == call]:
+            del self._questions[request_id]
+            self.enqueue(envelope.dump(envelope.refused_request(request_id)))
