@@ -13,8 +13,10 @@ function rest() {
 const isInert = () => "inert" in page.dataset;
 
 document.addEventListener("htmx:afterSwap", rest);
-window.addEventListener("pageshow", rest);
+// A page that was only loading has rested already: a second rest would swallow an honest click.
+window.addEventListener("pageshow", (event) => event.persisted && rest());
 rest();
+page.dataset.guarded = "";
 
 function refuse(event) {
   event.preventDefault();

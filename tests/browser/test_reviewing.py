@@ -22,7 +22,7 @@ def state(backstage: Backstage, walk: TicketWalk) -> str:
 
 def decidable(page: Page) -> None:
     """Wait until the verbs act: they are inert for a moment after every exchange."""
-    expect(page.locator("html[data-inert]")).to_have_count(0)
+    expect(page.locator("html[data-guarded]:not([data-inert])")).to_have_count(1)
 
 
 def test_a_ticket_arrives_is_approved_and_shows_its_outcome_without_a_reload(

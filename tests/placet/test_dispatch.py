@@ -108,6 +108,7 @@ async def test_lifespan_is_answered_for_servers_that_have_it(
     assert spies == []
 
 
+@pytest.mark.usefixtures("real_db")
 @pytest.mark.parametrize(
     "origin",
     [
