@@ -398,4 +398,12 @@ REQUIREMENTS: dict[str, Requirement] = {
             "placet/test_env.py": ("test_a_bad_variable_is_named_with_what_is_expected",),
         },
     ),
+    "conformance": Requirement(
+        "The public conformance suite passes through the bridge in every revision it judges.",
+        {
+            "outside/test_conformance.py": (
+                "test_every_scenario_that_a_revision_requires_passes_through_the_bridge",
+            ),
+        },
+    ),
 }

@@ -1,0 +1,41 @@
+"""The public conformance suite judges the bridge in front of its own everything server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.outside import conformance
+from tests.outside.conformance import REVISIONS, expected_failures, required, surprises
+from tests.support.standalone import run
+
+PASS = {"id": "c", "status": "SUCCESS"}
+FAIL = {"id": "c", "status": "FAILURE", "errorMessage": "no"}
+
+
+@pytest.mark.requirement("conformance")
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_scenario_that_a_revision_requires_passes_through_the_bridge(revision: str) -> None:
+    found = run(conformance.__name__, engine="sqlite3", arguments=[revision])
+    conformance.print_table(revision, found[revision])  # pytest shows it beside a failure
+    assert not surprises(
+        found[revision], must=required(revision), known=expected_failures(revision)
+    )
+
+
+def test_a_scenario_that_fails_or_is_missing_or_shows_nothing_is_a_surprise() -> None:
+    results = {"a": [PASS, FAIL], "b": [PASS], "c": [{"id": "c", "status": "SKIPPED"}]}
+    assert surprises(results, must=["a", "b", "c", "d"], known={}) == [
+        "a: c: no",
+        "c: showed nothing",
+        "d: was not run",
+    ]
+
+
+def test_an_expected_failure_that_passes_or_is_not_required_is_a_surprise() -> None:
+    known = {"a": "cannot", "b": "cannot", "z": "cannot"}
+    found = surprises({"a": [FAIL], "b": [PASS]}, must=["a", "b"], known=known)
+    assert found == [
+        "b passes: remove it from expected_failures.yaml",
+        "z is no scenario that must pass",
+    ]
