@@ -2,18 +2,14 @@
 
 `python -m tests.outside.conformance --revision 2026-07-28 [--scenario NAME]` prints a table and
 exits non-zero when a scenario failed that is not expected to. Without `--revision` both run. With
-CONFORMANCE_WORDS=1 in the environment, the suite's own words are printed, too.
+CONFORMANCE_WORDS=1 in the environment, the suite's own words are printed, too. The work itself is
+in `conformance_run`, in a process with a database of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,28 +17,13 @@ from typing import Any, Final
 
 import yaml
 
-from tests.outside.installation import an_everything_server, an_installation
-from tests.outside.node import NODE, environment, package_file
-from tests.support.databases import RealDatabase
+from tests.outside.node import package_file
 from tests.support.standalone import ENGINES, ChildFailed, run
 
 REVISIONS: Final = ("2026-07-28", "2025-11-25")
 PACKAGE: Final = "@modelcontextprotocol/conformance"
 EXPECTED: Final = Path(__file__).with_name("expected_failures.yaml")
-SECONDS: Final = 240  # for all scenarios of one revision
-SCENARIO_SECONDS: Final = 20
-PAUSED: Final = (
-    "slow_compute",
-    "failing_job",
-    "protocol_error_job",
-    "confirm_delete",
-    "multi_input",
-    "test_tool_with_task",
-)
-RULES: Final = (
-    *({"name": f"see {tool}", "tool": tool, "effect": "require_approval"} for tool in PAUSED),
-    {"name": "the rest is fine", "effect": "allow"},
-)
+CHILD: Final = "tests.outside.conformance_run"
 type Check = dict[str, Any]
 type Results = dict[str, list[Check]]
 
@@ -88,66 +69,6 @@ def surprises(results: Results, *, must: list[str], known: dict[str, str]) -> li
     return found
 
 
-def main(database: RealDatabase, arguments: list[str]) -> dict[str, Results]:
-    """The child's part: run the suite for the revisions named; `revision/scenario` runs one."""
-    return asyncio.run(_judge(database, arguments))
-
-
-async def _judge(database: RealDatabase, wanted: list[str]) -> dict[str, Results]:
-    found: dict[str, Results] = {}
-    with an_everything_server() as url:
-        async with an_installation(
-            database, upstreams={"everything": {"url": url}}, rules=RULES
-        ) as house:
-            address = house.endpoint("everything")
-            for entry in wanted:
-                revision, _, scenario = entry.partition("/")
-                results = await asyncio.to_thread(_run_suite, address, revision, scenario)
-                found.setdefault(revision, {}).update(results)
-    return found
-
-
-def _run_suite(address: str, revision: str, scenario: str) -> Results:
-    with tempfile.TemporaryDirectory(prefix="placet-conformance-") as folder:
-        chosen = (
-            ["--scenario", scenario, "--spec-version", revision, "--force"]
-            if scenario
-            else ["--requirements", revision]
-        )
-        command = [
-            *(str(NODE), str(package_file(PACKAGE, "dist/index.js")), "server"),
-            *("--url", address, "--timeout", str(SCENARIO_SECONDS * 1000), "-o", folder),
-            *chosen,
-        ]
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment(),
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-        )
-        results = _read(Path(folder))
-        if not results or os.environ.get("CONFORMANCE_WORDS"):
-            print(done.stdout, file=sys.stderr)
-        return results
-
-
-def _read(folder: Path) -> Results:
-    found: Results = {}
-    for place in folder.glob("server-*"):
-        name = place.name.removeprefix("server-").split("-20")[0]
-        checks = place / "checks.json"
-        found[name] = (
-            json.loads(checks.read_text())
-            if checks.exists()
-            else [{"id": name, "status": "FAILURE", "errorMessage": "did not end in time"}]
-        )
-    return found
-
-
 def print_table(revision: str, results: Results) -> bool:
     """One line per scenario, and what failed; whether all is as expected."""
     must, known = required(revision), expected_failures(revision)
@@ -183,7 +104,7 @@ def command() -> int:
     ]
     began = time.monotonic()
     try:
-        found = run("tests.outside.conformance", engine=options.engine, arguments=wanted)
+        found = run(CHILD, engine=options.engine, arguments=wanted)
     except ChildFailed as failure:
         print(failure, file=sys.stderr)
         return 1

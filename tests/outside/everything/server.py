@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -18,7 +19,7 @@ from mcp_types import INVALID_PARAMS
 
 from tests.outside.everything import offers
 from tests.outside.everything.changes import Changes
-from tests.outside.everything.questions import Asked, Context, ask, elicit
+from tests.outside.everything.questions import Asked, Context, ask, elicit, is_modern
 from tests.outside.everything.tools import IMAGE, TOOLS, resource
 
 NAME = "everything"
@@ -60,18 +61,18 @@ class Everything:
                 NAME,
                 version="1",
                 cache_hints=dict.fromkeys(_HINTED, _HINT),
-                on_list_tools=self._list_tools,
-                on_call_tool=self._call_tool,
-                on_list_prompts=self._list_prompts,
-                on_get_prompt=self._get_prompt,
-                on_list_resources=self._list_resources,
-                on_list_resource_templates=self._list_templates,
-                on_read_resource=self._read_resource,
-                on_subscribe_resource=self._subscribe,
-                on_unsubscribe_resource=self._unsubscribe,
+                on_list_tools=_whole(self._list_tools),
+                on_call_tool=_whole(self._call_tool),
+                on_list_prompts=_whole(self._list_prompts),
+                on_get_prompt=_whole(self._get_prompt),
+                on_list_resources=_whole(self._list_resources),
+                on_list_resource_templates=_whole(self._list_templates),
+                on_read_resource=_whole(self._read_resource),
+                on_subscribe_resource=_whole(self._subscribe),
+                on_unsubscribe_resource=_whole(self._unsubscribe),
                 on_subscriptions_listen=ListenHandler(self.changes.bus),
-                on_completion=self._complete,
-                on_set_logging_level=self._set_level,
+                on_completion=_whole(self._complete),
+                on_set_logging_level=_whole(self._set_level),
             )
         security = RequestStateSecurity.ephemeral()
         server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
@@ -157,6 +158,16 @@ class Everything:
     async def _set_level(self, ctx: Context, params: Any) -> Any:
         self.changes.set_level(ctx, params.level)
         return {}
+
+
+def _whole(handler: Callable[[Context, Any], Awaitable[Any]]) -> Any:
+    """A modern result says that it is one."""
+
+    async def answer(ctx: Context, params: Any) -> Any:
+        result = await handler(ctx, params)
+        return {"resultType": "complete", **result} if is_modern(ctx) else result
+
+    return answer
 
 
 def _text(value: str) -> dict[str, Any]:
