@@ -17,6 +17,7 @@ from mcpbridge.calls.tool_call import PROGRESS_TOKEN_KEY, ToolCall
 from mcpbridge.catalog.catalog import CatalogTool, catalog
 from mcpbridge.executor.inflight import in_flight
 from mcpbridge.executor.road import (
+    Asked,
     Ended,
     Failure,
     OnProgress,
@@ -29,6 +30,7 @@ from mcpbridge.executor.road import (
 from mcpbridge.records import CallEnd
 from mcpbridge.records.rows import Status
 from mcpbridge.upstream.errors import UpstreamUnavailable
+from mcpbridge.upstream.questions import Asking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +50,39 @@ async def run_allowed(
     abort: asyncio.Event | None = None,
 ) -> Outcome:
     """Make the call and say what came of it; setting `abort`, or cancelling, aborts it."""
+    ended = await converse(allowed, on_progress=on_progress, abort=abort, asking=None)
+    return outcomes.OutcomeUnknown(reason="malformed") if isinstance(ended, Asked) else ended
+
+
+async def converse(
+    allowed: Allowed,
+    *,
+    on_progress: OnProgress | None = None,
+    abort: asyncio.Event | None = None,
+    asking: Asking | None,
+) -> Outcome | Asked:
+    """Make a call during which the upstream may ask; setting `abort`, or cancelling, aborts it.
+
+    Asked is what a modern upstream wants to know before it goes on: by another call.
+    """
     abort = abort if abort is not None else asyncio.Event()
     began = asyncio.get_running_loop().time()
-    ended: Ended = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
+    ended: Ended | Asked = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
     try:
         with in_flight().enter(allowed.record_id, abort):
-            ended = await _run(allowed, on_progress, abort)
+            ended = await _run(allowed, on_progress, abort, asking)
     finally:
         seconds = asyncio.get_running_loop().time() - began
         records.ended(_completion(allowed.record_id, ended, milliseconds=int(seconds * 1000)))
-    return _outcome(ended)
+    return ended if isinstance(ended, Asked) else _outcome(ended)
 
 
-async def _run(allowed: Allowed, on_progress: OnProgress | None, abort: asyncio.Event) -> Ended:
+async def _run(
+    allowed: Allowed,
+    on_progress: OnProgress | None,
+    abort: asyncio.Event,
+    asking: Asking | None,
+) -> Ended | Asked:
     meta = allowed.call.meta.forwarded()
     meta.pop(PROGRESS_TOKEN_KEY, None)  # the road names progress by a token of its own
     try:
@@ -74,15 +96,18 @@ async def _run(allowed: Allowed, on_progress: OnProgress | None, abort: asyncio.
         meta=meta,
         on_progress=on_progress,
         abort=abort,
+        asking=asking,
     )
 
 
-def _completion(call_id: UUID, ended: Ended, *, milliseconds: int) -> CallEnd:
+def _completion(call_id: UUID, ended: Ended | Asked, *, milliseconds: int) -> CallEnd:
     status: Status
     reason, size = "", 0
     match ended:
         case Result():
             status, size = ("error" if ended.is_error else "ok"), ended.size
+        case Asked():
+            status, reason, size = "ok", "input_required", ended.size
         case RpcError():
             status, reason = "error", str(ended.code)
         case Unsent():

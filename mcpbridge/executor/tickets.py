@@ -29,6 +29,7 @@ from mcpbridge.catalog.catalog import CatalogTool, CatalogUnreadable, catalog
 from mcpbridge.catalog.snapshot import load_tool
 from mcpbridge.executor.lease import LeaseKeeper
 from mcpbridge.executor.road import (
+    Asked,
     Ended,
     Failure,
     Reply,
@@ -39,8 +40,10 @@ from mcpbridge.executor.road import (
     make_call,
 )
 from mcpbridge.offload import in_database
+from mcpbridge.questions import Answerer, Behalf
 from mcpbridge.upstream.client import UpstreamSession
 from mcpbridge.upstream.errors import UpstreamUnavailable
+from mcpbridge.upstream.questions import Asking
 
 logger = logging.getLogger(__name__)
 
@@ -157,13 +160,14 @@ async def _send(claim: Claim, prepared: _Prepared, abort: asyncio.Event) -> Ende
         task.add_done_callback(_background.discard)
 
     try:
-        return await make_call(
+        ended = await make_call(
             prepared.session,
             prepared.tool,
             arguments=claim.arguments,
             meta={},
             on_late_reply=keep,
             abort=abort,
+            asking=_asking(claim, prepared),
         )
     except asyncio.CancelledError:
         # The process is going away: say so as long as it can still be said.
@@ -172,6 +176,23 @@ async def _send(claim: Claim, prepared: _Prepared, abort: asyncio.Event) -> Ende
     except Exception:
         logger.exception("A call broke off.", extra={"ticket": claim.uid})
         return Failure(Unknown.MALFORMED)
+    return Failure(Unknown.MALFORMED) if isinstance(ended, Asked) else ended
+
+
+def _asking(claim: Claim, prepared: _Prepared) -> Asking | None:
+    """What a ticket's call may be asked: never an agent, since none is there.
+
+    Questions that a modern upstream puts in the place of a result are not collected: to answer
+    them would be a second send.
+    """
+    behalf = Behalf(
+        upstream_id=claim.upstream_id,
+        upstream_digest=claim.upstream_digest,
+        agent_id=claim.agent_id,
+        person_id=claim.person_id,
+        ticket_uid=claim.uid,
+    )
+    return Answerer(prepared.session.spec.questions, behalf).asking(collects=False)
 
 
 def _tell(claim: Claim, what: str) -> None:

@@ -11,18 +11,31 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from django.db import Error as DatabaseError
+
 from mcpbridge.approvals_gateway import AgentNotLive, Waiting
 from mcpbridge.calls import outcome as outcomes
 from mcpbridge.calls.outcome import Outcome
 from mcpbridge.calls.tool_call import ToolCall
-from mcpbridge.executor.allowed import run_allowed
-from mcpbridge.executor.road import Progress
+from mcpbridge.executor.allowed import converse, run_allowed
+from mcpbridge.executor.road import Asked, Progress
 from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforce
+from mcpbridge.questions.records import QuestionRefused
+from mcpbridge.server.conversation import (
+    ROUNDS,
+    Conversation,
+    InputRequired,
+    Inputs,
+    Talk,
+    Unanswerable,
+)
 from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.holding import Report
+from mcpbridge.server.parking import OpenCall, ParkingLot
 from mcpbridge.server.paused import PausedCalls
 from mcpbridge.server.rendering import Held
 from mcpbridge.server.waiting import settled
+from mcpbridge.upstream.replies import refused_result
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +58,7 @@ class Road:
 
     def __init__(self, paused: PausedCalls) -> None:
         self._paused = paused
+        self.parked = ParkingLot()
 
     async def call(
         self,
@@ -54,8 +68,44 @@ class Road:
         style: Held,
         report: Report,
         send_progress: SendProgress | None,
-    ) -> Outcome:
-        """What the agent is told about its call. Raises CallInvalid and AgentLeft."""
+        talk: Talk | None = None,
+    ) -> Outcome | InputRequired:
+        """What the agent is told about its call, or asked. Raises CallInvalid and AgentLeft."""
+        if talk is not None and (call_id := talk.open_call) is not None:
+            found = self.parked.fetch(call_id, agent_id=exchange.principal.agent_id)
+            if found is None:
+                return outcomes.OutcomeUnknown(reason="aborted")
+            found.take(talk.responses)
+            ended = await self._attend(found, call, exchange, send_progress, talk)
+            return refused_question() if isinstance(ended, Asked) else ended
+        inputs: Inputs | None = None
+        for _ in range(ROUNDS):
+            step = await self._once(
+                call,
+                exchange,
+                style=style,
+                report=report,
+                send_progress=send_progress,
+                talk=talk,
+                inputs=inputs,
+            )
+            if not isinstance(step, Inputs):
+                return step
+            inputs = step
+        return refused_question()
+
+    async def _once(
+        self,
+        call: ToolCall,
+        exchange: Exchange,
+        *,
+        style: Held,
+        report: Report,
+        send_progress: SendProgress | None,
+        talk: Talk | None,
+        inputs: Inputs | None,
+    ) -> Outcome | InputRequired | Inputs:
+        """One call of the upstream, enforced and run; Inputs for the next one where it asked."""
         holder = await self._paused.holder()
         try:
             answer = await settled(
@@ -65,6 +115,8 @@ class Road:
         except AgentNotLive as refusal:
             return outcomes.Unavailable(why=refusal.message, retry=False)
         match answer:
+            case Allowed() if talk is not None and may_ask(answer):
+                return await self._talk(answer, call, exchange, send_progress, talk, inputs)
             case Allowed():
                 return await self._run(answer, call, exchange, send_progress)
             case Paused():
@@ -99,6 +151,75 @@ class Road:
             raise
         finally:
             stop()
+            if forward is not None:
+                forward.stop()
+
+    async def _talk(
+        self,
+        allowed: Allowed,
+        call: ToolCall,
+        exchange: Exchange,
+        send_progress: SendProgress | None,
+        talk: Talk,
+        inputs: Inputs | None,
+    ) -> Outcome | InputRequired | Inputs:
+        """An allowed call during which the upstream may ask."""
+        opened = OpenCall(agent_id=exchange.principal.agent_id, abort=asyncio.Event())
+        conversation = Conversation(talk, allowed, exchange.principal, ask_later=opened.ask)
+        try:
+            inputs = inputs if inputs is not None else await conversation.brought()
+        except (Unanswerable, QuestionRefused, DatabaseError) as problem:
+            await _unsent(allowed)
+            return outcomes.NotSent(why=str(problem) or "a question could not be answered")
+        except BaseException:
+            self._paused.beside(_unsent(allowed))
+            raise
+        opened.run = asyncio.ensure_future(
+            converse(
+                allowed,
+                on_progress=opened.progress,
+                abort=opened.abort,
+                asking=conversation.asking(inputs),
+            )
+        )
+        ended = await self._attend(opened, call, exchange, send_progress, talk)
+        if not isinstance(ended, Asked):
+            return ended
+        try:
+            return await conversation.go_on(ended)
+        except (Unanswerable, QuestionRefused, DatabaseError) as problem:
+            logger.info("A question of %s is not answered: %s", call.upstream, problem)
+            return refused_question()
+
+    async def _attend(
+        self,
+        opened: OpenCall,
+        call: ToolCall,
+        exchange: Exchange,
+        send_progress: SendProgress | None,
+        talk: Talk,
+    ) -> Outcome | Asked | InputRequired:
+        """Follow a call until it is over or asks its agent, who then has to come back."""
+        if opened.run is None:
+            raise RuntimeError("a call is attended before it was made")
+        opened.run.add_done_callback(_read)
+        stop = exchange.on_gone(opened.abort.set) if call.client.is_modern else _nothing
+        forward = _Forward(send_progress) if send_progress is not None else None
+        opened.on_progress = forward
+        try:
+            while questions := await opened.questions():
+                if self.parked.park(opened):
+                    return talk.waits_for(opened.id, questions, seconds=self.parked.seconds)
+                opened.refuse()
+            if forward is not None:
+                await forward.finish()
+            return await opened.run
+        except asyncio.CancelledError:
+            opened.abort.set()
+            raise
+        finally:
+            stop()
+            opened.on_progress = None
             if forward is not None:
                 forward.stop()
 
@@ -145,6 +266,17 @@ async def _unsent(allowed: Allowed) -> None:
     abort = asyncio.Event()
     abort.set()
     await run_allowed(allowed, abort=abort)
+
+
+def may_ask(allowed: Allowed) -> bool:
+    """Whether anybody answers questions of the upstream of this call."""
+    spec = allowed.tool.source.spec
+    return spec is not None and spec.questions.answers_any
+
+
+def refused_question() -> Outcome:
+    """The upstream asked what nobody answers: its call was not completed."""
+    return outcomes.Executed(result=refused_result())
 
 
 def _nothing() -> None:

@@ -162,10 +162,12 @@ class Asking:
     """What one call may be asked, and what it already brings as answers.
 
     `answer` serves the requests of a legacy server. `capabilities`, `responses` and `state` travel
-    with the call to a modern one, whose questions then come back as the call's own reply.
+    with the call to a modern one, whose questions come back as the call's own reply where whoever
+    makes the call `collects` them.
     """
 
     answer: Answering | None = None
+    collects: bool = False
     capabilities: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     responses: Mapping[str, Any] | None = field(default=None, repr=False)
     state: str | None = field(default=None, repr=False)

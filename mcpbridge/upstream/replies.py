@@ -174,11 +174,7 @@ def result_reply(message: Message) -> ToolReply:
     result: dict[str, Any] = message.body["result"]
     shape = result.get("resultType", "complete")
     if shape == "input_required":
-        refused = {
-            "content": [{"type": "text", "text": SIDE_QUESTION_REFUSED}],
-            "isError": True,
-        }
-        return ToolResult(result=refused, size=message.size, refused_question=True)
+        return ToolResult(result=refused_result(), size=message.size, refused_question=True)
     if shape != "complete":
         raise MalformedMessage("the result is of a type that was not asked for")
     return ToolResult(result=result, size=message.size)
@@ -194,6 +190,11 @@ def tool_reply(message: Message) -> ToolReply:
         if not isinstance(reply.result.get("isError", False), bool):
             raise MalformedMessage("the result's isError is not a boolean")
     return reply
+
+
+def refused_result() -> dict[str, Any]:
+    """The result of a call that ended with a question which nobody answers."""
+    return {"content": [{"type": "text", "text": SIDE_QUESTION_REFUSED}], "isError": True}
 
 
 def questions_of(message: Message) -> QuestionsAsked | None:

@@ -28,10 +28,12 @@ from mcpbridge.calls.outcome import Outcome
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.catalog.snapshot import CatalogTool
+from mcpbridge.server.conversation import InputRequired
 from mcpbridge.server.exchange import exchange_of
 from mcpbridge.server.holding import AgentLeft
 from mcpbridge.server.methods.asked import Asked, Context, asked_of, canonical_arguments
 from mcpbridge.server.methods.parts import Parts
+from mcpbridge.server.methods.questions import talk_of
 from mcpbridge.server.presenters import (
     failure_result,
     outcome_result,
@@ -130,11 +132,15 @@ class Tools:
                 style=_style(asked),
                 report=asked.report(),
                 send_progress=asked.progress,
+                talk=await talk_of(asked, name=name, arguments_bytes=call.arguments_bytes),
             )
         except CallInvalid as invalid:
             raise MCPError(
                 code=INVALID_PARAMS, message=str(invalid), data={"reason": invalid.code}
             ) from None
+        if isinstance(outcome, InputRequired):
+            exchange.result_type = "input_required"
+            return outcome.result()
         return outcome_result(outcome, definition=tool.definition)
 
     async def _await_ticket(self, asked: Asked, arguments: Mapping[str, Any]) -> Outcome:

@@ -247,7 +247,7 @@ class UpstreamSession(ABC):
     ) -> ToolReply:
         """The answer in words. Raises OutcomeUnknown where it is none, and QuestionsAsked."""
         if isinstance(answer, Message):
-            if asking is not None and (asked := questions_of(answer)) is not None:
+            if asking is not None and asking.collects and (asked := questions_of(answer)):
                 raise asked
             try:
                 return read(answer)
