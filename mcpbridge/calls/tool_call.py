@@ -1,7 +1,7 @@
 """One tool call as an agent asked for it, and what of its `_meta` counts.
 
-Only the progress token, the trace context and the idempotency key are read; nothing else of
-`_meta` is kept or forwarded. Knows no transport.
+Only the progress token, the trace context, the idempotency key and the log level are read;
+nothing else of `_meta` is kept or forwarded. Knows no transport.
 """
 
 from __future__ import annotations
@@ -22,6 +22,17 @@ PROGRESS_TOKEN_KEY: Final = "progressToken"  # noqa: S105 (a key of the protocol
 TRACEPARENT_KEY: Final = "traceparent"
 TRACESTATE_KEY: Final = "tracestate"
 IDEMPOTENCY_KEY: Final = "placet/idempotency-key"
+LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
+LOG_LEVELS: Final = (
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+)
 TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
 MODERN_SINCE: Final = "2026-07-28"
 
@@ -64,6 +75,7 @@ class RequestMeta:
     progress_token: ProgressToken | None = None
     trace: TraceContext | None = None
     idempotency_key: str | None = None
+    log_level: str = ""  # the least severe log messages that the agent wants; empty: unsaid
 
     def forwarded(self) -> dict[str, JSON]:
         """The `_meta` that an upstream may see. Its caller replaces the progress token."""
@@ -74,6 +86,8 @@ class RequestMeta:
             meta[TRACEPARENT_KEY] = self.trace.traceparent
             if self.trace.tracestate:
                 meta[TRACESTATE_KEY] = self.trace.tracestate
+        if self.log_level:
+            meta[LOG_LEVEL_KEY] = self.log_level
         return meta
 
 
@@ -118,6 +132,7 @@ def request_meta(meta: JSON) -> RequestMeta:
         progress_token=_progress_token(meta.get(PROGRESS_TOKEN_KEY)),
         trace=_trace(meta.get(TRACEPARENT_KEY), meta.get(TRACESTATE_KEY)),
         idempotency_key=_idempotency_key(meta.get(IDEMPOTENCY_KEY)),
+        log_level=_log_level(meta.get(LOG_LEVEL_KEY)),
     )
 
 
@@ -161,6 +176,24 @@ def _idempotency_key(value: JSON) -> str | None:
     if isinstance(value, str) and len(value) <= MAX_IDEMPOTENCY_KEY and _PRINTABLE.match(value):
         return value
     raise BadMeta(IDEMPOTENCY_KEY, f"1..{MAX_IDEMPOTENCY_KEY} printable ASCII characters")
+
+
+def _log_level(value: JSON) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value in LOG_LEVELS:
+        return value
+    raise BadMeta(LOG_LEVEL_KEY, "one of " + ", ".join(LOG_LEVELS))
+
+
+def is_wanted(level: object, least: str) -> bool:
+    """Whether a log message of `level` is for somebody who wants those from `least` on.
+
+    Where nothing was said, everything is; a level that does not exist is for nobody.
+    """
+    if level not in LOG_LEVELS:
+        return False
+    return not least or LOG_LEVELS.index(str(level)) >= LOG_LEVELS.index(least)
 
 
 def _trace(parent: JSON, state: JSON) -> TraceContext | None:

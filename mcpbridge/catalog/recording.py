@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import CancelReason
+from mcpbridge.calls.forwarded import is_method
 from mcpbridge.calls.pins import definition_digest
 from mcpbridge.models import ToolPin, Upstream
 
@@ -89,6 +90,9 @@ def _offered(tools: Sequence[Mapping[str, Any]]) -> dict[str, tuple[dict[str, An
         name = tool["name"]
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             logger.warning("A tool whose name is empty, too long or not printable was ignored.")
+            continue
+        if is_method(name):
+            logger.warning("A tool called %s was ignored: rules mean the method by it.", name)
             continue
         if name in offered:
             raise ListRefused(f"the upstream lists two tools called {name!r}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from mcpbridge.upstream.client.asking import OpenQuestions
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown
+from mcpbridge.upstream.notifications import ANNOUNCEMENTS, LOG
 from mcpbridge.upstream.questions import Asking
 from mcpbridge.upstream.replies import Message, ToolReply
 from mcpbridge.upstream.spec import Timeouts
@@ -45,18 +46,6 @@ QUESTION_LOOK = 1.0  # seconds between looks at the clock while a question is op
 OnProgress = Callable[[Progress], None]
 OnMessage = Callable[[Message], None]
 OnLateReply = Callable[[LateReply], None]
-
-
-LOG = "notifications/message"
-ANNOUNCEMENTS = frozenset(
-    {
-        "notifications/tools/list_changed",
-        "notifications/prompts/list_changed",
-        "notifications/resources/list_changed",
-        "notifications/resources/updated",
-    }
-)
-"""What a server says to whoever uses it, not in answer to any one request."""
 
 
 class ExchangeFailed(Exception):

@@ -25,6 +25,7 @@ from mcpbridge.upstream.client.flight import (
     stop,
 )
 from mcpbridge.upstream.client.handshake import Handshake
+from mcpbridge.upstream.client.listening import Stream
 from mcpbridge.upstream.client.session import Outgoing, UpstreamSession
 from mcpbridge.upstream.client.side_messages import SideMessages
 from mcpbridge.upstream.errors import (
@@ -34,6 +35,7 @@ from mcpbridge.upstream.errors import (
     UpstreamUnavailable,
 )
 from mcpbridge.upstream.negotiation import Agreement
+from mcpbridge.upstream.notifications import Wanted
 from mcpbridge.upstream.replies import (
     tool_reply,
 )
@@ -126,6 +128,33 @@ class HttpSession(UpstreamSession):
             return answer
         finally:
             self.last_used = asyncio.get_running_loop().time()
+
+    async def listen(self, wanted: Wanted, *, opened: asyncio.Event) -> None:
+        """Follow one stream of announcements to its end (see UpstreamSession)."""
+        line: bytes | None = None
+        method = ""
+        if self.era == "modern":
+            method = "subscriptions/listen"
+            line = envelope.request_line(
+                request_id=self._next_id(),
+                method=method,
+                params={"notifications": wanted.filter()},
+                meta=envelope.request_meta(
+                    self.era, self.protocol_version, extra={}, progress_token=None
+                ),
+            )
+        legacy = self.era == "legacy"
+        stream = Stream(
+            http=self._http,
+            url=self.spec.url or "",
+            headers=self._headers(method=method),
+            connect=self.spec.timeouts.connect,
+            line=line,
+            on_announcement=self.announce,
+            on_request=self._side.answer if legacy else self._side.refuse_quietly,
+            opened=opened,
+        )
+        await stream.follow()
 
     async def _abandon(self, flight: Flight, task: asyncio.Task[Any], reason: Unknown) -> None:
         """Stop waiting: modern closes the stream, legacy says so and listens a little longer."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from mcpbridge.calls.tool_call import LOG_LEVELS
 from mcpbridge.upstream import envelope
 from mcpbridge.upstream.client.flight import (
     Answer,
@@ -33,6 +34,7 @@ from mcpbridge.upstream.errors import (
     UpstreamUnavailable,
 )
 from mcpbridge.upstream.negotiation import Agreement
+from mcpbridge.upstream.notifications import Wanted
 from mcpbridge.upstream.questions import Asking
 from mcpbridge.upstream.replies import (
     MalformedMessage,
@@ -97,6 +99,7 @@ class UpstreamSession(ABC):
         self.idle = asyncio.Event()
         self.idle.set()
         self._schemas: dict[str, Mapping[str, Any]] = {}
+        self._log_level = ""
         self.on_announcement: OnAnnouncement | None = None
 
     @property
@@ -304,6 +307,30 @@ class UpstreamSession(ABC):
         if not flight.departed:
             raise NothingSent(f"{gave_up.value} before anything was sent")
         raise OutcomeUnknown(gave_up)
+
+    @abstractmethod
+    async def listen(self, wanted: Wanted, *, opened: asyncio.Event) -> None:
+        """Keep open what the server announces `wanted` on; return or raise when that has ended.
+
+        `opened` is set once it stands. What is heard goes to `announce`. Raises RequestFailed,
+        or NoStream where the server never announces anything.
+        """
+
+    async def ask_for_logs(self, level: str) -> None:
+        """Have a legacy server send log messages of `level` and above; best effort.
+
+        The session is shared: it is asked for more where somebody wants more, never for less.
+        """
+        if self.era == "modern" or "logging" not in self.capabilities:
+            return
+        if self._log_level and LOG_LEVELS.index(self._log_level) <= LOG_LEVELS.index(level):
+            return
+        before, self._log_level = self._log_level, level
+        try:
+            await self._ask("logging/setLevel", {"level": level})
+        except (RequestFailed, UpstreamUnavailable) as error:
+            self._log_level = before
+            log.info("upstream %s does not take a log level: %s", self.spec.name, error)
 
     @abstractmethod
     async def close(self) -> None:

@@ -12,8 +12,6 @@ from typing import Any
 
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.client.flight import (
-    ANNOUNCEMENTS,
-    LOG,
     Answer,
     ExchangeFailed,
     Flight,
@@ -21,12 +19,12 @@ from mcpbridge.upstream.client.flight import (
     stop,
 )
 from mcpbridge.upstream.client.greeting import Greeting, greet
+from mcpbridge.upstream.client.listening import NoStream
 from mcpbridge.upstream.client.session import Outgoing, UpstreamSession
-from mcpbridge.upstream.errors import (
-    Unknown,
-)
+from mcpbridge.upstream.errors import RequestFailed, Unknown
 from mcpbridge.upstream.lines import LineSplitter, LineTooLong
 from mcpbridge.upstream.negotiation import Agreement
+from mcpbridge.upstream.notifications import ACKNOWLEDGED, ANNOUNCEMENTS, LOG, Wanted
 from mcpbridge.upstream.replies import (
     MalformedMessage,
     Message,
@@ -60,6 +58,7 @@ class StdioSession(UpstreamSession):
         self._on_late_reply = on_late_reply
         self._flights: dict[int, tuple[Flight, asyncio.Future[Message]]] = {}
         self._abandoned: dict[int, Flight] = {}
+        self._streams: dict[int, asyncio.Event] = {}  # of announcements; they are no calls
         self._gone = False
         self._listening = asyncio.create_task(self._listen())
 
@@ -106,6 +105,34 @@ class StdioSession(UpstreamSession):
         )
         return answer
 
+    async def listen(self, wanted: Wanted, *, opened: asyncio.Event) -> None:
+        """Wait for the link's end: what the server announces comes by itself (legacy).
+
+        A modern server is asked; the answer to that request is the end of what it announces.
+        """
+        if self.era == "legacy":
+            opened.set()
+            await asyncio.wait({self._listening})
+            return
+        flight = Flight(self._next_id(), None, self.spec.caps.notifications)
+        line = envelope.request_line(
+            request_id=flight.id,
+            method="subscriptions/listen",
+            params={"notifications": wanted.filter()},
+            meta=self._meta_of(flight, {}),
+        )
+        self._streams[flight.id] = opened
+        try:
+            answer = await self._exchange(flight, line)
+        except ExchangeFailed as failure:
+            raise RequestFailed(failure.detail) from failure
+        finally:
+            del self._streams[flight.id]
+            if self._flights.pop(flight.id, None) is not None and not self._gone:
+                self._writer.write(_cancelled(flight.id, Unknown.ABORTED) + b"\n")
+        if answer.kind == "error":
+            raise NoStream(f"refused ({answer.body['error']['code']})")
+
     async def _exchange(self, flight: Flight, line: bytes) -> Message:
         if self._gone:
             raise ExchangeFailed(Unknown.EOF, "the stdio server is not running any more")
@@ -125,12 +152,7 @@ class StdioSession(UpstreamSession):
             await stop(task)
             self._flights.pop(flight.id, None)
             return
-        self._writer.write(
-            envelope.notification_line(
-                "notifications/cancelled", {"requestId": flight.id, "reason": reason.value}
-            )
-            + b"\n"
-        )
+        self._writer.write(_cancelled(flight.id, reason) + b"\n")
         await asyncio.wait({task}, timeout=VERDICT_SECONDS)
         if not task.done():
             self._abandoned[flight.id] = flight
@@ -207,6 +229,9 @@ class StdioSession(UpstreamSession):
         if waiting is None:
             if message.method in ANNOUNCEMENTS:
                 self.announce(message)
+            elif message.method == ACKNOWLEDGED:
+                for opened in self._streams.values():
+                    opened.set()
             return
         flight, future = waiting
         try:
@@ -221,7 +246,8 @@ class StdioSession(UpstreamSession):
         A log message names none: it belongs to a request where only one is under way.
         """
         if message.method == LOG:
-            return next(iter(self._flights.values())) if len(self._flights) == 1 else None
+            calls = [at for at in self._flights if at not in self._streams]
+            return self._flights[calls[0]] if len(calls) == 1 else None
         token = (message.body.get("params") or {}).get("progressToken")
         return self._flights.get(token) if type(token) is int else None
 
@@ -234,3 +260,9 @@ class StdioSession(UpstreamSession):
             if not future.done():
                 future.set_exception(ExchangeFailed(Unknown.EOF, detail))
         self._flights.clear()
+
+
+def _cancelled(request_id: int, reason: Unknown) -> bytes:
+    return envelope.notification_line(
+        "notifications/cancelled", {"requestId": request_id, "reason": reason.value}
+    )

@@ -31,8 +31,12 @@ METHODS = frozenset(
         "prompts/list",
         "prompts/get",
         "completion/complete",
+        "logging/setLevel",
+        "resources/subscribe",
+        "subscriptions/listen",
     }
 )
+"""No `resources/unsubscribe`: the server is shared with other processes, which may still listen."""
 
 
 class ServerLink:
@@ -96,7 +100,8 @@ class ServerLink:
                 or message.method not in METHODS
             ):
                 raise MalformedMessage(f"a request that may not be made: {message.method[:64]!r}")
-            self._child.traffic.submit(self, request_id, line)
+            is_stream = message.method == "subscriptions/listen"
+            self._child.traffic.submit(self, request_id, line, is_stream=is_stream)
             return
         if message.kind in ("response", "error"):
             self._child.traffic.answer(self, message.id, line)

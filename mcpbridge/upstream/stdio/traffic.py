@@ -13,6 +13,12 @@ from typing import Protocol
 
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.errors import Unknown
+from mcpbridge.upstream.notifications import (
+    ACKNOWLEDGED,
+    ANNOUNCEMENTS,
+    LOG,
+    SUBSCRIPTION_ID,
+)
 from mcpbridge.upstream.questions import METHODS
 from mcpbridge.upstream.replies import MalformedMessage, Message, read_message
 
@@ -43,6 +49,7 @@ class Waiter(Protocol):
 @dataclass
 class _Waiting:
     waiter: Waiter
+    is_stream: bool = False  # it stays open for announcements; nobody waits for its answer
     sent: bool = False
     notifications: int = 0
 
@@ -75,7 +82,9 @@ class Traffic:
         self._waiters.append(waiter)
         self._highest_link = max(self._highest_link, waiter.number)
 
-    def submit(self, waiter: Waiter, request_id: int, line: bytes) -> None:
+    def submit(
+        self, waiter: Waiter, request_id: int, line: bytes, *, is_stream: bool = False
+    ) -> None:
         """Queue a client's request. Refuses with a verdict where it cannot be sent any more."""
         full = len(self._queue) >= QUEUE_LINES or self._queued_bytes + len(line) > QUEUE_BYTES
         if self._over is not None or full:
@@ -89,8 +98,8 @@ class Traffic:
                 )
             )
             return
-        self._waiting[request_id] = _Waiting(waiter)
-        self.settled.clear()
+        self._waiting[request_id] = _Waiting(waiter, is_stream)
+        self._settle()
         self._newest[waiter.number] = request_id
         self.enqueue(line, request_id)
 
@@ -204,9 +213,14 @@ class Traffic:
     def _take(self, request_id: int) -> _Waiting | None:
         waiting = self._waiting.pop(request_id, None)
         self._close_questions(request_id)
-        if not self._waiting:
-            self.settled.set()
+        self._settle()
         return waiting
+
+    def _settle(self) -> None:
+        if all(waiting.is_stream for waiting in self._waiting.values()):
+            self.settled.set()
+        else:
+            self.settled.clear()
 
     def _route_answer(self, message: Message, line: bytes) -> None:
         request_id = message.id
@@ -222,8 +236,7 @@ class Traffic:
                 raise NeverAsked("the server answered a request before it was sent")
             self._waiting.pop(request_id).waiter.deliver(line)
             self._close_questions(request_id)
-            if not self._waiting:
-                self.settled.set()
+            self._settle()
         elif request_id in self._abandoned:
             self._abandoned.pop(request_id).deliver(line)
         elif request_id > self._newest.get(number, request_id):
@@ -239,9 +252,19 @@ class Traffic:
             if waiting.notifications > 4 * self._max_notifications:
                 raise TooMuch("the server sends progress without end")
             waiting.waiter.deliver(line)
-        elif message.method == "notifications/tools/list_changed":
+        elif message.method in ANNOUNCEMENTS:
             for waiter in self._waiters:
                 waiter.deliver(line)
+        elif message.method == LOG:
+            call = self._asking_call()
+            if call is not None:
+                self._waiting[call].waiter.deliver(line)
+        elif message.method == ACKNOWLEDGED:
+            meta = (message.body.get("params") or {}).get("_meta")
+            named = meta.get(SUBSCRIPTION_ID) if isinstance(meta, dict) else None
+            stream = self._waiting.get(named) if type(named) is int else None
+            if stream is not None:
+                stream.waiter.deliver(line)
 
     def answer(self, waiter: Waiter, request_id: int | str | None, line: bytes) -> None:
         """Pass a client's answer on. One to a question that was not put to it is dropped."""
@@ -267,15 +290,15 @@ class Traffic:
         self._waiting[call].waiter.deliver(link.question(call=call, message=message.body))
 
     def _asking_call(self) -> int | None:
-        """The one call that a question can be of; None where there are several candidates.
+        """The one call that a question or a log message can be of; None where several could be.
 
         A line does not say which call it belongs to. So there must be one call in flight, and,
         where agents share the server, none that was given up and may still be running.
         """
-        if len(self._waiting) != 1 or (self._abandoned and not self._one_agent):
+        calls = [call for call, waiting in self._waiting.items() if not waiting.is_stream]
+        if len(calls) != 1 or (self._abandoned and not self._one_agent):
             return None
-        call, waiting = next(iter(self._waiting.items()))
-        return call if waiting.sent else None
+        return calls[0] if self._waiting[calls[0]].sent else None
 
     def _close_questions(self, call: int) -> None:
         """The call is over: what it asked and nobody answered is refused."""
