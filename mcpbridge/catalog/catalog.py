@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 
 from mcpbridge import conf
 from mcpbridge.calls.principal import Principal
+from mcpbridge.catalog.announcements import Announcements
+from mcpbridge.catalog.offers import Offers
 from mcpbridge.catalog.recording import ListRefused, record_failure, record_list
 from mcpbridge.catalog.snapshot import (
     CatalogTool,
@@ -55,6 +57,8 @@ class Catalog:
         self._read_at: dict[UUID, tuple[bytes, float]] = {}
         self._pool: UpstreamPool | None = None
         self.verdicts = Verdicts()
+        self.offers = Offers(self._open, _scope_at)
+        self.announcements = Announcements(self._open, _scope_at, self._reread_tools)
 
     # -- rows ---------------------------------------------------------------------------------
 
@@ -120,8 +124,15 @@ class Catalog:
 
     def announced(self, upstream_id: str, scope: str, message: Message) -> None:
         """An upstream says something to everybody who uses it."""
-        if message.method == "notifications/tools/list_changed":
-            self.tools_changed(upstream_id)
+        upstream = UUID(upstream_id)
+        match message.method:
+            case "notifications/tools/list_changed":
+                self.tools_changed(upstream_id)
+            case "notifications/prompts/list_changed":
+                self.offers.changed(upstream, ("prompts",))
+            case "notifications/resources/list_changed":
+                self.offers.changed(upstream, ("resources", "templates"))
+        self.announcements.heard(upstream, scope, message)
 
     async def _read(self, source: Source, agent_id: UUID | None) -> None:
         try:
@@ -161,6 +172,12 @@ class Catalog:
             raise UpstreamUnavailable(source.broken)
         return await self._sessions().session(source.spec, scope=scope_of(source.spec, agent_id))
 
+    async def _open(self, source: Source, agent_id: UUID | None) -> UpstreamSession:
+        return await self.session(source, agent_id=agent_id)
+
+    async def _reread_tools(self, source: Source, agent_id: UUID | None) -> None:
+        await self.refresh(source, agent_id=agent_id)
+
     def _sessions(self) -> UpstreamPool:
         if self._pool is None:
             self._pool = UpstreamPool(
@@ -173,6 +190,8 @@ class Catalog:
         for task in list(self._refreshing.values()):
             task.cancel()
         await asyncio.gather(*self._refreshing.values(), return_exceptions=True)
+        await self.announcements.close()
+        await self.offers.close()
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
@@ -185,6 +204,10 @@ def scope_of(spec: UpstreamSpec, agent_id: UUID | None) -> str:
     if not spec.per_agent_scope:
         return "shared"
     return str(agent_id) if agent_id is not None else LISTING
+
+
+def _scope_at(source: Source, agent_id: UUID | None) -> str:
+    return scope_of(source.spec, agent_id) if source.spec is not None else "shared"
 
 
 _catalogs: WeakKeyDictionary[asyncio.AbstractEventLoop, Catalog] = WeakKeyDictionary()

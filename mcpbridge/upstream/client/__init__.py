@@ -4,7 +4,8 @@ Import `UpstreamPool` from here; one per process and event loop.
 """
 
 from mcpbridge.upstream.client.flight import LateReply, Progress
+from mcpbridge.upstream.client.listening import NoStream
 from mcpbridge.upstream.client.pool import UpstreamPool
 from mcpbridge.upstream.client.session import UpstreamSession
 
-__all__ = ["LateReply", "Progress", "UpstreamPool", "UpstreamSession"]
+__all__ = ["LateReply", "NoStream", "Progress", "UpstreamPool", "UpstreamSession"]

@@ -11,7 +11,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
 from mcpbridge.calls.tool_call import LOG_LEVELS
 from mcpbridge.upstream import envelope
@@ -91,6 +91,9 @@ class Outgoing:
 
 class UpstreamSession(ABC):
     """An open, negotiated session with one upstream, shared by many calls at once."""
+
+    is_shared_process: ClassVar[bool] = False
+    """Whether other processes speak to the very same server process."""
 
     def __init__(self, spec: UpstreamSpec, scope: str) -> None:
         self.spec = spec

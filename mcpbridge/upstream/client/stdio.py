@@ -42,6 +42,8 @@ MAX_ABANDONED = 256
 class StdioSession(UpstreamSession):
     """One link to the stdio host, for one upstream and scope; it lives as long as the child."""
 
+    is_shared_process = True
+
     def __init__(
         self,
         spec: UpstreamSpec,
