@@ -151,7 +151,7 @@ class HttpSession(UpstreamSession):
             connect=self.spec.timeouts.connect,
             line=line,
             on_announcement=self.announce,
-            on_request=self._side.answer if legacy else self._side.refuse_quietly,
+            on_request=self._side.refuse if legacy else self._side.refuse_quietly,
             opened=opened,
         )
         await stream.follow()

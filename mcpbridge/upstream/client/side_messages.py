@@ -73,8 +73,11 @@ class SideMessages:
 
         `ping` is served; everything else is refused.
         """
-        if questions.take(message, self.post):
-            return
+        if not questions.take(message, self.post):
+            self.refuse(message)
+
+    def refuse(self, message: Message) -> None:
+        """Answer a server's own request that belongs to no call: `ping` is served, nothing else."""
         self.refuse_quietly(message)
         body = refused_request(message.id)
         if message.method == "ping":
