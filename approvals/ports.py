@@ -5,11 +5,13 @@
     approved            (uid: UUID) -> None    a ticket may be executed; a hint, may be lost
     ended               (uid: UUID) -> None    a ticket ended without execution; a hint
     owner_of_agent      (agent_id: UUID) -> UUID | None    the person who owns the agent now
+    attempts_allowed    (*, upstream_id: UUID, tool_name: str) -> int    sends that an admin allows
     heartbeat           (*, kind: str, name: str) -> None    a process is alive
     checkpoint_sources  list of LeafSource, whose rows the checkpoints cover too
 
 The hints never raise into the ledger. `owner_of_agent` is asked before an approval counts, and
-an error in it refuses the approval. Knows nothing of who implements them.
+an error in it refuses the approval. `attempts_allowed` is asked before anything is sent a second
+time, and an error in it means once. Knows nothing of who implements them.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,21 @@ def owner_of_agent(agent_id: UUID) -> UUID | None:
     if owner is not None and not isinstance(owner, UUID):
         raise TypeError(f"{path} must return a UUID or None, not {type(owner).__name__}")
     return owner
+
+
+def attempts_allowed(*, upstream_id: UUID, tool_name: str) -> int:
+    """How often an admin lets a call of this tool be sent now; 1 where nobody can say."""
+    path = _path("attempts_allowed")
+    if path is None:
+        return 1
+    try:
+        allowed = import_string(path)(upstream_id=upstream_id, tool_name=tool_name)
+    except DatabaseError:
+        raise  # the caller's transaction is lost, and with it the second send
+    except Exception:
+        logger.exception("Nobody can say whether %s may be sent again.", tool_name)
+        return 1
+    return allowed if isinstance(allowed, int) and not isinstance(allowed, bool) else 1
 
 
 def heartbeat(kind: str, name: str) -> None:

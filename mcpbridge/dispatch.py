@@ -19,7 +19,7 @@ from celery import Task
 from django.db.models import Model, QuerySet
 
 from mcpbridge import approvals_gateway as ledger
-from mcpbridge.models import Agent, CallCompletion, CallRecord
+from mcpbridge.models import Agent, CallCompletion, CallRecord, ToolPin
 from mcpbridge.tasks import execute_ticket, wind_up_ticket
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,18 @@ def ended(uid: UUID) -> None:
 def owner_of_agent(agent_id: UUID) -> UUID | None:
     """The person who owns the agent now."""
     return Agent.objects.filter(pk=agent_id).values_list("owner_id", flat=True).first()
+
+
+def attempts_allowed(*, upstream_id: UUID, tool_name: str) -> int:
+    """How often a call of this tool may be sent: more than once only where an admin says so now."""
+    pin = ToolPin.objects.filter(
+        upstream_id=upstream_id,
+        upstream__enabled=True,
+        name=tool_name,
+        status=ToolPin.Status.PINNED,
+        idempotent=True,
+    )
+    return pin.values_list("max_attempts", flat=True).first() or 1
 
 
 def call_leaves(

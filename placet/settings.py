@@ -274,6 +274,7 @@ APPROVALS_PORTS: dict[str, str | list[str]] = {
     "ended": "mcpbridge.dispatch.ended",
     "heartbeat": "placet.heartbeats.record",
     "owner_of_agent": "mcpbridge.dispatch.owner_of_agent",
+    "attempts_allowed": "mcpbridge.dispatch.attempts_allowed",
     "checkpoint_sources": [
         "mcpbridge.dispatch.call_leaves",
         "mcpbridge.dispatch.completion_leaves",

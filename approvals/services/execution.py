@@ -188,6 +188,13 @@ def _send(
         transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.DRIFT, actor=actor)
         transaction.on_commit(lambda: ports.ended(claim.uid))
         return DigestMismatch()
+    allowed = 1
+    if ticket.attempts:
+        allowed = ports.attempts_allowed(upstream_id=ticket.upstream_id, tool_name=ticket.tool_name)
+        if ticket.attempts >= min(allowed, ticket.max_attempts):
+            transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.DRIFT, actor=actor)
+            transaction.on_commit(lambda: ports.ended(claim.uid))
+            return AttemptsExhausted()
     try:
         transitions.send(
             ticket_id=ticket.pk,
@@ -196,6 +203,7 @@ def _send(
             tool_digest=tool_digest,
             upstream_digest=upstream_digest,
             epoch=gate.epoch,
+            attempts_allowed=allowed,
             actor=actor,
         )
     except (KillSwitchOn, AuthorityChanged) as refusal:

@@ -54,10 +54,11 @@ def cancel_tickets(
     agent_id: UUID | None = None,
     upstream_id: UUID | None = None,
     tool_name: str | None = None,
+    abort_sent: bool = False,
 ) -> int:
     """Cancel what was not sent of one ticket, token, agent, upstream or tool; how many. Joins.
 
-    With the kill switch or a revoked token, what was sent is asked to abort.
+    With `abort_sent`, the kill switch or a revoked token, what was sent is asked to abort.
     """
     scope: dict[str, object] = {
         name: value
@@ -73,7 +74,7 @@ def cancel_tickets(
     if not scope:
         raise ValueError("say which tickets: one, or a token's, agent's, upstream's or tool's")
     with transaction.atomic():
-        if reason in ABORTING:
+        if abort_sent or reason in ABORTING:
             _abort(queues.in_flight().filter(**scope), actor)
         return _cancel(queues.unsent().filter(**scope), reason, actor)
 
@@ -153,10 +154,16 @@ def _release(ticket: Ticket) -> bool:
 
 
 def _settle(ticket: Ticket) -> bool:
-    """Run again what an admin marked idempotent; of anything else the outcome is unknown."""
-    transitions.gate_for_share()
+    """Run again what an admin calls idempotent now; of anything else the outcome is unknown."""
+    transitions.gate_for_share()  # taking the mark back waits for this, or is seen
     try:
-        transitions.retry_sent(ticket_id=ticket.pk, actor=actors.SWEEPER)
+        transitions.retry_sent(
+            ticket_id=ticket.pk,
+            attempts_allowed=ports.attempts_allowed(
+                upstream_id=ticket.upstream_id, tool_name=ticket.tool_name
+            ),
+            actor=actors.SWEEPER,
+        )
     except (StaleState, KillSwitchOn):
         aborted = ticket.abort_requested_at is not None
         transitions.unknown(

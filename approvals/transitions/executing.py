@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Least
 
 from approvals.domain.errors import AuthorityChanged, StaleState
 from approvals.domain.states import State, Waiting
@@ -70,10 +71,12 @@ def send(
     tool_digest: bytes,
     upstream_digest: bytes,
     epoch: int,
+    attempts_allowed: int = 1,
     actor: str,
 ) -> Ticket:
     """Claimed to sent. The caller commits this before the first byte leaves.
 
+    `attempts_allowed` is what an admin allows today; what was allowed at submission bounds it.
     Raises KillSwitchOn, AuthorityChanged, and StaleState when fence or lease is lost, the
     approval is not live, the attempts are used up, or what would be sent was not approved.
     """
@@ -91,7 +94,7 @@ def send(
             tool_digest=tool_digest,
             upstream_digest=upstream_digest,
             gate_epoch=epoch,
-            attempts__lt=F("max_attempts"),
+            attempts__lt=Least(F("max_attempts"), Value(attempts_allowed)),
         ),
         changes={"sent_at": DatabaseNow(), "attempts": F("attempts") + 1},
         actor=actor,
@@ -116,8 +119,11 @@ def release(*, ticket_id: int, actor: str) -> Ticket:
     )
 
 
-def retry_sent(*, ticket_id: int, actor: str) -> Ticket:
-    """Sent back to approved: the lease is dead, and an admin called the tool idempotent."""
+def retry_sent(*, ticket_id: int, attempts_allowed: int, actor: str) -> Ticket:
+    """Sent back to approved: the lease is dead, and an admin calls the tool idempotent.
+
+    `attempts_allowed` is what an admin allows today; what was allowed at submission bounds it.
+    """
     pass_gate()
     return move(
         ticket_id=ticket_id,
@@ -125,7 +131,10 @@ def retry_sent(*, ticket_id: int, actor: str) -> Ticket:
         target=State.APPROVED,
         guard=approval_live()
         & lease_dead()
-        & Q(attempts__lt=F("max_attempts"), abort_requested_at__isnull=True),
+        & Q(
+            attempts__lt=Least(F("max_attempts"), Value(attempts_allowed)),
+            abort_requested_at__isnull=True,
+        ),
         changes={"fence": NEXT_FENCE, **NO_CLAIM},
         actor=actor,
     )

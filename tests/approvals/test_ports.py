@@ -29,6 +29,7 @@ def test_without_ports_nothing_is_rung_and_nobody_owns_anything(settings):
     settings.APPROVALS_PORTS = {}
     ports.approved(uuid7())
     ports.heartbeat("worker", "w1")
+    assert ports.attempts_allowed(upstream_id=uuid7(), tool_name="echo") == 1
     assert ports.owner_of_agent(uuid7()) is None
     assert ports.checkpoint_sources() == []
 
@@ -41,8 +42,14 @@ def test_an_owner_that_is_no_person_is_an_error(settings, monkeypatch):
         ports.owner_of_agent(agent)
 
 
+@pytest.mark.parametrize("answer", ["broken", "rung_ended", "nowhere"])
+def test_without_a_number_from_above_nothing_is_sent_twice(settings, answer):
+    settings.APPROVALS_PORTS = {"attempts_allowed": f"tests.support.rings.{answer}"}
+    assert ports.attempts_allowed(upstream_id=uuid7(), tool_name="echo") == 1
+
+
 def test_the_installations_own_ports_exist(settings):
-    names = {"approved", "ended", "owner_of_agent", "checkpoint_sources"}
+    names = {"approved", "ended", "owner_of_agent", "attempts_allowed", "checkpoint_sources"}
     assert names <= set(settings.APPROVALS_PORTS)
     for path in settings.APPROVALS_PORTS.values():
         for one in [path] if isinstance(path, str) else path:

@@ -20,14 +20,14 @@ from approvals.services import gate, people, voting
 from approvals.services import waiting as waiting_services
 from approvals.transitions import deciding, ending, executing, primitive, settling
 from approvals.transitions import gate as gate_rows
-from tests.support import builders
+from tests.support import builders, rings
 from tests.support.walks import LEASE, Ledger, walk
 
 
 @pytest.fixture
 def walking(real_db, settings):
     """A ledger whose leases are short, in which the owner of the agent reviews as well."""
-    settings.APPROVALS_PORTS = {}
+    settings.APPROVALS_PORTS = {"attempts_allowed": rings.PORTS["attempts_allowed"]}
     settings.APPROVALS_LEASE_SECONDS = LEASE
     settings.APPROVALS_HOLDER_LEASE_SECONDS = 20
     settings.APPROVALS_HANDOVER_SECONDS = 60
@@ -112,7 +112,7 @@ def decisions_have_no_deadline(monkeypatch):
 
 
 def whatever_was_sent_runs_again(monkeypatch):
-    def rerun(*, ticket_id, actor):
+    def rerun(*, ticket_id, attempts_allowed, actor):
         return primitive.move(
             ticket_id=ticket_id,
             source=State.SENT,

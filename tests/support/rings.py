@@ -8,16 +8,17 @@ rung_approved: list[UUID] = []
 rung_ended: list[UUID] = []
 alive: list[tuple[str, str]] = []
 owners: dict[UUID, UUID] = {}
+attempts: dict[str, int] = {}  # by tool
 
 PORTS = {
     name: f"tests.support.rings.{name}"
-    for name in ("approved", "ended", "owner_of_agent", "heartbeat")
+    for name in ("approved", "ended", "owner_of_agent", "attempts_allowed", "heartbeat")
 }
 
 
 def forget() -> None:
     """An empty notebook."""
-    for page in (rung_approved, rung_ended, alive, owners):
+    for page in (rung_approved, rung_ended, alive, owners, attempts):
         page.clear()
 
 
@@ -34,6 +35,11 @@ def ended(uid: UUID) -> None:
 def owner_of_agent(agent_id: UUID) -> UUID | None:
     """Who owns the agent now, as the test said."""
     return owners.get(agent_id)
+
+
+def attempts_allowed(*, upstream_id: UUID, tool_name: str) -> int:
+    """As often as the test said, else as often as the ticket itself allows."""
+    return attempts.get(tool_name, 99)
 
 
 def heartbeat(*, kind: str, name: str) -> None:

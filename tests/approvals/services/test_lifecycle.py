@@ -71,6 +71,34 @@ def test_only_what_an_admin_called_idempotent_is_sent_again_and_only_so_often(ca
     assert walk.view.state is api.State.OUTCOME_UNKNOWN
 
 
+def test_a_mark_that_was_taken_back_reaches_a_call_already_sent(cast):
+    walk = a_ticket(cast, max_attempts=2).sent()
+    rings.attempts[walk.call.tool_name] = 1
+    with later(31):
+        assert api.sweep().approved == ()
+    assert walk.view.state is api.State.OUTCOME_UNKNOWN
+
+
+def test_a_mark_that_is_taken_back_before_the_second_send_stops_it(cast):
+    walk = a_ticket(cast, max_attempts=2).sent()
+    with later(31):
+        assert api.sweep().approved == (walk.uid,)
+        walk.claim = None
+        walk.claimed("w2")
+        rings.attempts[walk.call.tool_name] = 1
+        with pytest.raises(api.AttemptsExhausted):
+            walk.sent()
+    assert (walk.view.state, walk.ticket.attempts) == (api.State.CANCELLED, 1)
+
+
+def test_a_mark_given_after_the_submission_does_not_reach_back(cast):
+    walk = a_ticket(cast, max_attempts=1).sent()
+    rings.attempts[walk.call.tool_name] = 5
+    with later(31):
+        assert api.sweep().approved == ()
+    assert walk.view.state is api.State.OUTCOME_UNKNOWN
+
+
 def test_an_idempotent_call_is_not_sent_again_while_everything_is_stopped(cast):
     walk = a_ticket(cast, max_attempts=2).sent()
     Gate.objects.filter(pk=1).update(killed=True, epoch=2)

@@ -363,16 +363,19 @@ def test_a_claim_is_released_only_when_its_lease_is_dead_and_the_approval_lives(
 def test_only_an_idempotent_tool_is_retried_and_only_as_often_as_allowed(cast):
     once = ledger.a_sent(cast)
     let_lease_die(once)
-    refused(StaleState, transitions.retry_sent, once, actor=BY)
+    refused(StaleState, transitions.retry_sent, once, attempts_allowed=9, actor=BY)
     ticket = ledger.a_sent(cast, max_attempts=2)
-    refused(StaleState, transitions.retry_sent, ticket, actor=BY)
+    refused(StaleState, transitions.retry_sent, ticket, attempts_allowed=9, actor=BY)
     let_lease_die(ticket)
-    again = done(transitions.retry_sent, ticket, actor=BY)
+    refused(StaleState, transitions.retry_sent, ticket, attempts_allowed=1, actor=BY)
+    again = done(transitions.retry_sent, ticket, attempts_allowed=9, actor=BY)
     assert (again.state, again.fence, again.attempts) == (State.APPROVED, ticket.fence + 1, 1)
-    last = ledger.send(ledger.claim(again))
+    claimed = ledger.claim(again)
+    refused(StaleState, transitions.send, claimed, **sending(claimed))
+    last = ledger.send(claimed, attempts_allowed=9)
     assert last.attempts == 2
     let_lease_die(last)
-    refused(StaleState, transitions.retry_sent, last, actor=BY)
+    refused(StaleState, transitions.retry_sent, last, attempts_allowed=9, actor=BY)
 
 
 def test_nothing_is_retried_under_the_kill_switch_or_after_an_abort(cast):
@@ -381,9 +384,9 @@ def test_nothing_is_retried_under_the_kill_switch_or_after_an_abort(cast):
     refused(StaleState, transitions.request_abort, aborted, actor=BY)
     for row in (ticket, aborted):
         let_lease_die(row)
-    refused(StaleState, transitions.retry_sent, aborted, actor=BY)
+    refused(StaleState, transitions.retry_sent, aborted, attempts_allowed=9, actor=BY)
     kill()
-    refused(KillSwitchOn, transitions.retry_sent, ticket, actor=BY)
+    refused(KillSwitchOn, transitions.retry_sent, ticket, attempts_allowed=9, actor=BY)
 
 
 def test_an_outcome_with_a_lost_fence_is_refused(cast):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge import dispatch
-from mcpbridge.models import CallCompletion, CallRecord
+from mcpbridge.models import CallCompletion, CallRecord, ToolPin, Upstream
 from mcpbridge.records.rows import CallEnd, CallStart, insert_ends, insert_starts
 from tests.support.bridge import Bridge, a_bridge
 from tests.support.waiting import eventually
@@ -51,6 +51,26 @@ def test_the_owner_of_an_agent_is_the_one_of_now(quiet_bridge: Bridge):
 
 def test_an_unknown_agent_has_no_owner(quiet_bridge: Bridge):
     assert dispatch.owner_of_agent(uuid4()) is None
+
+
+@pytest.mark.parametrize(
+    ("pin", "enabled", "allowed"),
+    [
+        ({"idempotent": True, "max_attempts": 3}, True, 3),
+        ({"idempotent": False, "max_attempts": 3}, True, 1),
+        ({"idempotent": True, "max_attempts": 3, "status": "quarantined"}, True, 1),
+        ({"idempotent": True, "max_attempts": 3}, False, 1),
+    ],
+)
+def test_a_call_is_sent_twice_only_where_an_admin_says_so_now(
+    quiet_bridge: Bridge, pin: dict, enabled: bool, allowed: int
+):
+    upstream = quiet_bridge.upstream
+    seen = {"status": "pinned", "definition": {"name": "echo"}, "digest": b"d" * 32}
+    ToolPin.objects.create(upstream=upstream, name="echo", **{**seen, **pin})
+    Upstream.objects.filter(pk=upstream.pk).update(enabled=enabled)
+    assert dispatch.attempts_allowed(upstream_id=upstream.pk, tool_name="echo") == allowed
+    assert dispatch.attempts_allowed(upstream_id=upstream.pk, tool_name="other") == 1
 
 
 def test_a_leaf_covers_every_column_of_a_call_record(quiet_bridge: Bridge):
