@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from approvals import api
+from mcpbridge.records import recent_calls
 from placet import heartbeats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -17,9 +18,17 @@ class RowCollector:
     """Reads the rows when a scrape asks."""
 
     def collect(self) -> Iterator[Metric]:
-        """The ledger's figures, one gauge each, and the workers' signs of life."""
+        """The ledger's figures, the recent calls, and the workers' signs of life."""
         for name, figure in sorted(api.ledger_figures().items()):
             yield GaugeMetricFamily(f"placet_{name}", name.replace("_", " "), value=figure)
+        calls = GaugeMetricFamily(
+            "placet_calls_last_minute",
+            "Calls that policy allowed or denied outright and that started within a minute.",
+            labels=["verdict", "ended"],
+        )
+        for (verdict, ended), number in recent_calls().items():
+            calls.add_metric([verdict, ended], number)
+        yield calls
         workers = GaugeMetricFamily(
             "placet_worker_last_seen_seconds", "Age of a worker's sign of life.", labels=["worker"]
         )

@@ -69,7 +69,8 @@ def create_agent(*, actor: str, name: str, settings: AgentSettings) -> Agent:
 def change_agent(*, actor: str, agent_id: UUID, settings: AgentSettings) -> Agent:
     """Replace an agent's settings; joins or opens a transaction.
 
-    Disabling it, or moving it to another owner or team, ends what it has open.
+    Disabling it, or moving it to another owner or team, cancels what was not sent; disabling it
+    also breaks off what was.
     """
     _check(settings)
     agent = Agent.objects.select_for_update(no_key=True).get(pk=agent_id)
@@ -83,7 +84,12 @@ def change_agent(*, actor: str, agent_id: UUID, settings: AgentSettings) -> Agen
     changed = {key: value for key, value in after.items() if before[key] != value}
     bump_epoch(subject=f"agent:{agent.id}", actor=actor, action="agent_changed", detail=changed)
     if not agent.enabled or {"owner", "team"} & changed.keys():
-        cancel_tickets(reason=CancelReason.OPERATOR, actor=actor, agent_id=agent.id)
+        cancel_tickets(
+            reason=CancelReason.OPERATOR,
+            actor=actor,
+            agent_id=agent.id,
+            abort_sent=not agent.enabled,
+        )
     return agent
 
 

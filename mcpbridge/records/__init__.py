@@ -5,8 +5,9 @@ commit; `rows` is what stands in that transaction. Knows nothing of how calls ar
 `redeemed` remembers the states that clients handed back.
 """
 
+from mcpbridge.records.figures import recent_calls
 from mcpbridge.records.redeemed import forget_redeemed, redeem
-from mcpbridge.records.rows import CallEnd, CallStart
+from mcpbridge.records.rows import CallEnd, CallStart, without_authority
 from mcpbridge.records.writer import RecordRefused, ended, shutdown, start
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "RecordRefused",
     "ended",
     "forget_redeemed",
+    "recent_calls",
     "redeem",
     "shutdown",
     "start",
+    "without_authority",
 ]

@@ -5,18 +5,18 @@ Synchronous; runs inside the writer's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Model
+from django.db.models import Exists, Model, OuterRef, Q
 from uuid6 import uuid7
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import AuthorityChanged, GateView, KillSwitchOn
-from mcpbridge.models import CallCompletion, CallRecord
+from mcpbridge.models import AgentToken, CallCompletion, CallRecord
 
 type Status = Literal["ok", "error", "unsent", "unknown"]
 
@@ -61,6 +61,15 @@ def refusal(start: CallStart, gate: GateView) -> AuthorityChanged | KillSwitchOn
     if gate.killed and start.verdict == "allow":
         return KillSwitchOn()
     return None
+
+
+def without_authority(call_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these calls whose agent is disabled now, or whose token is revoked."""
+    revoked = AgentToken.objects.filter(pk=OuterRef("token_id"), revoked_at__isnull=False)
+    found = CallRecord.objects.filter(
+        Q(agent__enabled=False) | Exists(revoked), pk__in=list(call_ids)
+    )
+    return set(found.values_list("pk", flat=True))
 
 
 def insert_starts(starts: Sequence[CallStart]) -> None:

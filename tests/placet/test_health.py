@@ -9,8 +9,11 @@ from django.db import DatabaseError
 from django.db.models.functions import Now
 from django.test import Client
 
+from mcpbridge import approvals_gateway as ledger
+from mcpbridge.records.rows import CallEnd, CallStart, insert_ends, insert_starts
 from placet import health, heartbeats
 from placet.models import Heartbeat
+from tests.support.bridge import Bridge, a_bridge
 from tests.support.valkey import ValkeyServer
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +102,40 @@ def test_metrics_show_the_ledgers_figures_to_loopback(client: Client) -> None:
     assert "placet_tickets_pending 0.0" in text
     assert "placet_kill_switch 0.0" in text
     assert 'placet_worker_last_seen_seconds{worker="one"}' in text
+
+
+def test_metrics_count_the_calls_of_the_last_minute_by_verdict_and_end(client: Client) -> None:
+    bridge = a_bridge("http://127.0.0.1:9/mcp")
+    starts = [a_start(bridge, verdict) for verdict in ("allow", "allow", "allow", "deny")]
+    insert_starts(starts)
+    ends = ("ok", "unknown")
+    insert_ends([CallEnd(call_id=s.id, status=e) for s, e in zip(starts[:2], ends, strict=True)])
+    text = client.get("/metrics").content.decode()
+    for verdict, ended, number in (
+        ("allow", "ok", 1),
+        ("allow", "unknown", 1),
+        ("allow", "none", 1),
+        ("allow", "error", 0),
+        ("deny", "none", 1),
+    ):
+        line = f'placet_calls_last_minute{{ended="{ended}",verdict="{verdict}"}} {number}.0'
+        assert line in text
+
+
+def a_start(bridge: Bridge, verdict: Any) -> CallStart:
+    return CallStart(
+        agent_id=bridge.agent.id,
+        person_id=bridge.agent.owner_id,
+        token_id=bridge.token.id,
+        upstream_id=bridge.upstream.id,
+        tool_name="echo",
+        tool_digest=b"t" * 32,
+        verdict=verdict,
+        rule="",
+        policy_version=1,
+        epoch=ledger.gate().epoch,
+        arguments=b"{}",
+    )
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,20 @@ def test_losing_its_owner_or_its_permission_ends_what_an_agent_has_open(
     assert api.gate().epoch > epoch
 
 
+@pytest.mark.parametrize("what", ["disabled", "owner"])
+def test_only_disabling_an_agent_breaks_off_what_was_sent(
+    what: str, cast: Cast, robo: Agent, agent_settings: AgentSettings
+):
+    walk = a_ticket(cast, agent_id=robo.pk).sent()
+    disabled = replace(agent_settings, enabled=False)
+    moved = replace(agent_settings, owner_id=cast.bob.person_id)
+
+    change_agent(actor=ACTOR, agent_id=robo.pk, settings=disabled if what == "disabled" else moved)
+
+    assert walk.view.state is api.State.SENT
+    assert api.abort_wanted(walk.uid) is (what == "disabled")
+
+
 def test_other_limits_leave_open_tickets_alone(
     cast: Cast, robo: Agent, agent_settings: AgentSettings
 ):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge import records
+from mcpbridge.administration import AgentSettings, change_agent
+from mcpbridge.administration.tokens import revoke_token
 from mcpbridge.approvals_gateway import Waiting
 from mcpbridge.calls import outcome as outcomes
 from mcpbridge.catalog.catalog import catalog
 from mcpbridge.executor.allowed import run_allowed
-from mcpbridge.models import CallCompletion
+from mcpbridge.models import Agent, AgentToken, CallCompletion
 from mcpbridge.offload import in_database
 from mcpbridge.pep import Allowed, enforce
 from tests.support.bridge import Bridge, a_call
@@ -139,6 +142,41 @@ async def test_the_kill_switch_ends_allowed_calls_under_way_within_five_seconds(
     await in_database(kill)
     outcome = await asyncio.wait_for(running, 5)
     assert outcome == outcomes.OutcomeUnknown(reason="aborted")
+
+
+@pytest.mark.parametrize("act", ["disable", "revoke"])
+async def test_taking_an_agents_authority_ends_its_allowed_calls_and_nobody_elses(
+    bridge: Bridge, upstream_witness: Witness, act: str
+):
+    mine = asyncio.create_task(run_allowed(await allowed(bridge, "slow", {"seconds": 60})))
+    other = await in_database(a_neighbour, bridge)
+    theirs = asyncio.create_task(run_allowed(await allowed(other, "slow", {"seconds": 60})))
+    await eventually_async(lambda: len(upstream_witness.calls()) == 2)
+
+    if act == "revoke":
+        await in_database(revoke_token, actor="system:test", token_id=bridge.token.id)
+    else:
+        settings = AgentSettings(
+            owner_id=bridge.agent.owner_id, team_id=bridge.agent.team_id, enabled=False
+        )
+        await in_database(
+            change_agent, actor="system:test", agent_id=bridge.agent.id, settings=settings
+        )
+
+    outcome = await asyncio.wait_for(mine, 5)
+    assert outcome == outcomes.OutcomeUnknown(reason="aborted")
+    assert not theirs.done()
+    theirs.cancel()
+    await asyncio.gather(theirs, return_exceptions=True)
+
+
+def a_neighbour(bridge: Bridge) -> Bridge:
+    """Another agent of the same team, with a token of its own."""
+    agent = Agent.objects.create(name="hobo", team=bridge.agent.team, owner=bridge.agent.owner)
+    token = AgentToken.objects.create(
+        agent=agent, digest=b"h" * 32, hint="hobo", expires_at=bridge.token.expires_at
+    )
+    return replace(bridge, agent=agent, token=token)
 
 
 async def test_progress_of_an_allowed_call_is_handed_on(bridge: Bridge):
