@@ -117,6 +117,7 @@ from approvals.services.policies import (
     judge,
     publish_policy,
     published_policies,
+    require_answerable,
 )
 from approvals.services.sealing import (
     seal,
@@ -251,6 +252,7 @@ __all__ = [
     "record_send",
     "renew",
     "renew_holder",
+    "require_answerable",
     "revive_holder",
     "revoke_approval",
     "revoke_grant",

@@ -22,6 +22,7 @@ from approvals.models import (
     User,
 )
 from approvals.services.contract import Directory, GroupView, PersonView, TeamView
+from approvals.services.policies import require_answerable
 
 APPLY = "system:apply"
 
@@ -113,11 +114,18 @@ def ensure_group(*, slug: str, name: str = "", actor: str = APPLY) -> UUID:
 
 
 def ensure_team(
-    *, slug: str, name: str = "", default_group: str | None = None, actor: str = APPLY
+    *,
+    slug: str,
+    name: str = "",
+    default_group: str | None = None,
+    actor: str = APPLY,
+    answerable_later: bool = False,
 ) -> UUID:
     """The team of that name, made if need be; `default_group` (a slug) decides for it. Joins.
 
-    Raises ValueError when there is no such group.
+    Raises ValueError when there is no such group, and QuorumUnreachable when the policy in force
+    asks for more people than that group has; with `answerable_later` the caller asks
+    `require_answerable` itself, once all is in place.
     """
     with transaction.atomic():
         team, made = Team.objects.get_or_create(slug=slug, defaults={"name": name or slug})
@@ -137,6 +145,8 @@ def ensure_team(
                 action="team_created" if made else "team_changed",
                 detail={"default_group": str(team.default_group_id or "")},
             )
+            if before[1] != team.default_group_id and not answerable_later:
+                require_answerable()
         return team.pk
 
 
@@ -146,8 +156,13 @@ def set_members(
     group: str | None = None,
     team: str | None = None,
     actor: str = APPLY,
+    answerable_later: bool = False,
 ) -> None:
-    """Let exactly these people be in a reviewer group or in a team (by slug). Joins."""
+    """Let exactly these people be in a reviewer group or in a team (by slug). Joins.
+
+    Raises QuorumUnreachable when a group would become smaller than the policy in force asks for;
+    with `answerable_later` the caller asks `require_answerable` itself, once all is in place.
+    """
     if (group is None) == (team is None):
         raise ValueError("name either a group or a team")
     with transaction.atomic():
@@ -174,6 +189,8 @@ def set_members(
                 action="members_set",
                 detail={"members": list[JSON](sorted(str(person) for person in people))},
             )
+        if group is not None and now - set(people) and not answerable_later:
+            require_answerable()
 
 
 def directory() -> Directory:

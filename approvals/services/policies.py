@@ -117,6 +117,23 @@ def published_policies(limit: int = 50) -> list[PublishedPolicy]:
     ]
 
 
+def require_answerable() -> None:
+    """Refuse a state of people in which nobody could answer what the policy in force asks.
+
+    For the end of a change of groups, teams or accounts, inside its transaction. Raises
+    QuorumUnreachable, or PolicyInvalid where the policy names a group that is gone.
+    """
+    gate = transitions.gate_for_share()  # a policy published meanwhile looks at these people
+    if gate.policy_id is None:
+        return
+    row = PolicyVersion.objects.get(pk=gate.policy_id)
+    try:
+        document = rules.parse_policy(row.document)
+    except PolicyInvalid:
+        return  # it asks people about everything, and no quorum can be read from it
+    _require_answerable(document)
+
+
 @lru_cache(maxsize=64)
 def _document(version: int, stored: bytes) -> PolicyDocument:
     """Parse a published version once; `stored` is its digest, which it must still have."""

@@ -30,6 +30,7 @@ from mcpbridge.approvals_gateway import (
     ensure_person,
     ensure_team,
     publish_policy,
+    require_answerable,
     set_members,
 )
 from mcpbridge.catalog.secrets import Secrets
@@ -99,6 +100,7 @@ class _Applying:
         self._tools()
         self._agents(directory())
         self._policy()
+        self._answerable()
         if had_admin and not _has_admin(directory()):
             raise BadDocument("users: nobody would be an admin any more; mark one with admin: true")
 
@@ -122,7 +124,7 @@ class _Applying:
         for index, group in enumerate(self._document.groups):
             ensure_group(slug=group.name, name=group.title, actor=self._actor)
             members = ids_of(people, group.members, f"groups[{index}].members")
-            set_members(people=members, group=group.name, actor=self._actor)
+            set_members(people=members, group=group.name, actor=self._actor, answerable_later=True)
         for index, team in enumerate(self._document.teams):
             try:
                 ensure_team(
@@ -130,6 +132,7 @@ class _Applying:
                     name=team.title,
                     default_group=team.reviewers,
                     actor=self._actor,
+                    answerable_later=True,
                 )
             except ValueError as wrong:
                 raise BadDocument(f"teams[{index}].reviewers: {wrong}") from wrong
@@ -223,6 +226,15 @@ class _Applying:
             publish_policy(document=self._document.policy, note="applied from a file")
         except Refusal as refusal:
             raise BadDocument(f"policy: {refusal}") from refusal
+
+    def _answerable(self) -> None:
+        """Groups and policy may both have changed: only together they have to make sense."""
+        if not (self._document.groups or self._document.teams):
+            return
+        try:
+            require_answerable()
+        except Refusal as refusal:
+            raise BadDocument(f"groups: the policy in force: {refusal}") from refusal
 
     def _secrets(self, section: UpstreamSection, path: str) -> Secrets:
         return Secrets(

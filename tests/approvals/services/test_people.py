@@ -7,6 +7,7 @@ from uuid6 import uuid7
 
 from approvals import api
 from approvals.models import AuditEvent, Person, User
+from tests.support.builders import a_policy
 
 pytestmark = pytest.mark.both_engines
 
@@ -66,6 +67,23 @@ def test_members_are_exactly_who_is_named(cast):
     assert event.action == "members_set"
     api.set_members(team="ops", people=[])
     assert api.directory().teams[0].members == ()
+
+
+def test_a_group_does_not_become_smaller_than_the_policy_in_force_asks_for(cast):
+    a_policy(quorum=2)
+    with pytest.raises(api.QuorumUnreachable, match="reviewers has 1 people"):
+        api.set_members(group="reviewers", people=[cast.bob.person_id])
+    (group,) = api.directory().groups
+    assert len(group.members) == 2
+    api.set_members(group="reviewers", people=[cast.bob.person_id, cast.charlie.person_id])
+
+
+def test_a_team_is_not_given_a_group_that_is_too_small_for_the_policy_in_force(cast):
+    a_policy(quorum=2)
+    api.ensure_group(slug="small")
+    with pytest.raises(api.QuorumUnreachable, match="small has 0 people"):
+        api.ensure_team(slug="ops", default_group="small")
+    assert api.directory().teams[0].default_group == cast.group_id
 
 
 def test_a_team_needs_a_group_that_exists(cast):

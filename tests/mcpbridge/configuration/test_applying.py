@@ -193,6 +193,26 @@ def test_what_cannot_be_applied_is_refused_by_its_place_and_nothing_is_kept(
     assert (rows(), export_document()) == (before, exported)
 
 
+def test_a_file_does_not_make_a_group_too_small_for_the_policy_in_force(apply: Apply):
+    apply(whole())
+    smaller = {"groups": [{"name": "reviewers", "members": []}]}
+
+    with pytest.raises(BadDocument, match=r"groups: the policy in force: .*reviewers has 0 people"):
+        apply(smaller)
+    assert export_document()["groups"][0]["members"] == ["bob@example.test"]
+
+
+def test_a_file_may_change_a_group_and_the_policy_that_asks_it_together(apply: Apply):
+    document = whole()
+    document["groups"][0]["members"].append("alice@example.test")
+    document["policy"]["rules"][1]["obligations"]["quorum"] = 2
+    apply(document)
+
+    apply(whole())
+
+    assert export_document()["groups"][0]["members"] == ["bob@example.test"]
+
+
 def test_accounts_are_not_moved_between_people(apply: Apply):
     apply(whole())
 
