@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from approvals.events.wire import GROUP
+from approvals.events.wire import GROUP, well_formed
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,10 @@ class Bus:
         try:
             while True:
                 message = await layer.receive(channel)
-                self._deliver({key: message[key] for key in message if key != "type"})
+                if well_formed(message):
+                    self._deliver({key: message[key] for key in message if key != "type"})
+                else:
+                    logger.warning("A doorbell message that nobody here writes was ignored.")
         finally:
             await layer.group_discard(GROUP, channel)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 GROUP: Final = "placet"
 TYPE: Final = "placet.changed"  # channel layers want a type; nobody dispatches on it
@@ -18,3 +19,28 @@ def ticket_message(*, uid: object, version: int, state: str, team_id: object) ->
 def gate_message(*, epoch: int, killed: bool) -> Message:
     """The message about the gate."""
     return {"type": TYPE, "g": epoch, "k": killed}
+
+
+def well_formed(message: object) -> bool:
+    """Whether a message that somebody put on the layer can be a doorbell of ours.
+
+    What it says is not trusted by this: listeners look at the rows.
+    """
+    if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
+        return False
+    if "t" in message:
+        return (
+            _is_uuid(message["t"]) and _is_uuid(message.get("m")) and _is_number(message.get("v"))
+        )
+    return "g" not in message or _is_number(message["g"])
+
+
+def _is_uuid(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(UUID(value))
+    except ValueError:
+        return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -162,6 +162,30 @@ async def test_a_ticket_that_nobody_knows_rings_for_no_stranger(cast: Cast, conn
     assert await heard(socket) == {"gate": 8}
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"t": "no uuid", "v": 1, "m": str(uuid4())},
+        {"t": 7, "v": 1, "m": str(uuid4())},
+        {"t": str(uuid4()), "v": 1},
+        {"t": str(uuid4()), "v": "1e999", "m": str(uuid4())},
+        {"g": "many"},
+        {"g": None},
+    ],
+    ids=["t", "t-type", "m", "v", "g", "g-type"],
+)
+async def test_a_message_that_nobody_here_writes_is_ignored_and_closes_no_socket(
+    cast: Cast, connect: Connect, caplog: pytest.LogCaptureFixture, message: dict[str, object]
+):
+    socket = await open_socket(connect, cast.bob)
+
+    await ring({"type": "placet.changed", **message})
+    await ring(gate_message(epoch=8, killed=True))
+
+    assert await heard(socket) == {"gate": 8}
+    assert "was ignored" in caplog.text
+
+
 async def test_a_person_who_leaves_the_team_stops_hearing_of_it(
     cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ):
