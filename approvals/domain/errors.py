@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Literal
 
-type Kind = Literal["conflict", "forbidden", "invalid", "unavailable"]
+type Kind = Literal["conflict", "forbidden", "invalid", "unavailable", "broken"]
 
 
 class Refusal(Exception):
@@ -199,4 +199,4 @@ class EvidenceRequired(Refusal):
 class AuditBroken(Refusal):
     """The audit record does not add up, so nothing more is written to it."""
 
-    kind = "unavailable"
+    kind = "broken"

@@ -2,12 +2,14 @@
 
 Each view parses, calls one service and shows the ticket as it is afterwards. A refusal shows it
 too, with the refusal first and everything that was typed still there: 409 when something changed
-meanwhile, 422 when something is missing, 403 when it is not this person's to decide.
+meanwhile, 422 when something is missing, 403 when it is not this person's to decide, 500 when the
+record itself is broken, which no reviewer can mend.
 """
 
 from __future__ import annotations
 
 import binascii
+import logging
 from collections.abc import Callable
 from typing import Final
 from uuid import UUID
@@ -18,7 +20,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from approvals.domain.errors import Refusal, StaleDigest, StaleState
+from approvals.domain.errors import AuditBroken, Refusal, StaleDigest, StaleState
 from approvals.domain.quorum import Answer
 from approvals.models import Ticket, User
 from approvals.presenters.arguments import argument_table, input_schema
@@ -31,7 +33,16 @@ from approvals.web.access import is_part, reviewer_page
 from approvals.web.reading import visible_ticket
 from approvals.web.tickets import ticket_page
 
-STATUS: Final = {"conflict": 409, "invalid": 422, "forbidden": 403, "unavailable": 409}
+logger = logging.getLogger(__name__)
+
+PART: Final = "X-Placet-Part"
+STATUS: Final = {
+    "conflict": 409,
+    "invalid": 422,
+    "forbidden": 403,
+    "unavailable": 409,
+    "broken": 500,
+}
 NONCE_CHARS: Final = 64
 FOUND: Final = {"yes": True, "no": False, "unclear": None}
 
@@ -172,7 +183,9 @@ def _refused(
 ) -> HttpResponse:
     ticket = visible_ticket(user, uid)
     changed = isinstance(refusal, StaleDigest)
-    return ticket_page(
+    if isinstance(refusal, AuditBroken):
+        logger.error("Ticket %d cannot be written to: %s", ticket.pk, refusal.message)
+    answer = ticket_page(
         request,
         user,
         ticket,
@@ -183,10 +196,21 @@ def _refused(
         note=_note(refusal, ticket),
         status=STATUS[refusal.kind],
     )
+    answer[PART] = "ticket"  # a fault's page, which is no part of anything, has no such header
+    return answer
 
 
 def _note(refusal: Refusal, ticket: Ticket) -> Note:
     text = ""
+    if isinstance(refusal, AuditBroken):
+        return Note(
+            icon="warn",
+            tone="refuse",
+            heading=AuditBroken().message,
+            text="Nothing was decided, and this ticket cannot be decided by trying again. Tell an"
+            " administrator: manage.py verify_audit names what was changed.",
+            focus=True,
+        )
     if isinstance(refusal, StaleDigest):
         text = f"This is revision {ticket.revision} now. Below is what would run today."
     elif isinstance(refusal, StaleState):

@@ -35,7 +35,7 @@ def kill_switch(request: HttpRequest, user: User) -> HttpResponse:
                 messages.success(request, "Calls run again. What was stopped stays stopped.")
                 return redirect("approvals:kill")
         except Refusal as refusal:
-            error, status = refusal.message, 403
+            error, status = refusal.message, 500 if refusal.kind == "broken" else 403
         else:
             error = (
                 "Tick the box to say that calls may run again."

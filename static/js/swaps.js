@@ -46,6 +46,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     location.reload();
     return;
   }
+  if (event.detail.xhr?.status === 500 && !event.detail.xhr.getResponseHeader("X-Placet-Part")) {
+    event.detail.shouldSwap = false; // a whole page about a fault is no part of this one
+    return;
+  }
   keep();
 });
 document.addEventListener("htmx:afterSettle", (event) =>

@@ -17,7 +17,7 @@ def test_a_refusal_speaks_in_its_docstring_and_has_a_stable_code(refusal):
     made = refusal()
     assert str(made) == " ".join(refusal.__doc__.split())
     assert made.code.replace("_", "") == refusal.__name__.lower()
-    assert made.kind in {"conflict", "forbidden", "invalid", "unavailable"}
+    assert made.kind in {"conflict", "forbidden", "invalid", "unavailable", "broken"}
 
 
 def test_codes_are_distinct():

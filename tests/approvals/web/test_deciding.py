@@ -1,5 +1,6 @@
 """Voting through the form, as a browser without JavaScript sends it."""
 
+import pytest
 from django.test import Client
 
 from approvals.domain.canonical import canonical_bytes
@@ -7,6 +8,7 @@ from approvals.models import Decision, User
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket, killed
 from tests.support.pages import form_to, forms, text_of
+from tests.support.record import a_hand_at_the_console
 
 
 def post(client: Client, walk: TicketWalk, verdict: str, **changes: str):
@@ -321,3 +323,23 @@ def test_a_post_from_another_origin_is_refused(cast: Cast):
     own = client.post(form.action, values, headers={"Origin": "http://testserver"})
     assert own.status_code == 302
     assert walk.ticket.state == "approved"
+
+
+def test_a_broken_record_is_said_plainly_and_decides_nothing(
+    cast: Cast, signed_in: SignIn, caplog: pytest.LogCaptureFixture
+):
+    walk = a_ticket(cast).pending()
+    with a_hand_at_the_console() as cursor:
+        cursor.execute(
+            "DELETE FROM approvals_auditevent WHERE subject = %s", [f"ticket:{walk.uid}"]
+        )
+
+    answer = post(signed_in(cast.bob), walk, "approve")
+
+    assert answer.status_code == 500
+    assert answer["X-Placet-Part"] == "ticket"
+    said = text_of(answer.content)
+    assert "The audit record does not add up" in said
+    assert "manage.py verify_audit" in said
+    assert "cannot be written to" in caplog.text
+    assert walk.ticket.state == "pending"
