@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,15 @@ class GatewaySilent(Exception):
     """Nobody answers at the gateway's address."""
 
 
+class TokenRefused(Exception):
+    """The gateway is there, and does not accept the token."""
+
+
 async def run(call: SampleCall, say: Say) -> CallToolResult:
     """Read the log, ask for the commit, wait as long as it takes, and report what came back.
 
-    Raises GatewaySilent when the gateway does not begin to answer in time.
+    Raises GatewaySilent when the gateway does not begin to answer in time, and TokenRefused when
+    it does not accept the token.
     """
     headers = {"Authorization": f"Bearer {call.token}"}
     timeout = httpx2.Timeout(30, read=None)
@@ -51,19 +57,25 @@ async def run(call: SampleCall, say: Say) -> CallToolResult:
 
 
 async def _until_it_answers(http: httpx2.AsyncClient, call: SampleCall, say: Say) -> None:
-    """Any answer will do, a refusal too: it says that somebody is there."""
+    """Any answer says that somebody is there; only the refusal of the token ends the story."""
     told = False
     try:
         async with asyncio.timeout(call.patience):
             while True:
                 try:
-                    await http.get(call.url)
+                    answer = await http.get(call.url)
                 except httpx2.TransportError:
                     if not told:
                         say(f"finds nobody at {call.url} yet, and tries again")
                     told = True
                     await asyncio.sleep(0.5)
                 else:
+                    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                        raise TokenRefused(
+                            f"the gateway at {call.url} does not accept the sample agent's token:"
+                            " it has expired or was revoked. `manage.py seed_sample` renews an"
+                            " expired one; after a revocation, issue another on the agent's page"
+                        )
                     return
     except TimeoutError:
         raise GatewaySilent(

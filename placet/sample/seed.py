@@ -6,23 +6,27 @@ changed since.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
+from django.utils import timezone
 
 from mcpbridge.administration import issue_token
 from mcpbridge.configuration import apply_document, parse_document
-from mcpbridge.models import Agent
+from mcpbridge.models import Agent, AgentToken
 from placet.sample.repository import ensure_repository
 
 CONFIGURATION = Path(__file__).with_name("sample.yaml")
 AGENT = "sample-agent"
 TOKEN_DAYS = 30
+RENEW_DAYS = 7  # an installation that runs on is good for at least these
 ACTOR = "system:sample"
 
 
@@ -64,10 +68,22 @@ def ensure_sample(*, data_dir: Path, reviewer_email: str) -> SampleFiles:
         document = parse_document(_filled_in(plain, words))
         apply_document(document, actor=ACTOR, environment={})
         agent = Agent.objects.get(name=AGENT)
-    if not files.token.exists():
+    if agent.enabled and _wants_a_token(files):
         issued = issue_token(actor=ACTOR, agent=agent, days=TOKEN_DAYS, label="sample")
         _write_private(files.token, issued.secret)
     return files
+
+
+def _wants_a_token(files: SampleFiles) -> bool:
+    """Whether there is no token, or one that will soon have run out; a revoked one stays so."""
+    if not files.token.exists():
+        return True
+    secret = files.token.read_text(encoding="utf-8").strip()
+    token = AgentToken.objects.filter(digest=hashlib.sha256(secret.encode()).digest()).first()
+    if token is None:
+        return True  # another database's
+    soon = timezone.now() + timedelta(days=RENEW_DAYS)
+    return token.revoked_at is None and token.expires_at <= soon
 
 
 def note_outcome(files: SampleFiles, *, told: str, is_error: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from placet.sample.agent import GatewaySilent, SampleCall, run, text_of
+from placet.sample.agent import GatewaySilent, SampleCall, TokenRefused, run, text_of
 from placet.sample.seed import SampleFiles, note_outcome
 
 
@@ -34,8 +34,8 @@ class Command(BaseCommand):
         )
         try:
             result = asyncio.run(run(call, self._say))
-        except GatewaySilent as silent:
-            raise CommandError(str(silent)) from silent
+        except (GatewaySilent, TokenRefused) as problem:
+            raise CommandError(str(problem)) from problem
         note_outcome(files, told=text_of(result), is_error=bool(result.is_error))
 
     def _say(self, words: str) -> None:
