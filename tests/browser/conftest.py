@@ -1,18 +1,27 @@
-"""A real Chromium before a real installation, and a way to act behind the scenes."""
+"""A real Chromium before a real installation, and a way to act behind the scenes.
+
+Starting both takes longer than most tests, so each test brings people of its own instead: a team,
+a group and tickets that nobody else sees.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from approvals.models import User
-from tests.support.builders import Cast, a_cast
-from tests.support.chromium import FLAGS, find_chromium
+from approvals.services import gate
+from tests.support.builders import Cast, a_cast, a_policy
+from tests.support.chromium import ChromiumServer
+from tests.support.databases import RealDatabase, copied, used
 from tests.support.live import LivePlacet
 from tests.support.valkey import ValkeyServer
 
@@ -20,18 +29,54 @@ type Backstage = Callable[..., object]
 type Visit = Callable[..., Page]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What the tests share."""
+
+    placet: LivePlacet
+    database: RealDatabase
+    broker: ValkeyServer
+    chromium: ChromiumServer
+    casts: Iterator[int] = field(default_factory=lambda: count(1))
+
+
+@pytest.fixture(scope="session")
+def stage(
+    database_template: str,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stage]:
+    """An installation and a browser that all tests of this run use in turn."""
+    folder = tmp_path_factory.mktemp("stage")
+    broker = ValkeyServer()
+    with ExitStack() as parts:
+        parts.callback(broker.remove)
+        broker.start()
+        with django_db_blocker.unblock():
+            database = parts.enter_context(copied(folder, database_template))
+        placet = LivePlacet(database=database, broker=broker, folder=folder)
+        parts.callback(placet.stop)
+        chromium = ChromiumServer(folder)
+        parts.callback(chromium.stop)
+        placet.start(worker=False)
+        yield Stage(placet=placet, database=database, broker=broker, chromium=chromium)
+
+
 @pytest.fixture
-def placet(live_placet: LivePlacet, valkey_server: ValkeyServer, settings: Settings) -> LivePlacet:
-    """A web process; what the test does itself rings the same doorbells."""
+def placet(
+    stage: Stage, django_db_blocker: DjangoDbBlocker, settings: Settings
+) -> Iterator[LivePlacet]:
+    """The installation; what the test does itself rings the same doorbells."""
     settings.CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [{"address": valkey_server.url}], "prefix": "placet"},
+            "CONFIG": {"hosts": [{"address": stage.broker.url}], "prefix": "placet"},
         }
     }
     settings.APPROVALS_PORTS = {}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
-    return live_placet.start(worker=False)
+    with django_db_blocker.unblock(), used(stage.database):
+        yield stage.placet
 
 
 @pytest.fixture
@@ -52,18 +97,26 @@ def backstage() -> Iterator[Backstage]:
 
 
 @pytest.fixture
-def cast(placet: LivePlacet, backstage: Backstage) -> Cast:
-    made = backstage(a_cast)
+def cast(placet: LivePlacet, stage: Stage, backstage: Backstage) -> Cast:
+    """People of this test alone, under a policy that asks one of them, with nothing stopped."""
+    tag = f"-{next(stage.casts)}"
+
+    def make() -> Cast:
+        cast = a_cast(tag)
+        if gate.gate().killed:
+            gate.unkill(user=cast.dora)
+        a_policy()
+        return cast
+
+    made = backstage(make)
     assert isinstance(made, Cast)
     return made
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
+def browser(stage: Stage) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(find_chromium()), args=list(FLAGS), timeout=60_000
-        )
+        browser = playwright.chromium.connect_over_cdp(stage.chromium.url, timeout=60_000)
         yield browser
         browser.close()
 

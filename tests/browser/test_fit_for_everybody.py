@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from approvals import api
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.domain.canonical import canonical_bytes
 from approvals.domain.quorum import Answer
 from approvals.models import Person
+from mcpbridge.administration import (
+    AgentSettings,
+    UpstreamSettings,
+    create_agent,
+    create_upstream,
+    issue_token,
+    revoke_token,
+)
 from tests.browser.conftest import Backstage, Visit
+from tests.mcpbridge.web.conftest import a_tool, offered
 from tests.support.builders import Cast, a_policy, a_ticket
 
+type Judge = Literal["everything", "colours"]
+
+READING = {"name": "reads", "tool": "read_*", "effect": "allow"}
+WRITING = {"name": "writes", "effect": "require_approval", "obligations": {"quorum": 2}}
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
@@ -48,12 +64,44 @@ def a_full_house(cast: Cast) -> list[str]:
     ]
     seal_checkpoint()
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
-    return ["/", "/decided/", "/audit/", "/kill-switch/", "/account/", *addresses]
+    pages = ["/", "/decided/", "/audit/", "/kill-switch/", "/account/", *addresses]
+    return pages + the_admins_pages(cast)
 
 
-def check(page: Page, address: str) -> list[str]:
+def the_admins_pages(cast: Cast) -> list[str]:
+    """An upstream with tools in use and held, an agent with a token, and the pages about them."""
+    name = f"files-{cast.files.hex[-8:]}"
+    upstream = create_upstream(
+        actor="system:test",
+        name=name,
+        settings=UpstreamSettings(
+            transport="http",
+            url="https://files.example.test/mcp",
+            team_ids=frozenset({cast.team_id}),
+            pin_on_first_contact=True,
+        ),
+    )
+    offered(upstream, a_tool("read_file"), a_tool("delete_file"))
+    offered(upstream, a_tool("read_file", "Reads \u202eit."), a_tool("delete_file"), a_tool("new"))
+    settings = AgentSettings(owner_id=cast.alice.person_id, team_id=cast.team_id)
+    agent = create_agent(actor="system:test", name=name, settings=settings)
+    revoke_token(actor="system:test", token_id=issue_token(actor="a", agent=agent).token_id)
+    issue_token(actor="system:test", agent=agent, label="night shift")
+    api.publish_policy(document={"rules": [READING, WRITING]})
+    one = ("", "new/", f"{name}/")
+    return [
+        *(f"/manage/upstreams/{page}" for page in (*one, f"{name}/settings/")),
+        *(f"/manage/agents/{page}" for page in one),
+        "/manage/policy/",
+    ]
+
+
+def check(page: Page, address: str, *, judge: Judge) -> list[str]:
     """What axe finds on a page, and what is wider than the screen or too small to hit."""
-    found = Axe().run(page).response["violations"]
+    options: dict[str, list[str]] = {"resultTypes": ["violations"]}
+    if judge == "colours":
+        options["runOnly"] = ["color-contrast"]
+    found = Axe().run(page, options=options).response["violations"]
     problems = [
         f"{address}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for violation in found
@@ -65,10 +113,24 @@ def check(page: Page, address: str) -> list[str]:
     return problems
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+# Structure depends on the width and colours on the scheme: every rule is asked once for each of
+# them, and contrast and sizes for every pair.
+@pytest.mark.parametrize(
+    ("size", "scheme", "judge"),
+    [
+        pytest.param(DESK, "light", "everything", id="desk-light"),
+        pytest.param(PHONE, "dark", "everything", id="phone-dark"),
+        pytest.param(DESK, "dark", "colours", id="desk-dark"),
+        pytest.param(PHONE, "light", "colours", id="phone-light"),
+    ],
+)
 def test_every_page_is_fit_for_everybody(
-    cast: Cast, visit: Visit, backstage: Backstage, size: dict[str, int], scheme: str
+    cast: Cast,
+    visit: Visit,
+    backstage: Backstage,
+    size: dict[str, int],
+    scheme: str,
+    judge: Judge,
 ):
     addresses = backstage(a_full_house, cast)
     assert isinstance(addresses, list)
@@ -77,14 +139,14 @@ def test_every_page_is_fit_for_everybody(
 
     for address in addresses:
         page.goto(address)
-        problems += check(page, address)
+        problems += check(page, address, judge=judge)
         problems += [f"{address}: {small}" for small in page.evaluate(TOO_SMALL)]
     page.goto("/nothing-here/")
-    problems += check(page, "404")
+    problems += check(page, "404", judge=judge)
     page.context.clear_cookies()
     for address in ("/accounts/login/", "/accounts/password/reset/"):
         page.goto(address)
-        problems += check(page, address)
+        problems += check(page, address, judge=judge)
 
     assert not problems, "\n".join(problems)
 

@@ -38,24 +38,32 @@ class Cast:
     files: UUID = field(default_factory=uuid7)
 
 
-def a_cast() -> Cast:
-    """alice, bob and carol in the team `ops`; bob and carol decide for it."""
+def a_cast(tag: str = "") -> Cast:
+    """alice, bob and carol in the team `ops`; bob and carol decide for it.
+
+    With a `tag`, such as `-7`, they are bob-7 and so on, in a team and group of their own.
+    """
     ids = {
         name: people.ensure_person(
-            email=f"{name}@example.test", name=name, password=f"{name}-long-password"
+            email=f"{name}{tag}@example.test",
+            name=f"{name}{tag}",
+            password=f"{name}{tag}-long-password",
+            is_admin=name == "dora",
         )
-        for name in ("alice", "bob", "carol", "charlie")
+        for name in ("alice", "bob", "carol", "charlie", "dora")
     }
-    people.ensure_person(
-        email="dora@example.test", name="dora", password="dora-long-password", is_admin=True
+    group_id = people.ensure_group(slug=f"reviewers{tag}", name="Reviewers")
+    people.set_members(group=f"reviewers{tag}", people=[ids["bob"], ids["carol"]])
+    team_id = people.ensure_team(
+        slug=f"ops{tag}", name="Operations", default_group=f"reviewers{tag}"
     )
-    group_id = people.ensure_group(slug="reviewers", name="Reviewers")
-    people.set_members(group="reviewers", people=[ids["bob"], ids["carol"]])
-    team_id = people.ensure_team(slug="ops", name="Operations", default_group="reviewers")
-    people.set_members(team="ops", people=[ids["alice"], ids["bob"], ids["carol"]])
-    users = {user.person.name: user for user in User.objects.select_related("person")}
+    people.set_members(team=f"ops{tag}", people=[ids["alice"], ids["bob"], ids["carol"]])
+    users = {
+        user.person_id: user
+        for user in User.objects.select_related("person").filter(person__in=ids.values())
+    }
     return Cast(
-        **{name: users[name] for name in ("alice", "bob", "carol", "charlie", "dora")},
+        **{name: users[person] for name, person in ids.items()},
         team_id=team_id,
         group_id=group_id,
     )

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.processes import Running
+from tests.support.waiting import eventually
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
@@ -20,6 +23,29 @@ ASK_PLAYWRIGHT = (
     "from playwright.sync_api import sync_playwright as s\n"
     "with s() as p: print(p.chromium.executable_path)"
 )
+
+
+class ChromiumServer:
+    """One headless Chromium that many tests use in turn, each in windows of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        profile = folder / "profile"
+        command = [
+            str(find_chromium()), *FLAGS, "--headless", "--hide-scrollbars",
+            "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank",
+        ]  # fmt: skip
+        self.running = Running(command, log=folder / "chromium.log", cwd=folder)
+        told = profile / "DevToolsActivePort"
+        eventually(
+            lambda: told.exists() and told.read_text().count("\n") > 0,
+            within=60,
+            why="Chromium opens its port",
+        )
+        self.url = f"http://127.0.0.1:{told.read_text().splitlines()[0]}"
+
+    def stop(self) -> None:
+        """End it with all its processes."""
+        self.running.stop()
 
 
 class ChromiumMissing(Exception):

@@ -1,4 +1,4 @@
-"""Databases that really commit, one per test: copies of a migrated template.
+"""Databases that really commit, one per test or stage: copies of a migrated template.
 
 The audit tables refuse DELETE, so nothing can be emptied between tests; a fresh copy is cheaper
 anyway. Threads and processes see the same database, through `url`.
@@ -19,7 +19,7 @@ from django.db import connection, connections
 
 @dataclass(frozen=True)
 class RealDatabase:
-    """A database of one test; `url` is what another process takes as DATABASE_URL."""
+    """A committing database; `url` is what another process takes as DATABASE_URL."""
 
     engine: str  # sqlite3 or postgresql
     name: str
@@ -29,23 +29,40 @@ class RealDatabase:
 @contextmanager
 def fresh_database(folder: Path, template: str) -> Iterator[RealDatabase]:
     """Switch Django to a new copy of `template`, for all threads, and back afterwards."""
+    with copied(folder, template) as real, used(real):
+        yield real
+
+
+@contextmanager
+def copied(folder: Path, template: str) -> Iterator[RealDatabase]:
+    """A new copy of `template`, which nobody uses yet."""
     settings = connections.settings["default"]
-    before = settings["NAME"]
     connections.close_all()
     if connection.vendor == "sqlite":
-        real = _copy_sqlite(template, folder / "real.sqlite3")
-    else:
-        real = _copy_postgres(settings, template)
-    settings["NAME"] = real.name
-    connection.settings_dict["NAME"] = real.name
+        yield _copy_sqlite(template, folder / "real.sqlite3")
+        return
+    real = _copy_postgres(settings, template)
     try:
         yield real
     finally:
         connections.close_all()
+        _administer(settings, f'DROP DATABASE IF EXISTS "{real.name}" WITH (FORCE)')
+
+
+@contextmanager
+def used(real: RealDatabase) -> Iterator[None]:
+    """Switch Django to `real`, for all threads, and back afterwards."""
+    settings = connections.settings["default"]
+    before = settings["NAME"]
+    connections.close_all()
+    settings["NAME"] = real.name
+    connection.settings_dict["NAME"] = real.name
+    try:
+        yield
+    finally:
+        connections.close_all()
         settings["NAME"] = before
         connection.settings_dict["NAME"] = before
-        if real.engine == "postgresql":
-            _administer(settings, f'DROP DATABASE IF EXISTS "{real.name}" WITH (FORCE)')
 
 
 def make_template(folder: Path) -> str:
