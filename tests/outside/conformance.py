@@ -13,19 +13,18 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
+from tests.outside.everything.process import an_everything_server
 from tests.outside.node import package_file
+from tests.outside.suite import PACKAGE, Check, Results, run_suite
 from tests.support.standalone import ENGINES, ChildFailed, run
 
 REVISIONS: Final = ("2026-07-28", "2025-11-25")
-PACKAGE: Final = "@modelcontextprotocol/conformance"
 EXPECTED: Final = Path(__file__).with_name("expected_failures.yaml")
 CHILD: Final = "tests.outside.conformance_run"
-type Check = dict[str, Any]
-type Results = dict[str, list[Check]]
 
 
 def required(revision: str) -> list[str]:
@@ -96,6 +95,9 @@ def command() -> int:
     parser.add_argument("--revision", choices=REVISIONS, action="append")
     parser.add_argument("--scenario", action="append", help="may be given several times")
     parser.add_argument("--engine", choices=ENGINES, default="sqlite3")
+    parser.add_argument(
+        "--direct", action="store_true", help="judge the everything server alone, without Placet"
+    )
     options = parser.parse_args()
     wanted = [
         f"{revision}/{scenario}" if scenario else revision
@@ -103,6 +105,12 @@ def command() -> int:
         for scenario in options.scenario or [""]
     ]
     began = time.monotonic()
+    if options.direct:
+        with an_everything_server() as url:
+            for entry in wanted:
+                revision, _, scenario = entry.partition("/")
+                print_table(revision, run_suite(url, revision, scenario))
+        return 0
     try:
         found = run(CHILD, engine=options.engine, arguments=wanted)
     except ChildFailed as failure:

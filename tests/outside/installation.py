@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +34,6 @@ from tests.outside.relay import Relay
 from tests.support.databases import RealDatabase
 from tests.support.ledger import Cast, a_cast
 from tests.support.live import LivePlacet
-from tests.support.processes import ROOT
 from tests.support.valkey import ValkeyServer
 
 THINKING = 0.4  # seconds until the reviewer approves
@@ -56,27 +54,6 @@ class Installation:
     def endpoint(self, upstream: str = "") -> str:
         """The address that a client without a token is given."""
         return self.relay.url + (f"/mcp/u/{upstream}" if upstream else "/mcp")
-
-
-@contextmanager
-def an_everything_server() -> Iterator[str]:
-    """The everything server in a process of its own; yields its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.outside.everything"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline().strip()
-        if not line.startswith("http://"):
-            raise RuntimeError(f"the everything server did not start: {line!r}")
-        yield line
-    finally:
-        process.kill()
-        process.wait(10)
-        process.stdout.close()
 
 
 @asynccontextmanager
