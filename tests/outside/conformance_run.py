@@ -18,6 +18,7 @@ PAUSED: Final = (
     "multi_input",
     "test_tool_with_task",
 )
+ASKS_ITS_AGENT: Final = {kind: "agent" for kind in ("sampling", "elicitation", "roots")}
 RULES: Final = (
     *({"name": f"see {tool}", "tool": tool, "effect": "require_approval"} for tool in PAUSED),
     {"name": "the rest is fine", "effect": "allow"},
@@ -33,7 +34,9 @@ async def _judge(database: RealDatabase, wanted: list[str]) -> dict[str, Results
     found: dict[str, Results] = {}
     with an_everything_server() as url:
         async with an_installation(
-            database, upstreams={"everything": {"url": url}}, rules=RULES
+            database,
+            upstreams={"everything": {"url": url, "questions": ASKS_ITS_AGENT}},
+            rules=RULES,
         ) as house:
             address = house.endpoint("everything")
             for entry in wanted:
