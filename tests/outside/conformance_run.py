@@ -18,7 +18,7 @@ PAUSED: Final = (
     "multi_input",
     "test_tool_with_task",
 )
-ASKS_ITS_AGENT: Final = {kind: "agent" for kind in ("sampling", "elicitation", "roots")}
+ASKS_ITS_AGENT: Final = dict.fromkeys(("sampling", "elicitation", "roots"), "agent")
 RULES: Final = (
     *({"name": f"see {tool}", "tool": tool, "effect": "require_approval"} for tool in PAUSED),
     {"name": "the rest is fine", "effect": "allow"},
