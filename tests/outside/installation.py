@@ -55,6 +55,20 @@ class Installation:
         """The address that a client without a token is given."""
         return self.relay.url + (f"/mcp/u/{upstream}" if upstream else "/mcp")
 
+    async def another_agent(self, name: str, **settings: Any) -> str:
+        """The token of one more agent of robo's team."""
+
+        def make() -> str:
+            agent = Agent.objects.create(
+                name=name,
+                team=self.cast.team,
+                owner=self.cast.alice.person,
+                **{"max_open_tickets": 100, **settings},
+            )
+            return issue_token(actor="system:test", agent=agent).secret
+
+        return await in_database(make)
+
 
 @asynccontextmanager
 async def an_installation(

@@ -1,7 +1,9 @@
 // One tool call with an official TypeScript client; prints what became of it as one line of JSON.
 //
 // Its only argument is JSON: {packages, sdk: "v1"|"v2", era, url, token, tool, arguments, options,
-// again}. `again`: call so many times more when a call was given up.
+// again}. `options.listen`: ask for progress. `again`: call so many times more when a call was
+// given up. A result that says the call is pending is waited for with the tool that it names, as a
+// model would do.
 import { createRequire } from "node:module";
 
 const asked = JSON.parse(process.argv[2]);
@@ -31,11 +33,13 @@ const transport = new Transport(new URL(asked.url), {
 let reports = 0;
 const gaveUp = [];
 
-function call() {
+let handovers = 0;
+
+function call(name = asked.tool, given = asked.arguments) {
   const options = { ...asked.options };
   if (options.listen) options.onprogress = () => (reports += 1);
   delete options.listen;
-  const params = { name: asked.tool, arguments: asked.arguments };
+  const params = { name, arguments: given };
   return asked.sdk === "v2"
     ? client.callTool(params, options)
     : client.callTool(params, undefined, options);
@@ -44,7 +48,13 @@ function call() {
 async function untilAnswered() {
   for (let left = asked.again ?? 0; ; left -= 1) {
     try {
-      return { result: await call() };
+      let result = await call();
+      while (result.structuredContent?.status === "pending") {
+        handovers += 1;
+        const { next_tool: next, ticket_id } = result.structuredContent;
+        result = await call(next, { ticket_id });
+      }
+      return { result };
     } catch (error) {
       gaveUp.push({ after: seconds(), code: error.code, message: String(error.message) });
       if (left <= 0) return { error: String(error.message), code: error.code };
@@ -54,6 +64,6 @@ async function untilAnswered() {
 
 await client.connect(transport);
 const told = await untilAnswered();
-console.log(JSON.stringify({ ...told, seconds: seconds(), reports, gaveUp }));
+console.log(JSON.stringify({ ...told, seconds: seconds(), reports, handovers, gaveUp }));
 await client.close().catch(() => {});
 process.exit(0);
