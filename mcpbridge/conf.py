@@ -5,6 +5,7 @@ Knows Django's settings object and nothing else of the house.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ DATABASE_THREADS: Final = 4
 CATALOG_SECONDS: Final = 60.0
 EXECUTIONS: Final = 32
 SWEEP_SECONDS: Final = 1.0
+RETENTION_DAYS: Final = 30
 
 
 def database_threads() -> int:
@@ -39,6 +41,11 @@ def sweep_seconds() -> float:
 def sealing_keys() -> dict[str, bytes]:
     """The installation's sealing keys by name; the first one is current."""
     return dict(settings.APPROVALS_SEALING_KEYS)
+
+
+def kept() -> timedelta:
+    """How long the outcome of a call is kept after its end."""
+    return timedelta(days=float(getattr(settings, "APPROVALS_RETENTION_DAYS", RETENTION_DAYS)))
 
 
 def stdio_socket() -> str:

@@ -46,7 +46,7 @@ from approvals.services.repeats import (
 )
 from approvals.services.reviewers import require_reachable, who_decides
 from approvals.services.tickets import view_of
-from approvals.services.waiting import waits_seconds
+from approvals.services.waiting import is_task, waits_seconds
 
 NONCE_BYTES: Final = 32
 type Findings = tuple[Finding, ...]
@@ -104,14 +104,15 @@ def _repeat(call: Submission, before: Ticket | None) -> Submitted | None:
         return None
     actor = actors.agent(call.agent_id)
     if before.ended_at is None:
-        transitions.count_request(ticket_id=before.pk, actor=actor)
-        ticket = transitions.attach_waiter(
-            ticket_id=before.pk,
-            waiting=call.waiting,
-            holder_id=call.holder_id,
-            waits_seconds=waits_seconds(call.waiting),
-            actor=actor,
-        )
+        ticket = transitions.count_request(ticket_id=before.pk, actor=actor)
+        if not is_task(ticket):
+            ticket = transitions.attach_waiter(
+                ticket_id=before.pk,
+                waiting=call.waiting,
+                holder_id=call.holder_id,
+                waits_seconds=waits_seconds(call.waiting),
+                actor=actor,
+            )
         return Submitted(ticket=view_of(ticket), kind="attached")
     if call.retry_of is not None or not is_undelivered(before):
         return None

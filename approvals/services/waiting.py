@@ -55,10 +55,13 @@ def stop_holder(holder_id: UUID) -> None:
 def attach(
     *, uid: UUID, agent_id: UUID, waiting: Waiting, holder_id: UUID | None = None
 ) -> TicketView:
-    """Wait for a ticket again; one that is over is simply shown. Raises NotVisible."""
-    with transaction.atomic(durable=True):
+    """Wait for a ticket again; one that is over is simply shown. Raises NotVisible. Joins.
+
+    A task stays a task: it outlives whoever waits beside it.
+    """
+    with transaction.atomic():
         ticket = _own(uid, agent_id)
-        if ticket.state not in TERMINAL:
+        if ticket.state not in TERMINAL and not is_task(ticket):
             ticket = transitions.attach_waiter(
                 ticket_id=ticket.pk,
                 waiting=waiting,
@@ -84,33 +87,41 @@ def detach(*, uid: UUID, holder_id: UUID) -> None:
             return
 
 
-def hand_over(*, uid: UUID, holder_id: UUID | None = None) -> TicketView:
+def hand_over(
+    *, uid: UUID, holder_id: UUID | None = None, seconds: float | None = None
+) -> TicketView:
     """The agent is told to come back with the ticket's id; the ticket waits for that a while.
 
-    Raises NotVisible; a ticket that is over is simply shown.
+    `seconds`: how long, if not as long as for any handover. Raises NotVisible; a ticket that is
+    over, or a task, is simply shown.
     """
     with transaction.atomic(durable=True):
         ticket = locked(uid)
-        if ticket.state not in TERMINAL:
+        if ticket.state not in TERMINAL and not is_task(ticket):
             ticket = transitions.hand_over(
                 ticket_id=ticket.pk,
                 holder_id=holder_id,
-                waits_seconds=conf.handover_seconds(),
+                waits_seconds=conf.handover_seconds() if seconds is None else seconds,
                 actor=actors.GATEWAY,
             )
         return view_of(ticket)
 
 
-def withdraw(*, uid: UUID, agent_id: UUID, holder_id: UUID | None = None) -> TicketView:
+def withdraw(
+    *, uid: UUID, agent_id: UUID, holder_id: UUID | None = None, requests: int | None = None
+) -> TicketView:
     """The agent takes its call back: cancelled if nothing left yet, else asked to abort.
 
-    With `holder_id`, only while that process is the one that holds it: nothing is taken back
-    that another request waits for. A ticket that is over stays as it is. Raises NotVisible.
+    With `holder_id`, only while that process is the one that holds it, and with `requests`, only
+    while the ticket stands for so many requests: nothing is taken back that another request
+    waits for. A ticket that is over stays as it is. Raises NotVisible.
     """
     actor = actors.agent(agent_id)
     with transaction.atomic(durable=True):
         ticket = _own(uid, agent_id)
         if holder_id is not None and ticket.holder_id != holder_id:
+            return view_of(ticket)
+        if requests is not None and ticket.requests != requests:
             return view_of(ticket)
         if ticket.state in CANCELLABLE:
             ticket = transitions.cancel(
@@ -156,6 +167,11 @@ def mark_delivered(uid: UUID) -> bool:
 def waits_seconds(waiting: Waiting) -> float | None:
     """How long a ticket waits for a waiter of this kind; None: until its deadlines."""
     return conf.handover_seconds() if waiting is Waiting.HANDED_OVER else None
+
+
+def is_task(ticket: Ticket) -> bool:
+    """Whether the agent got a handle that it may come back to at any time."""
+    return ticket.waiting == Waiting.TASK
 
 
 def _own(uid: UUID, agent_id: UUID) -> Ticket:

@@ -30,16 +30,26 @@ class Hold:
         return self.with_progress if has_progress_token else self.without_progress
 
 
+KNOWN_CLIENTS: Final[Mapping[str, Hold]] = {
+    # Gives up after a minute, whether or not it hears of progress.
+    "claude-ai": Hold(without_progress=50.0, with_progress=50.0),
+    # Gives up after five idle minutes; progress counts as life.
+    "claude-code": Hold(without_progress=240.0, with_progress=1200.0),
+}
+"""Clients that name themselves and whose patience is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldLimits:
     """Hold limits by client name in lower case, and how often a held client hears of progress.
 
-    No name is built in: many clients declare their library's name instead of their own. One that
-    gives up within seconds gets a shorter hold at its agent.
+    Many clients declare their library's name instead of their own, so that one that gives up
+    within seconds cannot be told from one that waits for hours: it gets a shorter hold at its
+    agent. Whoever gives up and calls again finds its ticket.
     """
 
     default: Hold = Hold()
-    by_client: Mapping[str, Hold] = field(default_factory=dict)
+    by_client: Mapping[str, Hold] = field(default_factory=lambda: KNOWN_CLIENTS)
     progress_every: float = 10.0
 
     def seconds(self, *, client_name: str, has_progress_token: bool) -> float:

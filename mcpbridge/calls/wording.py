@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Final, Literal, assert_never
+from typing import Final, assert_never
 
+from mcpbridge.calls.dispositions import (
+    AUTHORIZATION_KEY,
+    DISPOSITION_KEY,
+    OURS,
+    denial,
+    disposition,
+    without_ours,
+)
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import (
     Cancelled,
@@ -29,13 +37,8 @@ from mcpbridge.calls.outcome import (
 )
 from mcpbridge.calls.strict_json import JSON
 
-DISPOSITION_KEY: Final = "io.modelcontextprotocol/tool-approval-disposition"
 TICKET_KEY: Final = "placet/ticket"
 MAX_QUOTED: Final = 2000
-
-type Disposition = Literal[
-    "approved-executed", "denied-not-executed", "execution-error", "outcome-unknown"
-]
 
 _CANCELLED: Final = {
     "withdrawn": "the request was cancelled by its client",
@@ -118,6 +121,21 @@ def outcome_text(outcome: Outcome) -> str:  # noqa: C901, PLR0912 (one branch pe
             assert_never(outcome)
 
 
+def progress_text(outcome: Outcome, *, number: int) -> str:
+    """Where ticket `number` stands, in one line: who is waited for, and where people see it."""
+    if not isinstance(outcome, Pending):
+        return f"Ticket {number}: the outcome is known."
+    match outcome.stage:
+        case "deciding":
+            asked = ", ".join(_clean(name) for name in outcome.groups) or "the reviewers"
+            where = f"waiting for approval by {asked} ({outcome.have} of {outcome.need} so far)"
+        case "approved":
+            where = "approved, about to run"
+        case "running":
+            where = "approved, running"
+    return f"Ticket {number}: {where}. {outcome.ticket.url}".rstrip()
+
+
 def pending_text(outcome: Pending) -> str:
     """Where an open ticket stands, and how to go on waiting."""
     ticket = outcome.ticket
@@ -142,27 +160,10 @@ def pending_text(outcome: Pending) -> str:
     )
 
 
-def disposition(outcome: Outcome) -> Disposition | None:
-    """What became of the approval, for machines; None while nothing is settled."""
-    match outcome:
-        case Executed():
-            return "execution-error" if outcome.is_tool_error else "approved-executed"
-        case ResultGone(succeeded=succeeded):
-            return "approved-executed" if succeeded else "execution-error"
-        case UpstreamError() | NotSent():
-            return "execution-error"
-        case Rejected() | Expired() | Cancelled() | DeniedByPolicy() | KillSwitchOn():
-            return "denied-not-executed"
-        case OutcomeUnknown():
-            return "outcome-unknown"
-        case Pending() | Unavailable():
-            return None
-        case _:
-            assert_never(outcome)
-
-
-def call_result(outcome: Outcome, *, has_output_schema: bool = False) -> dict[str, JSON]:
-    """The outcome as the result of `tools/call`.
+def call_result(
+    outcome: Outcome, *, has_output_schema: bool = False, is_modern: bool = False
+) -> dict[str, JSON]:
+    """The outcome as the result of `tools/call`, for a client of 2026-07-28 or later or not.
 
     An executed call's result is the upstream's own with one text added at its end, and that only
     where a ticket stood behind it. A pending call is no error; but a client holds a result that
@@ -174,7 +175,7 @@ def call_result(outcome: Outcome, *, has_output_schema: bool = False) -> dict[st
         "content": [_text(outcome_text(outcome))],
         "isError": has_output_schema or not isinstance(outcome, Pending),
     }
-    meta = _meta(outcome, outcome_ticket(outcome))
+    meta = outcome_meta(outcome, is_modern=is_modern)
     if meta:
         result["_meta"] = meta
     if isinstance(outcome, Pending):
@@ -189,29 +190,35 @@ def outcome_ticket(outcome: Outcome) -> TicketRef | None:
     return outcome.ticket
 
 
-def _upstream_result(outcome: Executed) -> dict[str, JSON]:
-    if outcome.ticket is None:
-        return outcome.result
-    result = dict(outcome.result)
-    content = result.get("content")
-    own = content if isinstance(content, list) else []
-    result["content"] = [*own, _text(outcome_text(outcome))]
-    theirs = result.get("_meta")
-    result["_meta"] = {
-        **(theirs if isinstance(theirs, dict) else {}),
-        **_meta(outcome, outcome.ticket),
-    }
-    return result
-
-
-def _meta(outcome: Outcome, ticket: TicketRef | None) -> dict[str, JSON]:
+def outcome_meta(
+    outcome: Outcome, *, is_modern: bool = False, as_task: bool = False
+) -> dict[str, JSON]:
+    """What `_meta` says of an outcome: its disposition, its ticket, and why it was denied."""
     meta: dict[str, JSON] = {}
     settled = disposition(outcome)
     if settled:
         meta[DISPOSITION_KEY] = settled
+    envelope = denial(outcome, as_task=as_task) if is_modern else None
+    if envelope is not None:
+        meta[AUTHORIZATION_KEY] = envelope
+    ticket = outcome_ticket(outcome)
     if ticket is not None:
         meta[TICKET_KEY] = ticket.uid
     return meta
+
+
+def _upstream_result(outcome: Executed) -> dict[str, JSON]:
+    result = dict(outcome.result)
+    theirs = result.get("_meta")
+    if isinstance(theirs, dict) and not OURS.isdisjoint(theirs):
+        result["_meta"] = without_ours(theirs)
+    if outcome.ticket is None:
+        return result
+    content = result.get("content")
+    own = content if isinstance(content, list) else []
+    result["content"] = [*own, _text(outcome_text(outcome))]
+    result["_meta"] = {**without_ours(theirs), **outcome_meta(outcome)}
+    return result
 
 
 def _structured(outcome: Pending) -> dict[str, JSON]:

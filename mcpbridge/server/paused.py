@@ -1,4 +1,4 @@
-"""A paused call on this side: held, then over, handed over, withdrawn, or left to its grace period.
+"""A paused call on this side: a task, or held, then over, put down, withdrawn, or left to its end.
 
 Who leaves how: a closed stream is a cancel in 2026-07-28, and only a disconnect before that;
 `notifications/cancelled` is a cancel. Nothing is withdrawn while another request waits for the
@@ -10,24 +10,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db import DatabaseError
 
 from mcpbridge import conf
-from mcpbridge.approvals_gateway import NotVisible, TicketView
+from mcpbridge.approvals_gateway import NotVisible, TicketView, Waiting
 from mcpbridge.calls.outcome import Outcome, Unavailable, outcome_of
 from mcpbridge.calls.tool_call import ClientDeclaration
 from mcpbridge.offload import in_database
 from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.holding import AgentLeft, Report, hold
 from mcpbridge.server.rendering import Held
+from mcpbridge.server.rounds import GAP_SECONDS, Round
 from mcpbridge.server.waiting import Waiter, Waiters, settled
 
 logger = logging.getLogger(__name__)
 
 type Kind = Literal["call", "await"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnotherRound:
+    """Not over at the hold limit, and the client is to send the same request again."""
+
+    ticket: TicketView
+
+
+type HeldOutcome = Outcome | AnotherRound
 
 
 class PausedCalls:
@@ -48,7 +60,7 @@ class PausedCalls:
         client: ClientDeclaration,
         style: Held,
         report: Report,
-    ) -> Outcome:
+    ) -> HeldOutcome:
         """The outcome of a call that was just paused, or that it is still pending."""
         waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id, is_call=True)
         waiter.saw(ticket)
@@ -64,11 +76,18 @@ class PausedCalls:
         client: ClientDeclaration,
         style: Held,
         report: Report,
-    ) -> Outcome:
-        """The outcome of an earlier call of this agent, or that it is still pending."""
+        come_back: Round | None = None,
+        kind: Kind = "await",
+    ) -> HeldOutcome:
+        """The outcome of an earlier call of this agent, or that it is still pending.
+
+        `come_back`: the round that brings the request here; raises StateUsed. `kind`: whether
+        the request is that call itself, sent again, or only waits for it.
+        """
         waiter = self._waiters.join(uid, exchange.principal.agent_id)
         try:
-            ticket = await self._waiters.attach(waiter)
+            by = None if come_back is None else come_back.attach
+            ticket = await self._waiters.attach(waiter, by=by)
         except NotVisible:
             self._waiters.leave(waiter)
             return Unavailable(why="this agent has no ticket with that id", retry=False)
@@ -76,8 +95,27 @@ class PausedCalls:
             self._waiters.leave(waiter)
             raise
         return await self._wait(
-            waiter, ticket, exchange, kind="await", client=client, style=style, report=report
+            waiter, ticket, exchange, kind=kind, client=client, style=style, report=report
         )
+
+    def begun(self, ticket: TicketView, exchange: Exchange) -> None:
+        """A task is told to its agent; if that fails, nobody can ever ask for it: it is taken back.
+
+        Unless another request stands behind it, whose answer named the same task.
+        """
+        told = False
+
+        def written() -> None:
+            nonlocal told
+            told = True
+
+        exchange.on_written(written)
+        exchange.on_over(lambda: None if told else self._take_task_back(ticket))
+
+    def told(self, ticket: TicketView, exchange: Exchange) -> None:
+        """The agent is told how a ticket ended: once written, it counts as delivered."""
+        if ticket.is_over:
+            exchange.on_written(self._delivered(ticket.uid))
 
     def beside(self, work: Coroutine[Any, Any, Any]) -> None:
         """Finish something whose request is gone."""
@@ -85,6 +123,9 @@ class PausedCalls:
 
     def abandon(self, ticket: TicketView, exchange: Exchange, *, client: ClientDeclaration) -> None:
         """A ticket was opened for a request whose agent had already left."""
+        if ticket.waiting is Waiting.TASK:
+            self._take_task_back(ticket)
+            return
         waiter = self._waiters.join(ticket.uid, exchange.principal.agent_id, is_call=True)
         waiter.saw(ticket)
         self._let_go(waiter, exchange, kind="call", client=client)
@@ -99,13 +140,13 @@ class PausedCalls:
         client: ClientDeclaration,
         style: Held,
         report: Report,
-    ) -> Outcome:
+    ) -> HeldOutcome:
         try:
             view = await hold(
                 self._waiters, waiter, exchange, ticket=ticket, style=style, report=report
             )
             if not view.is_over:
-                view = await self._handed_over(waiter, view)
+                view = await self._handed_over(waiter, view, style)
         except (asyncio.CancelledError, AgentLeft):
             self._let_go(waiter, exchange, kind=kind, client=client)
             raise
@@ -119,19 +160,26 @@ class PausedCalls:
             view.state.value if view.is_over else "still pending",
             extra={"ticket": str(view.uid)},
         )
-        if view.is_over:
-            exchange.on_written(self._delivered(view.uid))
+        if not view.is_over and style.rounds_left:
+            return AnotherRound(view)
+        self.told(view, exchange)
         return outcome_of(view, public_url=conf.public_url())
 
-    async def _handed_over(self, waiter: Waiter, last: TicketView) -> TicketView:
-        """The agent is told to come back: from now on the ticket waits without a holder."""
+    async def _handed_over(self, waiter: Waiter, last: TicketView, style: Held) -> TicketView:
+        """The agent is told to come back: from now on the ticket waits without a holder.
+
+        A client that sends its request again does so at once. The wait for it is short, unless
+        other requests of the same ticket may have been told to come back later.
+        """
+        alone = style.rounds_left > 0 and waiter.requests <= 1
+        how: dict[str, Any] = {"uid": waiter.uid, "seconds": GAP_SECONDS if alone else None}
         try:
             return await settled(
-                in_database(self._waiters.ledger.hand_over, uid=waiter.uid),
+                in_database(self._waiters.ledger.hand_over, **how),
                 otherwise=lambda _done: None,
             )
         except DatabaseError:
-            self._waiters.insist(self._waiters.ledger.hand_over, uid=waiter.uid)
+            self._waiters.insist(self._waiters.ledger.hand_over, **how)
             return last
 
     def _let_go(
@@ -150,6 +198,11 @@ class PausedCalls:
         else:
             # Also a cancel, when another process may hold a request for it: that one will notice.
             insist(ledger.detach, uid=waiter.uid, holder_id=holder)
+
+    def _take_task_back(self, ticket: TicketView) -> None:
+        self._waiters.insist(
+            self._waiters.ledger.withdraw, uid=ticket.uid, agent_id=ticket.agent_id, requests=1
+        )
 
     def _delivered(self, uid: UUID) -> Callable[[], None]:
         return lambda: self._waiters.insist(self._waiters.ledger.mark_delivered, uid=uid)

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from mcp_types import SERVER_INFO_META_KEY
 
+from mcpbridge.calls.dispositions import DISPOSITION_KEY
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import Outcome
-from mcpbridge.calls.wording import DISPOSITION_KEY, call_result
+from mcpbridge.calls.wording import call_result
 
 LIST_TTL_MS: Final = 30_000
 EVENT_BYTES: Final = 1_000_000  # official clients refuse events of more than 1 MiB
@@ -52,11 +53,11 @@ AWAIT_TICKET_TOOL: Final[dict[str, Any]] = {
 
 
 def outcome_result(
-    outcome: Outcome, *, definition: Mapping[str, Any] | None = None
+    outcome: Outcome, *, is_modern: bool, definition: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """An outcome as the result of `tools/call` on a tool of this definition."""
     has_schema = isinstance((definition or {}).get("outputSchema"), dict)
-    return dict(call_result(outcome, has_output_schema=has_schema))
+    return dict(call_result(outcome, has_output_schema=has_schema, is_modern=is_modern))
 
 
 def failure_result(*, waited: bool) -> dict[str, Any]:

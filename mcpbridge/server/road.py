@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import Error as DatabaseError
 
-from mcpbridge.approvals_gateway import AgentNotLive, Waiting
+from mcpbridge import conf
+from mcpbridge.approvals_gateway import AgentNotLive, TicketView, Waiting
 from mcpbridge.calls import outcome as outcomes
-from mcpbridge.calls.outcome import Outcome
+from mcpbridge.calls.outcome import Outcome, outcome_of
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.executor.allowed import converse, run_allowed
 from mcpbridge.executor.road import Asked, Progress
@@ -32,8 +34,8 @@ from mcpbridge.server.conversation import (
 from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.holding import Report
 from mcpbridge.server.parking import OpenCall, ParkingLot
-from mcpbridge.server.paused import PausedCalls
-from mcpbridge.server.rendering import Held
+from mcpbridge.server.paused import HeldOutcome, PausedCalls
+from mcpbridge.server.rendering import AsTask, Style
 from mcpbridge.server.waiting import settled
 from mcpbridge.upstream.replies import refused_result
 
@@ -53,6 +55,16 @@ class CallInvalid(Exception):
         super().__init__(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The call stands as a task that its agent will ask for."""
+
+    ticket: TicketView
+
+
+type Told = HeldOutcome | Begun | InputRequired
+
+
 class Road:
     """Carries tool calls of agents to their outcomes."""
 
@@ -65,11 +77,11 @@ class Road:
         call: ToolCall,
         exchange: Exchange,
         *,
-        style: Held,
+        style: Style,
         report: Report,
         send_progress: SendProgress | None,
         talk: Talk | None = None,
-    ) -> Outcome | InputRequired:
+    ) -> Told:
         """What the agent is told about its call, or asked. Raises CallInvalid and AgentLeft."""
         if talk is not None and (call_id := talk.open_call) is not None:
             found = self.parked.fetch(call_id, agent_id=exchange.principal.agent_id)
@@ -99,17 +111,19 @@ class Road:
         call: ToolCall,
         exchange: Exchange,
         *,
-        style: Held,
+        style: Style,
         report: Report,
         send_progress: SendProgress | None,
         talk: Talk | None,
         inputs: Inputs | None,
-    ) -> Outcome | InputRequired | Inputs:
+    ) -> Told | Inputs:
         """One call of the upstream, enforced and run; Inputs for the next one where it asked."""
-        holder = await self._paused.holder()
+        as_task = isinstance(style, AsTask)
+        holder = None if as_task else await self._paused.holder()
+        waiting = Waiting.TASK if as_task else Waiting.HELD
         try:
             answer = await settled(
-                enforce(exchange.principal, call, waiting=Waiting.HELD, holder_id=holder),
+                enforce(exchange.principal, call, waiting=waiting, holder_id=holder),
                 otherwise=lambda done: self._take_back(done, call, exchange),
             )
         except AgentNotLive as refusal:
@@ -120,6 +134,8 @@ class Road:
             case Allowed():
                 return await self._run(answer, call, exchange, send_progress)
             case Paused():
+                if isinstance(style, AsTask):
+                    return self._begun(answer.ticket, exchange)
                 return await self._paused.wait_for_call(
                     answer.ticket, exchange, client=call.client, style=style, report=report
                 )
@@ -127,6 +143,14 @@ class Road:
                 raise CallInvalid(answer.code, answer.outcome.why)
             case Denied() | Unavailable():
                 return answer.outcome
+
+    def _begun(self, ticket: TicketView, exchange: Exchange) -> HeldOutcome | Begun:
+        """A task; or its outcome at once, where the call repeats one that is over."""
+        if ticket.is_over:
+            self._paused.told(ticket, exchange)
+            return outcome_of(ticket, public_url=conf.public_url())
+        self._paused.begun(ticket, exchange)
+        return Begun(ticket)
 
     async def _run(
         self,

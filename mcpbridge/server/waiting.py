@@ -36,12 +36,12 @@ class Waiter:
 
     __slots__ = ("_event", "agent_id", "requests", "uid", "version")
 
-    def __init__(self, uid: UUID, agent_id: UUID) -> None:
+    def __init__(self, uid: UUID, agent_id: UUID, event: asyncio.Event | None = None) -> None:
         self.uid = uid
         self.agent_id = agent_id
         self.requests = 0  # of the ticket, as this waiter last saw it
         self.version = -1  # of the row as this waiter last saw it
-        self._event = asyncio.Event()
+        self._event = event or asyncio.Event()
 
     def saw(self, view: TicketView) -> None:
         """Remember the row as it was just seen."""
@@ -163,12 +163,20 @@ class Waiters:
 
     # -- one request ----------------------------------------------------------------------------
 
-    def join(self, uid: UUID, agent_id: UUID, *, is_call: bool = False) -> Waiter:
+    def join(
+        self,
+        uid: UUID,
+        agent_id: UUID,
+        *,
+        is_call: bool = False,
+        event: asyncio.Event | None = None,
+    ) -> Waiter:
         """Register a held request. Look at the row only afterwards, or a change is missed.
 
-        `is_call`: it is one of the requests that the ticket counts.
+        `is_call`: it is one of the requests that the ticket counts. `event`: what wakes it,
+        where it looks at several tickets.
         """
-        waiter = Waiter(uid, agent_id)
+        waiter = Waiter(uid, agent_id, event)
         if is_call:
             self._calls[uid] = self._calls.get(uid, 0) + 1
             self._calls.move_to_end(uid)
@@ -211,8 +219,13 @@ class Waiters:
         _state, version = found.get(waiter.uid, (None, -1))
         return bool(version != waiter.version)
 
-    async def attach(self, waiter: Waiter) -> TicketView:
-        """Make this process the ticket's holder. Raises NotVisible for another agent's ticket."""
+    async def attach(
+        self, waiter: Waiter, *, by: Callable[..., TicketView] | None = None
+    ) -> TicketView:
+        """Make this process the ticket's holder. Raises NotVisible for another agent's ticket.
+
+        `by` does it in the place of the ledger, with the same arguments.
+        """
         holder = await self.start()
 
         def left_meanwhile(_: object) -> None:
@@ -221,7 +234,7 @@ class Waiters:
 
         attached: TicketView = await settled(
             in_database(
-                self.ledger.attach,
+                by or self.ledger.attach,
                 uid=waiter.uid,
                 agent_id=waiter.agent_id,
                 waiting=Waiting.HELD,

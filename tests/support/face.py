@@ -70,11 +70,17 @@ class ServedFace:
 
     async def modern(self, method: str, params: dict[str, Any] | None = None) -> httpx2.Response:
         """One request of revision 2026-07-28."""
-        name = (params or {}).get("name", "")
+        name = (params or {}).get("name") or (params or {}).get("taskId", "")
         more = {"mcp_protocol_version": MODERN, "mcp_method": method}
         if name:
             more["mcp_name"] = name
         return await self.post(modern_body(method, params), headers=self.headers(**more))
+
+
+def with_tasks(params: dict[str, Any]) -> dict[str, Any]:
+    """The params of a request that declares the extension for tasks."""
+    declared = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    return {**params, "_meta": {_CAPABILITIES: declared, **params.get("_meta", {})}}
 
 
 def modern_body(

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from mcp.server.lowlevel import Server
 
-from mcpbridge.server.methods import tools
+from mcpbridge.server.methods import tasks, tools
 from mcpbridge.server.methods.parts import Parts
 
 type Register = Callable[[Server[Any], Parts], None]
 
-FAMILIES: Final[tuple[Register, ...]] = (tools.register,)
+FAMILIES: Final[tuple[Register, ...]] = (tools.register, tasks.register)
 
 __all__ = ["FAMILIES", "Parts", "Register"]

@@ -24,7 +24,6 @@ from mcp_types import (
 )
 
 from mcpbridge.calls.naming import AWAIT_TICKET
-from mcpbridge.calls.outcome import Outcome
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.catalog.snapshot import CatalogTool
@@ -34,14 +33,18 @@ from mcpbridge.server.holding import AgentLeft
 from mcpbridge.server.methods.asked import Asked, Context, asked_of, canonical_arguments
 from mcpbridge.server.methods.parts import Parts
 from mcpbridge.server.methods.questions import talk_of
+from mcpbridge.server.paused import AnotherRound, HeldOutcome, Kind
 from mcpbridge.server.presenters import (
     failure_result,
     outcome_result,
     too_large_for_an_event,
     tool_list,
 )
-from mcpbridge.server.rendering import Held, style_of
-from mcpbridge.server.road import CallInvalid
+from mcpbridge.server.rendering import Held, held_for, style_of
+from mcpbridge.server.request_state import Binding, StateForeign, StateRefused
+from mcpbridge.server.road import Begun, CallInvalid
+from mcpbridge.server.rounds import Round, binding_of, next_round
+from mcpbridge.server.tasks import created_task
 
 logger = logging.getLogger(__name__)
 
@@ -107,29 +110,40 @@ class Tools:
             exchange.leave()
 
     async def _answer(self, asked: Asked, name: str) -> dict[str, Any]:
-        exchange = asked.exchange
-        arguments = exchange.arrived.params.get("arguments")
+        arguments = asked.exchange.arrived.params.get("arguments")
         arguments = {} if arguments is None else arguments
+        spoken = canonical_arguments(arguments)
+        binding = binding_of(asked.exchange, name=name, arguments_bytes=spoken)
+        came_back = _came_back(asked, binding)
         if name == AWAIT_TICKET:
-            return outcome_result(await self._await_ticket(asked, arguments))
-        tool = await resolve(exchange.principal, name, upstream=exchange.upstream)
+            _require_no_other_state(asked, came_back)
+            outcome = await self._await_ticket(asked, _ticket_id(arguments), came_back)
+            return _rendered(outcome, asked, binding, came_back)
+        tool = await resolve(asked.exchange.principal, name, upstream=asked.exchange.upstream)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}")
         if asked.client.is_modern:
             _check_parameter_headers(asked, tool, arguments)
+        if came_back is not None:
+            outcome = await self._again(asked, came_back, kind="call")
+            return _rendered(outcome, asked, binding, came_back, definition=tool.definition)
         call = ToolCall(
             upstream=tool.source.name,
             tool=tool.name,
             arguments=arguments,
-            arguments_bytes=canonical_arguments(arguments),
+            arguments_bytes=spoken,
             meta=asked.meta,
             client=asked.client,
         )
         try:
-            outcome = await self._road.call(
+            found = await self._road.call(
                 call,
-                exchange,
-                style=_style(asked),
+                asked.exchange,
+                style=style_of(
+                    asked.client,
+                    asked.exchange.principal,
+                    has_progress_token=asked.meta.progress_token is not None,
+                ),
                 report=asked.report(),
                 send_progress=asked.progress,
                 talk=await talk_of(asked, name=name, arguments_bytes=call.arguments_bytes),
@@ -138,19 +152,93 @@ class Tools:
             raise MCPError(
                 code=INVALID_PARAMS, message=str(invalid), data={"reason": invalid.code}
             ) from None
-        if isinstance(outcome, InputRequired):
-            exchange.result_type = "input_required"
-            return outcome.result()
-        return outcome_result(outcome, definition=tool.definition)
+        if isinstance(found, InputRequired):
+            asked.exchange.result_type = "input_required"
+            return found.result()
+        if isinstance(found, Begun):
+            asked.exchange.result_type = "task"
+            return created_task(found.ticket)
+        return _rendered(found, asked, binding, came_back, definition=tool.definition)
 
-    async def _await_ticket(self, asked: Asked, arguments: Mapping[str, Any]) -> Outcome:
+    async def _await_ticket(
+        self, asked: Asked, ticket: UUID, came_back: Round | None
+    ) -> HeldOutcome:
+        if came_back is not None:
+            return await self._again(asked, came_back, kind="await")
         return await self._paused.wait_again(
-            _ticket_id(arguments),
+            ticket,
             asked.exchange,
             client=asked.client,
-            style=_style(asked),
+            style=_held(asked),
             report=asked.report(),
         )
+
+    async def _again(self, asked: Asked, came_back: Round, *, kind: Kind) -> HeldOutcome:
+        """A request that was sent again waits on for its ticket."""
+        try:
+            return await self._paused.wait_again(
+                came_back.ticket,
+                asked.exchange,
+                client=asked.client,
+                style=_held(asked, rounds=came_back.number),
+                report=asked.report(),
+                come_back=came_back,
+                kind=kind,
+            )
+        except StateRefused as refused:
+            raise _state_error(refused) from None
+
+
+def _came_back(asked: Asked, binding: Binding) -> Round | None:
+    """The round that the request comes back from; None where its state, if any, is of no round.
+
+    Raises MCPError for a round that is over. Older revisions know no such states.
+    """
+    state = asked.exchange.arrived.params.get("requestState")
+    if not isinstance(state, str) or not asked.client.is_modern:
+        return None
+    try:
+        return Round.opened(state, binding)
+    except StateForeign:
+        return None  # of a question that the agent answers, or nobody's: `talk_of` knows
+    except StateRefused as refused:
+        raise _state_error(refused) from None
+
+
+def _require_no_other_state(asked: Asked, came_back: Round | None) -> None:
+    """Refuse a state where only one of a round can be meant. Raises MCPError."""
+    given = asked.exchange.arrived.params.get("requestState")
+    if came_back is None and given is not None and asked.client.is_modern:
+        raise _state_error(StateForeign())
+
+
+def _state_error(refused: StateRefused) -> MCPError:
+    return MCPError(code=INVALID_PARAMS, message=str(refused), data={"reason": refused.code})
+
+
+def _rendered(
+    outcome: HeldOutcome,
+    asked: Asked,
+    binding: Binding,
+    came_back: Round | None,
+    *,
+    definition: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The result that tells the outcome, or that asks for the same request once more."""
+    if isinstance(outcome, AnotherRound):
+        asked.exchange.result_type = "input_required"
+        rounds = came_back.number if came_back is not None else 0
+        return next_round(outcome.ticket.uid, number=rounds + 1, binding=binding)
+    return outcome_result(outcome, is_modern=asked.client.is_modern, definition=definition)
+
+
+def _held(asked: Asked, *, rounds: int = 0) -> Held:
+    return held_for(
+        asked.client,
+        asked.exchange.principal,
+        has_progress_token=asked.meta.progress_token is not None,
+        rounds=rounds,
+    )
 
 
 def _ticket_id(arguments: Mapping[str, Any]) -> UUID:
@@ -172,11 +260,3 @@ def _check_parameter_headers(asked: Asked, tool: CatalogTool, arguments: dict[st
     rejection = validate_mcp_param_headers(schema, arguments, asked.headers)
     if rejection is not None:
         raise MCPError(code=rejection.code, message=rejection.message, data=rejection.data)
-
-
-def _style(asked: Asked) -> Held:
-    return style_of(
-        asked.client,
-        asked.exchange.principal,
-        has_progress_token=asked.meta.progress_token is not None,
-    )

@@ -128,8 +128,17 @@ def test_the_stored_keys_say_nothing_without_the_installations_secret(cast, sett
     assert before.arguments != after.arguments
 
 
+def test_a_task_stays_a_task_whoever_repeats_the_call(cast):
+    a_ticket(cast, waiting=api.Waiting.TASK).pending()
+    holder = api.start_holder()
+    second = a_ticket(cast, waiting=api.Waiting.HELD, holder_id=holder).pending()
+    assert second.view.waiting is api.Waiting.TASK
+    assert second.view.requests == 2
+    assert second.ticket.holder_id is None
+
+
 def test_a_repeat_waits_in_its_own_way(cast):
-    a_ticket(cast).pending()
+    a_ticket(cast, waiting=api.Waiting.HELD, holder_id=api.start_holder()).pending()
     holder = api.start_holder()
     second = a_ticket(cast, waiting=api.Waiting.HELD, holder_id=holder).pending()
     assert second.view.waiting is api.Waiting.HELD

@@ -1,9 +1,12 @@
 """Who waits: attaching again, handing over, withdrawing, being told the state."""
 
+from datetime import timedelta
+
 import pytest
 from uuid6 import uuid7
 
 from approvals import api
+from approvals.models import database_now
 from tests.support import rings
 from tests.support.builders import a_ticket
 from tests.support.clock import later
@@ -63,6 +66,33 @@ def test_coming_back_makes_a_handed_over_ticket_held_again(cast):
     view = api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=other)
     assert view.waiting is api.Waiting.HELD
     assert walk.ticket.waits_until is None
+
+
+def test_a_task_outlives_whoever_waits_beside_it(cast):
+    walk = a_ticket(cast, waiting=api.Waiting.TASK).pending()
+    version, holder = walk.view.version, api.start_holder()
+    view = api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=holder)
+    assert view.waiting is api.Waiting.TASK
+    assert api.hand_over(uid=walk.uid).waiting is api.Waiting.TASK
+    api.detach(uid=walk.uid, holder_id=holder)
+    api.withdraw(uid=walk.uid, agent_id=cast.robo, holder_id=holder)
+    assert (walk.view.version, walk.view.state) == (version, api.State.PENDING)
+    assert walk.view.detached is False
+
+
+def test_a_handover_may_be_as_short_as_its_caller_says(cast):
+    holder, walk = held(cast)
+    api.hand_over(uid=walk.uid, holder_id=holder, seconds=60)
+    waits = walk.ticket.waits_until - database_now()
+    assert timedelta(seconds=50) < waits <= timedelta(seconds=60)
+
+
+def test_a_call_is_not_taken_back_while_it_stands_for_more_requests(cast):
+    walk = a_ticket(cast, waiting=api.Waiting.TASK).pending()
+    a_ticket(cast, waiting=api.Waiting.TASK).pending()
+    kept = api.withdraw(uid=walk.uid, agent_id=cast.robo, requests=1)
+    assert kept.state is api.State.PENDING
+    assert api.withdraw(uid=walk.uid, agent_id=cast.robo, requests=2).state is api.State.CANCELLED
 
 
 def test_coming_back_after_the_end_shows_how_it_ended(cast):

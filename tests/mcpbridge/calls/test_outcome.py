@@ -1,12 +1,14 @@
 """What the agent is told: a pure function of the ticket, in words it can act on."""
 
 import itertools
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
+from mcpbridge.calls.dispositions import AUTHORIZATION_KEY, DISPOSITION_KEY, disposition
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import (
     Cancelled,
@@ -23,14 +25,7 @@ from mcpbridge.calls.outcome import (
     UpstreamError,
     outcome_of,
 )
-from mcpbridge.calls.wording import (
-    DISPOSITION_KEY,
-    MAX_QUOTED,
-    TICKET_KEY,
-    call_result,
-    disposition,
-    outcome_text,
-)
+from mcpbridge.calls.wording import MAX_QUOTED, TICKET_KEY, call_result, outcome_text
 
 UID = UUID("0190c1f0-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 20, 14, 32, tzinfo=UTC)
@@ -98,7 +93,7 @@ def said(view, **options):
             UpstreamError,
             "execution-error",
         ),
-        (View(state="failed", reason="connection refused"), NotSent, "execution-error"),
+        (View(state="failed", reason="connection refused"), NotSent, "denied-not-executed"),
         (View(state="failed"), ResultGone, "execution-error"),
         (replace(DONE, result=None), ResultGone, "approved-executed"),
         (View(state="rejected", reason="not on a Friday"), Rejected, "denied-not-executed"),
@@ -244,6 +239,45 @@ def test_an_upstream_cannot_claim_a_disposition_of_its_own():
     assert call_result(outcome_of(view))["_meta"][DISPOSITION_KEY] == "execution-error"
 
 
+@pytest.mark.parametrize("key", [DISPOSITION_KEY, AUTHORIZATION_KEY])
+def test_an_upstream_says_nothing_in_the_gateway_s_name(key):
+    raw = {"content": [], "_meta": {key: "approved-executed", "theirs": 1}}
+    assert call_result(Executed(result=raw))["_meta"] == {"theirs": 1}
+    recorded = json.dumps(raw).encode()
+    meta = call_result(outcome_of(replace(DONE, result=recorded)), is_modern=True)["_meta"]
+    assert meta.get(AUTHORIZATION_KEY) is None
+    assert meta["theirs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "remediation"),
+    [
+        *((outcome_of(view), "unavailable") for view in NOT_RUN),
+        (DeniedByPolicy(), "unavailable"),
+        (KillSwitchOn(), "unavailable"),
+        (outcome_of(PENDING), "available"),
+        (outcome_of(APPROVED), "available"),
+        (outcome_of(replace(APPROVED, state="sent")), None),
+        (outcome_of(DONE), None),
+        (outcome_of(View(state="outcome_unknown", unknown_reason="eof")), None),
+        (NotSent(why="refused"), None),
+        (UpstreamError(code=-1, message="m"), None),
+        (Unavailable(why="x"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_denial_is_enveloped_only_where_nothing_can_have_run(outcome, remediation):
+    meta = call_result(outcome, is_modern=True).get("_meta", {})
+    if remediation is None:
+        assert AUTHORIZATION_KEY not in meta
+    else:
+        assert meta[AUTHORIZATION_KEY] == {
+            "reason": "insufficient_authorization",
+            "remediation": remediation,
+        }
+    assert AUTHORIZATION_KEY not in call_result(outcome).get("_meta", {})
+
+
 def test_an_allowed_call_s_result_is_passed_on_untouched():
     raw = {"content": [{"type": "text", "text": "x"}], "isError": False, "other": [1]}
     assert call_result(Executed(result=raw)) == raw
@@ -316,7 +350,7 @@ def test_a_call_that_was_not_sent_may_be_tried_again():
         (Unavailable(why="the database is down"), None, "try again later"),
         (Unavailable(why="no such tool", retry=False), None, "will not help"),
         (OutcomeUnknown(reason="eof"), "outcome-unknown", "Do not repeat"),
-        (NotSent(why="refused"), "execution-error", "could not be sent"),
+        (NotSent(why="refused"), "denied-not-executed", "could not be sent"),
         (UpstreamError(code=-1, message="m"), "execution-error", "“m”"),
     ],
 )

@@ -107,6 +107,7 @@ class MemoryLedger:
         self.memory_bus = MemoryBus()
         self.delivered: list[UUID] = []
         self.broken: Exception | None = None
+        self.waits_seconds: float | None = None  # of the last handover
 
     def add(self, ticket: TicketView, holder: UUID | None) -> TicketView:
         self.tickets[ticket.uid] = ticket
@@ -174,15 +175,28 @@ class MemoryLedger:
             self.holders[uid] = None
             self.change(uid, detached=True)
 
-    def hand_over(self, *, uid: UUID, holder_id: UUID | None = None) -> TicketView:
+    def hand_over(
+        self, *, uid: UUID, holder_id: UUID | None = None, seconds: float | None = None
+    ) -> TicketView:
         self._note("hand_over")
+        self.waits_seconds = seconds
         if not self.tickets[uid].is_over:
             self.holders[uid] = None
             self.change(uid, waiting=Waiting.HANDED_OVER)
         return self.tickets[uid]
 
-    def withdraw(self, *, uid: UUID, agent_id: UUID, holder_id: UUID | None = None) -> TicketView:
+    def withdraw(
+        self,
+        *,
+        uid: UUID,
+        agent_id: UUID,
+        holder_id: UUID | None = None,
+        requests: int | None = None,
+    ) -> TicketView:
         self._note("withdraw")
+        others = requests is not None and self.tickets[uid].requests != requests
+        if others:
+            return self.tickets[uid]
         if self.holders[uid] == holder_id and not self.tickets[uid].is_over:
             self.end(uid, State.CANCELLED, cancel_reason=CancelReason.WITHDRAWN)
         return self.tickets[uid]

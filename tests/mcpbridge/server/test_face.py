@@ -19,9 +19,10 @@ from mcpbridge import approvals_gateway as ledger
 from mcpbridge.administration import AgentSettings, change_agent, issue_token, revoke_token
 from mcpbridge.models import AgentToken, CallRecord
 from mcpbridge.offload import in_database
-from mcpbridge.server import handlers, road
+from mcpbridge.server import road
 from mcpbridge.server.app import Face
 from mcpbridge.server.capacity import Capacity
+from mcpbridge.server.methods import tools
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body, served
 from tests.support.waiting import eventually_async
@@ -411,7 +412,7 @@ async def test_what_breaks_here_tells_the_agent_no_internals(
         result = await agent.call_tool(**ECHO)
         assert result.is_error
         assert "secret internals" not in repr(result)
-        monkeypatch.setattr(handlers, "tools_for", broken)
+        monkeypatch.setattr(tools, "tools_for", broken)
         with pytest.raises(MCPError) as caught:
             await agent.list_tools()
         assert "secret internals" not in repr(caught.value.error)
@@ -422,7 +423,8 @@ async def test_what_breaks_here_tells_the_agent_no_internals(
 
 async def test_the_modern_era_is_discovered_with_honest_capabilities(face: ServedFace) -> None:
     answer = (await face.modern("server/discover")).json()["result"]
-    assert set(answer["capabilities"]) == {"tools"}
+    assert set(answer["capabilities"]) == {"tools", "extensions"}
+    assert answer["capabilities"]["extensions"] == {"io.modelcontextprotocol/tasks": {}}
     assert not answer["capabilities"]["tools"].get("listChanged")
     assert MODERN in answer["supportedVersions"]
     assert answer["resultType"] == "complete"

@@ -11,8 +11,9 @@ from mcp.client.client import Client
 
 from approvals import api
 from approvals.models import Ticket, User
+from mcpbridge.calls.dispositions import DISPOSITION_KEY
 from mcpbridge.calls.naming import AWAIT_TICKET
-from mcpbridge.calls.wording import DISPOSITION_KEY, TICKET_KEY
+from mcpbridge.calls.wording import TICKET_KEY
 from mcpbridge.executor.tickets import run_ticket
 from mcpbridge.models import CallRecord
 from mcpbridge.offload import in_database

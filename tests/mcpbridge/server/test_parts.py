@@ -229,10 +229,14 @@ def test_what_broke_here_claims_no_more_than_is_known() -> None:
 def test_a_pending_result_is_an_error_only_where_a_schema_demands_it() -> None:
     pending = outcome_of(a_ticket(uuid7()))
     assert isinstance(pending, Pending)
-    assert outcome_result(pending)["isError"] is False
-    assert outcome_result(pending, definition={"outputSchema": {}})["isError"] is True
+    assert outcome_result(pending, is_modern=False)["isError"] is False
+    assert (
+        outcome_result(pending, is_modern=False, definition={"outputSchema": {}})["isError"] is True
+    )
     executed = Executed(result={"content": [], "structuredContent": {"a": None}})
-    assert outcome_result(executed, definition={"outputSchema": {}}) == executed.result
+    assert (
+        outcome_result(executed, is_modern=True, definition={"outputSchema": {}}) == executed.result
+    )
 
 
 # -- how a paused call looks ----------------------------------------------------------------------

@@ -158,9 +158,9 @@ async def test_at_the_hold_limit_the_call_is_handed_over_and_stays_pending(scene
 async def test_an_outcome_at_the_very_limit_is_told_rather_than_handed_over(scene: Scene) -> None:
     original = scene.ledger.hand_over
 
-    def decided_first(*, uid: Any, holder_id: Any = None) -> TicketView:
+    def decided_first(*, uid: Any, **how: Any) -> TicketView:
         scene.ledger.end(uid, State.REJECTED)
-        return original(uid=uid, holder_id=holder_id)
+        return original(uid=uid, **how)
 
     scene.ledger.hand_over = decided_first  # type: ignore[method-assign] # the race, staged
     outcome = await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), 5)
