@@ -1,11 +1,15 @@
 """The suite's own ground: databases that commit, servers that run, waits that end."""
 
+import os
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from tests.support.databases import RealDatabase
+from tests.support.processes import Running
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
 
@@ -42,3 +46,37 @@ def test_valkey_comes_back_under_the_same_address(valkey_server: ValkeyServer) -
 def test_a_bounded_wait_fails_with_what_it_saw() -> None:
     with pytest.raises(AssertionError, match=r"not within 0\.05 s: the moon; last seen: 0"):
         eventually(lambda: 0, within=0.05, why="the moon")
+
+
+def test_a_child_of_the_nursery_is_the_program_that_was_asked_for(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import os, sys, __main__\n"
+        "assert __name__ == '__main__' and 'approvals' not in sys.modules\n"
+        "print(sys.argv[1:], os.environ['WORD'], os.getcwd(), os.getsid(0) == os.getpid())\n"
+        "print(os.read(int(sys.argv[1]), 10), file=sys.stderr)\n"
+        "sys.exit(7)\n"
+    )
+    reading, writing = os.pipe()
+    os.write(writing, b"handed on")
+    child = Running(
+        [sys.executable, str(script), str(reading)],
+        log=tmp_path / "log",
+        env={"WORD": "hello"},
+        pass_fds=[reading],
+        cwd=tmp_path,
+    )
+    assert child.process.wait(20) == 7
+    assert child.output() == f"['{reading}'] hello {tmp_path} True\nb'handed on'\n"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_child_of_the_nursery_ends_by_a_signal_like_any_other(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    child = Running([sys.executable, str(script)], log=tmp_path / "log")
+    child.says("here")
+    assert child.alive()
+    child.kill()
+    assert (child.process.returncode, child.alive()) == (-9, False)

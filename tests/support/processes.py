@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from tests.support.nursery import Child, can_bear, nursery
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,17 +31,25 @@ class Running:
     ) -> None:
         self.argv = list(argv)
         self.log = log
+        given = dict(env) if env is not None else None
+        mother = nursery() if can_bear(self.argv) and not options else None
         with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(env) if env is not None else None,
-                pass_fds=tuple(pass_fds),
-                cwd=cwd,
-                start_new_session=True,
-                **options,
+            self.process: subprocess.Popen[bytes] | Child = (
+                mother.bear(
+                    self.argv, env=given, cwd=cwd, output=output.fileno(), pass_fds=pass_fds
+                )
+                if mother is not None
+                else subprocess.Popen(
+                    self.argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=given,
+                    pass_fds=tuple(pass_fds),
+                    cwd=cwd,
+                    start_new_session=True,
+                    **options,
+                )
             )
         self.pid = self.process.pid
 
