@@ -53,6 +53,11 @@ def stdio_socket() -> str:
     return str(settings.MCPBRIDGE_STDIO_SOCKET)
 
 
+def stdio_secret() -> bytes:
+    """What this installation's programs and its stdio host know each other by."""
+    return bytes(settings.MCPBRIDGE_STDIO_SECRET)
+
+
 def data_dir() -> Path:
     """The installation's data folder, which no upstream may see."""
     return Path(settings.MCPBRIDGE_DATA_DIR)

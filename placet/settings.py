@@ -294,4 +294,5 @@ MCPBRIDGE_ALLOWED_ORIGINS = ENV.origins
 MCPBRIDGE_MAX_BODY_BYTES = ENV.max_body_bytes
 MCPBRIDGE_DATA_DIR = ENV.data_dir
 MCPBRIDGE_STDIO_SOCKET = str(ENV.run_dir / "stdio.sock")
+MCPBRIDGE_STDIO_SECRET = ENV.keys.derive("stdio-link")
 MCPBRIDGE_DATABASE_THREADS = ENV.database_threads

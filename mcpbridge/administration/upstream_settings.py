@@ -15,11 +15,13 @@ from uuid import UUID
 from mcpbridge.administration.errors import Refused
 from mcpbridge.models import Upstream
 from mcpbridge.upstream.question_settings import BadQuestions, read_policy
+from mcpbridge.upstream.spec import OVER_HTTP
 
 MAX_URL: Final = 500
 MAX_CWD: Final = 500
 MAX_SECONDS: Final = 24 * 3600
 PATHS: Final = ("read_paths", "write_paths")
+FLAGS: Final = ("network", "accept_unsandboxed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,9 @@ def check_settings(settings: UpstreamSettings) -> None:
     """Refuse what no upstream can have: the wrong transport's fields, sizes that are none."""
     if settings.transport not in Upstream.Transport.values:
         raise Refused(
-            f"the transport is http or stdio, not {settings.transport}", field="transport"
+            f"the transport is http, sse or stdio, not {settings.transport}", field="transport"
         )
-    is_http = settings.transport == Upstream.Transport.HTTP
+    is_http = settings.transport in OVER_HTTP
     if is_http and (settings.command or settings.cwd or settings.environment):
         raise Refused(
             "a command, its folder and its variables belong to a stdio upstream", field="command"
@@ -85,9 +87,9 @@ def _check_sandbox(sandbox: Mapping[str, object]) -> None:
                     raise Refused(
                         f"{key} takes absolute paths, as in /srv/data, not {path}", field=key
                     )
-        elif key == "network":
+        elif key in FLAGS:
             if not isinstance(value, bool):
-                raise Refused("sandbox.network is true or false", field="network")
+                raise Refused(f"sandbox.{key} is true or false", field=key)
         elif not _is_whole(value):
             raise Refused(f"sandbox.{key} must be a whole number from 1 on", field="sandbox")
 

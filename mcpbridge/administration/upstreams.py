@@ -19,7 +19,7 @@ from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets
 from mcpbridge.catalog.secrets import Secrets, SecretsUnreadable, open_secrets, seal_secrets
 from mcpbridge.catalog.specs import spec_of
 from mcpbridge.models import Upstream
-from mcpbridge.upstream.spec import BadUpstreamSpec, config_digest
+from mcpbridge.upstream.spec import OVER_HTTP, BadUpstreamSpec, config_digest
 
 RESERVED: Final = frozenset({"placet", "new"})  # our own tools; the page that adds one
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z")
@@ -99,11 +99,9 @@ def secrets_of(upstream: Upstream) -> Secrets:
 def _refuse_taking_secrets_along(
     upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | None
 ) -> None:
-    if secrets is not None or upstream.transport != Upstream.Transport.HTTP:
+    if secrets is not None or upstream.transport not in OVER_HTTP:
         return
-    if settings.transport == Upstream.Transport.HTTP and _origin(settings.url) == _origin(
-        upstream.url
-    ):
+    if settings.transport in OVER_HTTP and _origin(settings.url) == _origin(upstream.url):
         return
     if secrets_of(upstream).headers:
         raise Refused(
@@ -136,14 +134,14 @@ def _apply(upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | No
         upstream.sealed_secrets = seal_secrets(upstream.id, secrets) if has_any else None
         upstream.credential_id = uuid7() if has_any else None
     kept = secrets_of(upstream)
-    if settings.transport == Upstream.Transport.HTTP and kept.environment:
+    if settings.transport in OVER_HTTP and kept.environment:
         raise Refused("secret variables belong to a stdio upstream", field="transport")
     if settings.transport == Upstream.Transport.STDIO and kept.headers:
         raise Refused("secret headers belong to an http upstream", field="transport")
     try:
         upstream.config_digest = config_digest(spec_of(upstream))
     except (BadUpstreamSpec, TypeError) as wrong:
-        is_http = settings.transport == Upstream.Transport.HTTP
+        is_http = settings.transport in OVER_HTTP
         raise Refused(str(wrong), field="url" if is_http else "command") from wrong
 
 

@@ -142,7 +142,7 @@ class Catalog:
                 record_list, upstream_id=source.id, config_digest=source.digest, tools=tools
             )
         except UpstreamUnavailable as error:
-            await self._failed(source, error.detail)
+            await self._failed(source, error.detail, error.retry_after)
             raise CatalogUnreadable(
                 source.name, error.detail, retry_after=error.retry_after
             ) from error
@@ -161,8 +161,10 @@ class Catalog:
         until = asyncio.get_running_loop().time() + conf.catalog_seconds()
         self._read_at[source.id] = (source.digest, until)
 
-    async def _failed(self, source: Source, detail: str) -> None:
-        await in_database(record_failure, upstream_id=source.id, error=detail)
+    async def _failed(self, source: Source, detail: str, retry_after: float = 0.0) -> None:
+        await in_database(
+            record_failure, upstream_id=source.id, error=detail, retry_after=retry_after
+        )
 
     # -- sessions -----------------------------------------------------------------------------
 
@@ -181,7 +183,9 @@ class Catalog:
     def _sessions(self) -> UpstreamPool:
         if self._pool is None:
             self._pool = UpstreamPool(
-                stdio_socket=conf.stdio_socket(), on_announcement=self.announced
+                stdio_socket=conf.stdio_socket(),
+                stdio_secret=conf.stdio_secret(),
+                on_announcement=self.announced,
             )
         return self._pool
 

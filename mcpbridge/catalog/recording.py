@@ -11,11 +11,13 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.functions import Coalesce, Now
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import CancelReason
@@ -55,7 +57,9 @@ def record_list(
         if upstream is None or bytes(upstream.config_digest) != config_digest:
             raise ListRefused("the upstream's configuration changed while its tools were read")
         recorded, detail = _compare(upstream, offered)
-        Upstream.objects.filter(pk=upstream_id).update(last_seen_at=Now(), last_error="")
+        Upstream.objects.filter(pk=upstream_id).update(
+            last_seen_at=Now(), last_error="", failing_since=None, next_try_at=None
+        )
         if recorded.moved:
             ledger.bump_epoch(
                 subject=f"upstream:{upstream_id}",
@@ -68,9 +72,17 @@ def record_list(
     return recorded
 
 
-def record_failure(*, upstream_id: UUID, error: str) -> None:
-    """Remember why the tool list could not be read, for the admin's page."""
-    Upstream.objects.filter(pk=upstream_id).update(last_error=error[:MAX_ERROR])
+def record_failure(*, upstream_id: UUID, error: str, retry_after: float = 0.0) -> None:
+    """Remember why the tool list could not be read, for the admin's page.
+
+    `retry_after`: in how many seconds another attempt will really be made.
+    """
+    wait = Value(timedelta(seconds=retry_after))
+    Upstream.objects.filter(pk=upstream_id).update(
+        last_error=error[:MAX_ERROR],
+        failing_since=Coalesce("failing_since", Now()),
+        next_try_at=ExpressionWrapper(Now() + wait, output_field=DateTimeField()),
+    )
 
 
 def _cancel(upstream_id: UUID, name: str) -> None:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from mcpbridge.catalog.secrets import Secrets, open_secrets
 from mcpbridge.models import Upstream
 from mcpbridge.upstream.question_settings import BadQuestions, read_policy
 from mcpbridge.upstream.questions import QuestionPolicy
 from mcpbridge.upstream.spec import (
+    OVER_HTTP,
     BadUpstreamSpec,
     Caps,
     SandboxProfile,
     Timeouts,
+    Transport,
     UpstreamSpec,
 )
+
+_TRANSPORTS: Final[Mapping[str, Transport]] = {"http": "http", "sse": "sse", "stdio": "stdio"}
 
 
 def spec_of(upstream: Upstream) -> UpstreamSpec:
     """The row as a spec, secrets opened. Raises BadUpstreamSpec or SecretsUnreadable."""
     secrets = open_secrets(upstream.id, upstream.sealed_secrets)
-    is_http = upstream.transport == Upstream.Transport.HTTP
     return UpstreamSpec(
         id=str(upstream.id),
         name=upstream.name,
-        transport="http" if is_http else "stdio",
-        url=upstream.url if is_http else None,
+        transport=_TRANSPORTS.get(upstream.transport, "stdio"),
+        url=upstream.url if upstream.transport in OVER_HTTP else None,
         command=tuple(upstream.command),
         env=dict(upstream.environment),
         secret_env=dict(secrets.environment),

@@ -60,6 +60,7 @@ class SandboxSection(_Section):
     """What a stdio server may use beyond its defaults. Sizes in bytes."""
 
     network: bool = False
+    accept_unsandboxed: bool = False
     read_paths: list[str] = []
     write_paths: list[str] = []
     memory_bytes: int | None = None
@@ -103,7 +104,7 @@ class UpstreamSection(_Section):
     """An MCP server. `*_env` map a header's or variable's name to the variable that holds it."""
 
     name: Slug
-    transport: Literal["http", "stdio"]
+    transport: Literal["http", "sse", "stdio"]
     enabled: bool = True
     url: str = ""
     allow_private_addresses: bool = False

@@ -13,6 +13,7 @@ class Upstream(models.Model):
 
     class Transport(models.TextChoices):
         HTTP = "http", "Streamable HTTP"
+        SSE = "sse", "HTTP with SSE (2024-11-05)"
         STDIO = "stdio", "stdio"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -40,6 +41,8 @@ class Upstream(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_seen_at = models.DateTimeField(null=True)  # last tool list that was read
     last_error = models.CharField(max_length=300, blank=True)
+    failing_since = models.DateTimeField(null=True)  # first failure after the last tool list
+    next_try_at = models.DateTimeField(null=True)  # end of the backoff, as last heard of
 
     def __str__(self) -> str:
         return self.name

@@ -9,6 +9,7 @@ key are between the two of us; a child's lines with that key are never passed on
 
 from __future__ import annotations
 
+import hmac
 import os
 import socket
 import struct
@@ -16,7 +17,7 @@ from typing import Any
 
 from mcpbridge.upstream.envelope import dump
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 KEY = "placet"
 QUESTION = "question"
 MAX_SOCKET_PATH = 107
@@ -64,7 +65,16 @@ def peer_uid(connection: Any) -> int | None:
     return uid
 
 
-def hello(*, upstream: str, scope: str, digest: bytes) -> bytes:
+def proof(secret: bytes, role: str, *parts: str) -> str:
+    """Return what only a program of this installation can say, as `client` or as `host`.
+
+    A server that runs under Placet's own account may reach the socket; it does not know `secret`.
+    """
+    text = dump(["placet:stdio-link", LINK_VERSION, role, *parts])
+    return hmac.digest(secret, text, "sha256").hex()
+
+
+def hello(*, upstream: str, scope: str, digest: bytes, secret: bytes, nonce: str) -> bytes:
     """Return the first line of a client."""
     return dump(
         {
@@ -73,6 +83,8 @@ def hello(*, upstream: str, scope: str, digest: bytes) -> bytes:
             "upstream": upstream,
             "scope": scope,
             "digest": digest.hex(),
+            "nonce": nonce,
+            "proof": proof(secret, "client", upstream, scope, digest.hex(), nonce),
         }
     )
 

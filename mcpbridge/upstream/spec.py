@@ -12,12 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from mcpbridge.upstream.questions import QuestionPolicy
 
 MIB = 1024 * 1024
+Transport = Literal["http", "sse", "stdio"]
+OVER_HTTP: Final[frozenset[str]] = frozenset({"http", "sse"})
 DIGEST_DOMAIN = b"placet:upstream-configuration:1\0"
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,8192}")
@@ -49,9 +51,13 @@ class Caps:
 
 @dataclass(frozen=True)
 class SandboxProfile:
-    """What a stdio server may touch. Paths are absolute; write access implies read access."""
+    """What a stdio server may touch. Paths are absolute; write access implies read access.
+
+    `accept_unsandboxed`: an admin lets it run even where none of this can be enforced.
+    """
 
     network: bool = False
+    accept_unsandboxed: bool = False
     read_paths: tuple[str, ...] = ()
     write_paths: tuple[str, ...] = ()
     memory_bytes: int = 2048 * MIB
@@ -66,7 +72,7 @@ class UpstreamSpec:
 
     id: str
     name: str
-    transport: Literal["http", "stdio"]
+    transport: Transport
     url: str | None = None
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
@@ -88,7 +94,7 @@ class UpstreamSpec:
                     f"upstream {self.name!r}: the header {name!r} cannot be sent: a name is made "
                     "of letters, digits and hyphens, a value of printable ASCII"
                 )
-        if self.transport == "http":
+        if self.transport in OVER_HTTP:
             _check_url(self.name, self.url)
         elif self.transport == "stdio":
             if not self.command or not all(self.command):
@@ -103,7 +109,7 @@ class UpstreamSpec:
         else:
             raise BadUpstreamSpec(
                 f"upstream {self.name!r}: transport {self.transport!r} is unknown; "
-                "it is 'http' or 'stdio'"
+                "it is 'http', 'sse' or 'stdio'"
             )
 
 
@@ -134,7 +140,7 @@ def config_digest(spec: UpstreamSpec) -> bytes:
     """
     bound = {
         "transport": spec.transport,
-        "url": spec.url if spec.transport == "http" else None,
+        "url": spec.url if spec.transport in OVER_HTTP else None,
         "command": list(spec.command),
         "env": dict(spec.env),
         "secret_env": sorted(spec.secret_env),
@@ -149,6 +155,7 @@ def config_digest(spec: UpstreamSpec) -> bytes:
             "processes": spec.sandbox.processes,
             "files": spec.sandbox.files,
             "file_bytes": spec.sandbox.file_bytes,
+            **({"accept_unsandboxed": True} if spec.sandbox.accept_unsandboxed else {}),
         },
         "allow_private_addresses": spec.allow_private_addresses,
         "per_agent_scope": spec.per_agent_scope,

@@ -63,6 +63,10 @@ class EventParser:
         self._swallow_lf = chunk.endswith(b"\r")
         return events
 
+    def forgive(self) -> None:
+        """Count the stream's lines anew: for one that lives longer than a single answer."""
+        self._lines = 0
+
     def forget_partial(self) -> None:
         """Drop an event that was cut off; the last event id stays."""
         self._line.clear()

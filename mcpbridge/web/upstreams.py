@@ -33,9 +33,9 @@ from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.tasks import refresh_catalog
 from mcpbridge.web.access import actor_of, admin_page, admins_only, may_change
 from mcpbridge.web.choices import changed_choices, whole
-from mcpbridge.web.forms import UpstreamForm
 from mcpbridge.web.problems import add_refusal
 from mcpbridge.web.tools import sandbox_view, tool_views
+from mcpbridge.web.upstream_form import UpstreamForm
 
 logger = logging.getLogger(__name__)
 

@@ -45,6 +45,7 @@ async def _serve() -> None:
     name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
     host = StdioHost(
         socket_path=conf.stdio_socket(),
+        secret=conf.stdio_secret(),
         data_folder=str(conf.data_dir()),
         source=_enabled_specs,
         leases=DatabaseLeases(name, lease_seconds=LEASE_SECONDS),

@@ -7,8 +7,9 @@ streams"); the request itself is never sent again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -53,6 +54,22 @@ def departure_trace() -> aiohttp.TraceConfig:
     return trace
 
 
+@contextlib.contextmanager
+def named_failures() -> Iterator[None]:
+    """Turn what can go wrong while reading or writing into ExchangeFailed."""
+    try:
+        yield
+    except EventTooLarge as error:
+        raise ExchangeFailed(Unknown.OVERSIZE, str(error)) from None
+    except MalformedMessage as error:
+        raise ExchangeFailed(Unknown.MALFORMED, str(error)) from None
+    except aiohttp.ClientResponseError as error:
+        raise ExchangeFailed(Unknown.MALFORMED, f"not HTTP: {error.message[:200]}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        reason = Unknown.TIMEOUT if isinstance(error, TimeoutError) else Unknown.EOF
+        raise ExchangeFailed(reason, _describe(error)) from error
+
+
 class Exchange:
     """One request and its answer. Use once."""
 
@@ -86,7 +103,7 @@ class Exchange:
         """Send and read. Raises ExchangeFailed, or Stale on a 404."""
         timeout = aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect)
         parser = EventParser(self._cap)
-        try:
+        with named_failures():
             response = await self._http.post(
                 self._url,
                 data=line,
@@ -101,15 +118,6 @@ class Exchange:
                 if answer is not None:
                     return answer
                 answer = await self._resume(parser, headers, timeout)
-        except EventTooLarge as error:
-            raise ExchangeFailed(Unknown.OVERSIZE, str(error)) from None
-        except MalformedMessage as error:
-            raise ExchangeFailed(Unknown.MALFORMED, str(error)) from None
-        except aiohttp.ClientResponseError as error:
-            raise ExchangeFailed(Unknown.MALFORMED, f"not HTTP: {error.message[:200]}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            reason = Unknown.TIMEOUT if isinstance(error, TimeoutError) else Unknown.EOF
-            raise ExchangeFailed(reason, _describe(error)) from error
         raise ExchangeFailed(Unknown.EOF, "the stream keeps ending without an answer")
 
     async def _reading(

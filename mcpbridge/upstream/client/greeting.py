@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +29,7 @@ class Greeting:
     sandbox: str
 
 
-async def greet(spec: UpstreamSpec, scope: str, socket_path: str) -> Greeting:
+async def greet(spec: UpstreamSpec, scope: str, *, socket_path: str, secret: bytes) -> Greeting:
     """Link to the server, which the host starts if need be. Raises UpstreamUnavailable."""
     writer: asyncio.StreamWriter | None = None
     try:
@@ -37,9 +39,18 @@ async def greet(spec: UpstreamSpec, scope: str, socket_path: str) -> Greeting:
         if peer is not None and peer not in (0, os.geteuid()):
             raise UpstreamUnavailable("the stdio host's socket belongs to another user")
         async with asyncio.timeout(START_SECONDS):
-            digest = config_digest(spec)
-            writer.write(link.hello(upstream=spec.id, scope=scope, digest=digest) + b"\n")
+            nonce = secrets.token_hex(16)
+            line = link.hello(
+                upstream=spec.id,
+                scope=scope,
+                digest=config_digest(spec),
+                secret=secret,
+                nonce=nonce,
+            )
+            writer.write(line + b"\n")
             welcome = _read_welcome(await reader.readline())
+            if not hmac.compare_digest(welcome["proof"], link.proof(secret, "host", nonce)):
+                raise UpstreamUnavailable("another program answers in place of the stdio host")
         return Greeting(
             reader=reader,
             writer=writer,
@@ -54,7 +65,7 @@ async def greet(spec: UpstreamSpec, scope: str, socket_path: str) -> Greeting:
         )
     except link.UnusableSocketPath as error:
         raise UpstreamUnavailable(str(error)) from error
-    except (OSError, TimeoutError, ValueError, KeyError) as error:
+    except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
         _hang_up(writer)
         raise UpstreamUnavailable(
             f"the stdio host cannot be reached: {type(error).__name__}"

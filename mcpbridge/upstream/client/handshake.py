@@ -20,6 +20,14 @@ from mcpbridge.upstream.replies import Message
 from mcpbridge.upstream.spec import UpstreamSpec
 
 PROBE_SECONDS = 10.0
+_OLDER_TRANSPORT = frozenset({400, 404, 405})
+
+
+class OlderTransport(UpstreamUnavailable):
+    """The upstream refused `initialize` the way a server of the older transport does.
+
+    2025-11-25, "Backwards Compatibility": then the same URL is asked for an event stream.
+    """
 
 
 class Handshake:
@@ -28,13 +36,19 @@ class Handshake:
     def __init__(self, spec: UpstreamSpec, http: aiohttp.ClientSession, side: SideMessages) -> None:
         self._spec, self._http, self._side = spec, http, side
         self._ids = itertools.count(1)
+        self._may_be_older = False
         self.session_id: str | None = None
 
     async def run(self) -> Agreement:
         """Negotiate. Raises UpstreamUnavailable."""
-        agreement = await negotiate(
-            self._ask, self._announce, capabilities=self._spec.questions.capabilities()
-        )
+        try:
+            agreement = await negotiate(
+                self._ask, self._announce, capabilities=self._spec.questions.capabilities()
+            )
+        except UpstreamUnavailable as error:
+            if self._may_be_older:
+                raise OlderTransport(error.detail) from error
+            raise
         if agreement.era == "modern":
             self.session_id = None
         return agreement
@@ -68,7 +82,8 @@ class Handshake:
         except ExchangeFailed as failure:
             raise UpstreamUnavailable(failure.detail) from failure
         if isinstance(answer, HttpRefusal):
-            _refuse_hopeless(answer)
+            refuse_hopeless(answer)
+            self._may_be_older = method == "initialize" and answer.status in _OLDER_TRANSPORT
             return None
         if method == "initialize":
             self.session_id = exchange.session_id
@@ -103,8 +118,8 @@ class Handshake:
             ) from error
 
 
-def _refuse_hopeless(refusal: HttpRefusal) -> None:
-    """Raise for statuses that no other handshake would change."""
+def refuse_hopeless(refusal: HttpRefusal) -> None:
+    """Raise UpstreamUnavailable for statuses that no other handshake would change."""
     if refusal.status in (401, 403):
         raise UpstreamUnavailable(
             f"the upstream refuses our credential (HTTP status {refusal.status})"

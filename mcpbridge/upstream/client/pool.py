@@ -21,7 +21,9 @@ from mcpbridge.upstream.addresses import (
 )
 from mcpbridge.upstream.client.exchange import departure_trace
 from mcpbridge.upstream.client.flight import Background, OnLateReply
+from mcpbridge.upstream.client.handshake import OlderTransport
 from mcpbridge.upstream.client.http import HttpSession
+from mcpbridge.upstream.client.http_sse import SseSession
 from mcpbridge.upstream.client.session import OnAnnouncement, UpstreamSession
 from mcpbridge.upstream.client.stdio import StdioSession
 from mcpbridge.upstream.errors import UpstreamUnavailable
@@ -61,11 +63,12 @@ class UpstreamPool:
         self,
         *,
         stdio_socket: str | None = None,
+        stdio_secret: bytes = b"",
         on_late_reply: OnLateReply | None = None,
         on_announcement: OnAnnouncement | None = None,
         look_up: LookUp = system_look_up,
     ) -> None:
-        self._stdio_socket = stdio_socket
+        self._stdio_socket, self._stdio_secret = stdio_socket, stdio_secret
         self._on_late_reply = on_late_reply
         self._on_announcement = on_announcement
         self._look_up = look_up
@@ -163,22 +166,38 @@ class UpstreamPool:
 
     async def _connect(self, spec: UpstreamSpec, scope: str) -> UpstreamSession:
         if spec.transport == "http":
-            session = HttpSession(
-                spec,
-                scope,
-                self._http_for(allow_private=spec.allow_private_addresses),
-                on_late_reply=self._on_late_reply,
-            )
-            await session.connect()
-            return session
+            try:
+                return await self._connect_over_http(HttpSession, spec, scope)
+            except OlderTransport as error:
+                try:
+                    return await self._connect_over_http(SseSession, spec, scope)
+                except UpstreamUnavailable as older:
+                    raise UpstreamUnavailable(
+                        f"{error.detail}; nor does it speak the older HTTP+SSE: {older.detail}"
+                    ) from error
+        if spec.transport == "sse":
+            return await self._connect_over_http(SseSession, spec, scope)
         if self._stdio_socket is None:
             raise UpstreamUnavailable("no stdio host is configured for this process")
         return await StdioSession.open(
             spec,
             scope,
             socket_path=self._stdio_socket,
+            secret=self._stdio_secret,
             on_late_reply=self._on_late_reply,
         )
+
+    async def _connect_over_http(
+        self, kind: type[HttpSession], spec: UpstreamSpec, scope: str
+    ) -> UpstreamSession:
+        session = kind(
+            spec,
+            scope,
+            self._http_for(allow_private=spec.allow_private_addresses),
+            on_late_reply=self._on_late_reply,
+        )
+        await session.connect()
+        return session
 
     def _http_for(self, *, allow_private: bool) -> aiohttp.ClientSession:
         http = self._http.get(allow_private)

@@ -71,10 +71,11 @@ class StdioSession(UpstreamSession):
         scope: str,
         *,
         socket_path: str,
+        secret: bytes,
         on_late_reply: OnLateReply | None = None,
     ) -> StdioSession:
         """Connect to the host, which starts the server if need be. Raises UpstreamUnavailable."""
-        greeting = await greet(spec, scope, socket_path)
+        greeting = await greet(spec, scope, socket_path=socket_path, secret=secret)
         return cls(spec, scope, greeting, on_late_reply=on_late_reply)
 
     @property

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from mcpbridge.upstream.sandbox.sockets import NoFilter, socket_filter
 from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
 
 Kind = Literal["bubblewrap", "landlock", "unsandboxed"]
@@ -104,6 +105,12 @@ def plan(spec: UpstreamSpec, *, kind: Kind, scratch: str, data_folder: str) -> L
     Raises SandboxUnusable where the profile contradicts itself or the machine.
     """
     profile = spec.sandbox
+    if kind == "unsandboxed" and not profile.accept_unsandboxed:
+        raise SandboxUnusable(
+            f"upstream {spec.name!r}: this machine has neither bubblewrap nor Landlock, so nothing "
+            "would keep its server from the network and from the files of Placet's own account; "
+            "install bubblewrap, or accept that with sandbox.accept_unsandboxed"
+        )
     for path in (*profile.read_paths, *profile.write_paths):
         if not Path(path).is_absolute() or not Path(path).exists():
             raise SandboxUnusable(
@@ -211,5 +218,11 @@ def _warden(spec: UpstreamSpec, kind: Kind, scratch: str, data_folder: str) -> l
                     "Landlock cannot hide a folder inside a visible one; name narrower paths"
                 )
         policy["landlock"] = {"read": read, "write": write, "network": profile.network}
+        named_socket = any(Path(path).is_socket() for path in (*read, *write))
+        try:
+            sockets = socket_filter(network=profile.network, unix=named_socket)
+        except NoFilter as error:
+            raise SandboxUnusable(f"upstream {spec.name!r}: {error}") from error
+        policy["filter"] = sockets.hex()
     words = [interpreter(), "-I", "-S", str(SHIM), "warden", str(os.getpid()), json.dumps(policy)]
     return [*words, "--", found_program(spec), *spec.command[1:]]

@@ -8,11 +8,14 @@ import subprocess
 import tempfile
 
 from mcpbridge.upstream.sandbox.launch import Kind, SandboxUnusable, plan
+from mcpbridge.upstream.sandbox.shim import landlock_abi
 from mcpbridge.upstream.spec import UpstreamSpec
 
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 20.0
+NEWEST_NEEDED = 6
+"""The version of Landlock from which on it keeps all that it is used for here."""
 
 
 def works(kind: Kind) -> bool:
@@ -49,5 +52,26 @@ def best_kind() -> Kind:
     for kind in kinds:
         if works(kind):
             return kind
-    log.warning("neither bubblewrap nor Landlock works here: stdio servers run unsandboxed")
+    log.warning("neither bubblewrap nor Landlock works here: stdio servers run only if accepted")
     return "unsandboxed"
+
+
+def label(kind: Kind) -> str:
+    """Return what an admin reads: an older Landlock is named with its version (see `gaps`)."""
+    if kind != "landlock" or (version := landlock_abi()) >= NEWEST_NEEDED:
+        return kind
+    return f"landlock {version}"
+
+
+def gaps(label: str) -> tuple[str, ...]:
+    """Return what a sandbox of this label leaves open, in words for an admin."""
+    kind, _, version = label.partition(" ")
+    if kind != "landlock":
+        return ()
+    found = ["its memory is limited for each process, not in all"]
+    older = int(version) if version.isdigit() else NEWEST_NEEDED
+    if older < 6:
+        found.append("it can signal other processes of Placet's own account")
+    if older < 3:
+        found.append("it can cut off files that it may only read")
+    return tuple(found)

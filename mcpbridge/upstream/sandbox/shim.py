@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -113,6 +114,15 @@ def _allow(rules: int, path: str, access: int) -> None:
         os.close(handle)
 
 
+def apply_filter(program: bytes) -> None:
+    """Have the kernel judge every system call by `program` (man 2 seccomp)."""
+    steps = ctypes.create_string_buffer(program, len(program))
+    layout = struct.pack("@HP", len(program) // 8, ctypes.addressof(steps))
+    described = ctypes.create_string_buffer(layout, len(layout))
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, described, 0, 0) != 0:
+        raise CannotConfine(f"the filter of system calls: {os.strerror(ctypes.get_errno())}")
+
+
 def processes_of_this_user() -> int:
     """Count them: where there is no user namespace, the limit counts them, too."""
     count = 0
@@ -152,6 +162,8 @@ def confine(policy: dict[str, Any], command: list[str]) -> NoReturn:
         set_attribute(PR_SET_NO_NEW_PRIVS, 1)
     if (landlock := policy.get("landlock")) is not None:
         apply_landlock(**landlock)
+    if (program := policy.get("filter")) is not None:
+        apply_filter(bytes.fromhex(program))
     become(command)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import hmac
 import logging
 import os
 import shutil
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 SHARED = "shared"
 HELLO_BYTES = 64 * 1024
 HELLO_SECONDS = 5.0
+SECRET_BYTES = 16
+HELLO_KEYS = ("upstream", "scope", "digest", "nonce", "proof")
 MAX_LINKS = 256
 MAX_SERVERS = 64
 IDLE_SECONDS = 600.0
@@ -53,6 +56,7 @@ class StdioHost:
         self,
         *,
         socket_path: str,
+        secret: bytes,
         data_folder: str,
         source: SpecSource,
         leases: LeaseStore,
@@ -61,6 +65,9 @@ class StdioHost:
         kind: Callable[[], Kind] = best_kind,
     ) -> None:
         self._path = link.check_socket_path(socket_path)
+        if len(secret) < SECRET_BYTES:
+            raise ValueError(f"the link's secret must be at least {SECRET_BYTES} bytes long")
+        self._secret = secret
         self._scratch_root = f"{self._path}.scratch"
         self._data_folder = os.path.realpath(data_folder)
         self._source, self._leases = source, leases
@@ -215,6 +222,12 @@ class StdioHost:
             raise UpstreamUnavailable("the stdio host has too many clients", retry_after=1.0)
         async with asyncio.timeout(HELLO_SECONDS):
             hello = _read_hello(await reader.readline())
+        parts = (hello["upstream"], hello["scope"], hello["digest"], hello["nonce"])
+        if not hmac.compare_digest(
+            hello["proof"].encode(), link.proof(self._secret, "client", *parts).encode()
+        ):
+            log.error("a program that is none of Placet's own spoke to the stdio host")
+            return
         keeper = await self._keeper(hello["upstream"], hello["scope"], hello["digest"])
         self._links[keeper] = self._links.get(keeper, 0) + 1
         try:
@@ -222,12 +235,15 @@ class StdioHost:
             if self._last_link >= link.MAX_LINK:
                 raise UpstreamUnavailable("the stdio host must be restarted: links ran out")
             self._last_link += 1
-            writer.write(_welcome(self._last_link, child, keeper) + b"\n")
+            writer.write(_welcome(self._last_link, child, keeper, self._proof(hello)) + b"\n")
             await ServerLink(self._last_link, child, reader, writer).carry()
         finally:
             self._links[keeper] -= 1
             if not self._links[keeper]:
                 del self._links[keeper]
+
+    def _proof(self, hello: dict[str, str]) -> str:
+        return link.proof(self._secret, "host", hello["nonce"])
 
     async def _keeper(self, upstream_id: str, scope: str, digest: str) -> Keeper:
         spec = self._specs.get(upstream_id)
@@ -262,14 +278,14 @@ def _read_hello(line: bytes) -> dict[str, str]:
         not isinstance(body, dict)
         or body.get(link.KEY) != "hello"
         or body.get("version") != link.LINK_VERSION
-        or not all(isinstance(body.get(key), str) for key in ("upstream", "scope", "digest"))
+        or not all(isinstance(body.get(key), str) for key in HELLO_KEYS)
         or len(body["scope"]) > 64
     ):
         raise MalformedMessage("not a greeting")
-    return {key: body[key] for key in ("upstream", "scope", "digest")}
+    return {key: body[key] for key in HELLO_KEYS}
 
 
-def _welcome(number: int, child: Child, keeper: Keeper) -> bytes:
+def _welcome(number: int, child: Child, keeper: Keeper, proof: str) -> bytes:
     return dump(
         {
             link.KEY: "welcome",
@@ -280,5 +296,6 @@ def _welcome(number: int, child: Child, keeper: Keeper) -> bytes:
             "capabilities": child.agreement.capabilities,
             "sandbox": keeper.label,
             "fence": keeper.fence,
+            "proof": proof,
         }
     )

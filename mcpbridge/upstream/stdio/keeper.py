@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mcpbridge.upstream.errors import UpstreamUnavailable
-from mcpbridge.upstream.sandbox import Kind, SandboxUnusable, plan
+from mcpbridge.upstream.sandbox import Kind, SandboxUnusable, label, plan
 from mcpbridge.upstream.spec import UpstreamSpec
 from mcpbridge.upstream.stdio.child import Child, DiedInProbe
 
@@ -69,7 +69,7 @@ class Keeper:
     ) -> None:
         self.spec, self.scope = spec, scope
         self.fence: int | None = None
-        self.label: Kind | None = None
+        self.label = ""
         self.last_error = ""
         self.idle_since = asyncio.get_running_loop().time()
         self._leases, self._lease_seconds = leases, lease_seconds
@@ -97,7 +97,7 @@ class Keeper:
         """What the admin's page shows."""
         now = asyncio.get_running_loop().time()
         state = "running" if self.running else "backoff" if now < self._retry_at else "idle"
-        return Status(state, self.label or "", self.last_error[:300])
+        return Status(state, self.label, self.last_error[:300])
 
     async def child(self) -> Child:
         """Return the live server, started if need be. Raises UpstreamUnavailable."""
@@ -236,7 +236,8 @@ class Keeper:
             await asyncio.sleep(LEASE_STEP_SECONDS)
 
     async def _start(self) -> Child:
-        self.label = kind = await asyncio.to_thread(self._kind)
+        kind = await asyncio.to_thread(self._kind)
+        self.label = label(kind)
         self._scratch = tempfile.mkdtemp(dir=self._scratch_root)
         try:
             launch = plan(

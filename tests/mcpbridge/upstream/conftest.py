@@ -18,6 +18,7 @@ from mcpbridge.upstream.stdio.host import StdioHost
 from mcpbridge.upstream.stdio.keeper import Status
 from tests.support import witness
 
+SECRET = b"known to the tests and their host"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -56,6 +57,7 @@ def witness_spec(
     profile = SandboxProfile(
         read_paths=(str(REPOSITORY / "tests" / "support" / "witness"),),
         write_paths=(str(record),),
+        accept_unsandboxed=True,
     )
     settings = {
         "id": "w",
@@ -73,9 +75,12 @@ class HostForTests:
         self.socket = str(folder / "host.sock")
         self.specs: dict[str, UpstreamSpec] = {}
         self.leases = MemoryLeases()
-        self.pool = UpstreamPool(stdio_socket=self.socket)
+        self.pool = self.another_pool()
         self.kind: Kind = kind
         self._task: asyncio.Task[None] | None = None
+
+    def another_pool(self, **changes) -> UpstreamPool:
+        return UpstreamPool(stdio_socket=self.socket, stdio_secret=SECRET, **changes)
 
     async def source(self) -> dict[str, UpstreamSpec]:
         return dict(self.specs)
@@ -84,6 +89,7 @@ class HostForTests:
         settings = {"tick_seconds": 0.1, "lease_seconds": 2.0} | changes
         host = StdioHost(
             socket_path=self.socket,
+            secret=SECRET,
             data_folder=str(self.folder / "data"),
             source=self.source,
             leases=self.leases,

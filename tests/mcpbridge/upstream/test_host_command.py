@@ -15,6 +15,7 @@ from mcpbridge.models import StdioLease, Upstream
 from mcpbridge.offload import in_database, shutdown
 from mcpbridge.upstream.client import UpstreamPool
 from mcpbridge.upstream.errors import UpstreamUnavailable
+from placet.keys import read_keys
 from tests.mcpbridge.upstream.conftest import REPOSITORY, within, witness_spec
 from tests.mcpbridge.upstream.test_sandbox import processes_marked
 from tests.support.processes import Running
@@ -59,6 +60,11 @@ def command(installation, tmp_path):
         running.kill()
 
 
+def a_pool(env) -> UpstreamPool:
+    keys = read_keys(env, Path(env["PLACET_DATA_DIR"]))
+    return UpstreamPool(stdio_socket=socket_of(env), stdio_secret=keys.derive("stdio-link"))
+
+
 def socket_of(env) -> str:
     return f"{env['PLACET_RUN_DIR']}/stdio.sock"
 
@@ -66,7 +72,7 @@ def socket_of(env) -> str:
 async def test_rows_become_servers_and_leases_show_what_they_do(installation, command):
     row, env = installation
     spec = await in_database(spec_of, row)
-    pool = UpstreamPool(stdio_socket=socket_of(env))
+    pool = a_pool(env)
     session = await pool.session(spec)
     reply = await session.call_tool(name="echo", arguments=b'{"text":"hello"}')
     assert reply.result["content"][0]["text"] == "hello"
@@ -102,7 +108,7 @@ def test_a_second_host_is_refused_in_words(installation, command, tmp_path):
 async def test_a_changed_row_is_noticed_and_a_stale_reader_is_refused(installation, command):
     row, env = installation
     before = await in_database(spec_of, row)
-    pool = UpstreamPool(stdio_socket=socket_of(env))
+    pool = a_pool(env)
     await pool.session(before)
     row.environment = {"MODE": "new"}
     await in_database(row.save)

@@ -41,7 +41,7 @@ async def test_a_call_reaches_the_server_with_its_bytes_unchanged(host, offered,
 
 async def test_two_processes_share_one_server_and_its_state(host):
     spec = host.witness()
-    other = UpstreamPool(stdio_socket=host.socket)
+    other = host.another_pool()
     first, second = await host.pool.session(spec), await other.session(spec)
     counts = [
         text_of(await session.call_tool(name="count", arguments=b"{}"))
@@ -146,7 +146,7 @@ async def test_a_call_still_in_the_queue_is_withdrawn_without_being_sent(host):
 
 async def test_an_abort_cancels_and_a_late_answer_is_kept_as_evidence(host, eventually):
     late: list[LateReply] = []
-    pool = UpstreamPool(stdio_socket=host.socket, on_late_reply=late.append)
+    pool = host.another_pool(on_late_reply=late.append)
     session = await pool.session(host.witness())
     host.record.joinpath("hold").touch()
     abort = asyncio.Event()
@@ -222,7 +222,7 @@ async def test_a_changed_configuration_restarts_the_server_and_a_stale_one_is_re
     session = await host.pool.session(new)
     assert text_of(await session.call_tool(name="count", arguments=b"{}")) == "1"
     assert [event["kind"] for event in host.events()].count("started") == 2
-    stale = UpstreamPool(stdio_socket=host.socket)
+    stale = host.another_pool()
     with pytest.raises(UpstreamUnavailable, match="configuration changed"):
         await stale.session(old)
     await stale.close()
@@ -269,7 +269,7 @@ async def test_a_client_may_not_use_ids_of_another_or_methods_outside_the_list(h
         {"jsonrpc": "2.0", "id": (1 << 32) + 1, "method": "initialize", "params": {}},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
     ):
-        pool = UpstreamPool(stdio_socket=host.socket)
+        pool = host.another_pool()
         session = await pool.session(spec)
         session._writer.write(json.dumps(line).encode() + b"\n")
         async with asyncio.timeout(5):
