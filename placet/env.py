@@ -121,7 +121,8 @@ def read_environment(variables: Mapping[str, str], *, root: Path) -> Environment
     public_url = _public_url(read, port)
     host = urlsplit(public_url).hostname or "127.0.0.1"
     public_host = f"[{host}]" if ":" in host else host
-    redis_url = _redis_url(read, run_dir)
+    keys = _keys(read, variables, data_dir)
+    redis_url = _redis_url(read, run_dir, keys)
     environment = Environment(
         port=port,
         data_dir=data_dir,
@@ -132,7 +133,7 @@ def read_environment(variables: Mapping[str, str], *, root: Path) -> Environment
         database=_database(read, data_dir),
         redis_url=redis_url,
         external_redis=bool(read.text("REDIS_URL")),
-        keys=_keys(read, variables, data_dir),
+        keys=keys,
         public_url=public_url,
         allowed_hosts=read.words(
             "PLACET_ALLOWED_HOSTS", tuple(dict.fromkeys((public_host, *LOOPBACK_NAMES)))
@@ -253,8 +254,9 @@ def _database(read: Reader, data_dir: Path) -> Database:
     )
 
 
-def _redis_url(read: Reader, run_dir: Path) -> str:
-    url = read.text("REDIS_URL", f"unix://{run_dir / 'valkey.sock'}")
+def _redis_url(read: Reader, run_dir: Path, keys: Keys) -> str:
+    embedded = f"unix://:{keys.broker_password}@{run_dir / 'valkey.sock'}"
+    url = read.text("REDIS_URL", embedded)
     parts = urlsplit(url)
     good = bool(parts.hostname) if parts.scheme in {"redis", "rediss"} else bool(parts.path)
     if parts.scheme not in {"redis", "rediss", "unix"} or not good:

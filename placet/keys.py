@@ -38,6 +38,11 @@ class Keys:
         """A name for the sealing key that gives nothing of it away; sealed rows carry it."""
         return hashlib.sha256(b"placet:sealing-key-id\0" + self.sealing).hexdigest()[:12]
 
+    @property
+    def broker_password(self) -> str:
+        """What the embedded broker asks of whoever reaches its socket."""
+        return self.derive("embedded-broker").hex()
+
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for `purpose`, from the sealing key (HKDF-Expand, RFC 5869)."""
         return hmac.digest(self.sealing, f"placet:{purpose}".encode() + b"\x01", "sha256")

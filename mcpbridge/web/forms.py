@@ -11,7 +11,7 @@ from mcpbridge.administration import AgentSettings
 from mcpbridge.administration.agents import (
     MAX_GRACE_SECONDS,
     MAX_HOLD_SECONDS,
-    MAX_OPENTICKETS,
+    MAX_OPEN_TICKETS,
 )
 from mcpbridge.administration.tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LABEL
 from mcpbridge.approvals_gateway import Directory, directory
@@ -66,7 +66,7 @@ class AgentForm(forms.Form):
     )
     max_open_tickets = forms.IntegerField(
         min_value=1,
-        max_value=MAX_OPENTICKETS,
+        max_value=MAX_OPEN_TICKETS,
         widget=forms.NumberInput(attrs=INPUT),
         label="Open tickets at most",
     )

@@ -195,6 +195,7 @@ class UpstreamForm(forms.Form):
             environment={} if is_http else kept.environment,
             cwd="" if is_http else kept.cwd,
             pin_on_first_contact=kept.pin_on_first_contact,
+            questions=kept.questions,
         )
 
     def secrets(self) -> Secrets | None:

@@ -1,10 +1,12 @@
 """The embedded broker: which server binary, and how it is started.
 
-Nothing in it is worth keeping, so it writes nothing to disk; it listens on a Unix socket only.
+Nothing in it is worth keeping, so it writes nothing to disk; it listens on a Unix socket only, and
+asks for a password, because an upstream's server may run under the same account.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -31,10 +33,14 @@ def find_broker() -> Path:
     )
 
 
-def server_command(binary: Path, socket: Path) -> list[str]:
-    """The command that serves on `socket` and keeps nothing."""
+def server_command(binary: Path, socket: Path, *, configuration: Path | None = None) -> list[str]:
+    """The command that serves on `socket` and keeps nothing.
+
+    `configuration` is a file that `write_password` made.
+    """
     return [
         str(binary),
+        *([str(configuration)] if configuration is not None else []),
         *("--port", "0"),
         *("--unixsocket", str(socket)),
         *("--unixsocketperm", "600"),
@@ -44,3 +50,12 @@ def server_command(binary: Path, socket: Path) -> list[str]:
         *("--maxclients", "4096"),
         *("--loglevel", "warning"),
     ]
+
+
+def write_password(path: Path, password: str) -> Path:
+    """Write the server's password where only its own account reads it; never on a command line."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"requirepass {password}\n")
+    return path

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from placet.env import Environment
 from placet.up import programs
-from placet.up.broker import find_broker, server_command
+from placet.up.broker import find_broker, server_command, write_password
 from placet.up.first_admin import FirstAdmin
 from placet.up.ground import bind, note_in_lock, raise_descriptor_limit
 from placet.up.programs import Program
@@ -80,7 +80,9 @@ async def _run(ground: Ground) -> int:
 
 def _broker(environment: Environment) -> Program:
     """The embedded broker; started first and stopped last."""
-    command = server_command(find_broker(), environment.run_dir / "valkey.sock")
+    run = environment.run_dir
+    password = write_password(run / "valkey.conf", environment.keys.broker_password)
+    command = server_command(find_broker(), run / "valkey.sock", configuration=password)
     return Program(name="valkey", argv=tuple(command))
 
 

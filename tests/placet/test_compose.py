@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 
 from placet.env import read_environment
 from placet.up import programs
+from placet.up.broker import find_broker
 from tests.support.live import KEPT
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
@@ -31,6 +33,7 @@ from tests.support.waiting import eventually
 OURS = ("prepare", "web", "worker", "beat", "stdio-host")
 GIVEN = {
     "POSTGRES_PASSWORD": "a-database-password",
+    "VALKEY_PASSWORD": "aBrokerPassword",
     "PLACET_ADMIN_EMAIL": "rita@example.org",
     "PLACET_ADMIN_PASSWORD": "a-Sturdy-enough-1",
 }
@@ -57,7 +60,7 @@ def interpolate(value: Any, variables: dict[str, str]) -> Any:
             raise Refused(f"{name}: {rest}")
         return found or (rest if operator == ":-" else "")
 
-    return re.sub(r"\$\{(\w+)(:[-?])?([^}]*)\}", replace, value)
+    return re.sub(r"\$\{(\w+)(:[-?])?([^}]*)\}", replace, value).replace("$$", "$")
 
 
 def compose(variables: dict[str, str]) -> dict[str, Any]:
@@ -152,6 +155,37 @@ def valkey() -> Iterator[ValkeyServer]:
         server.remove()
 
 
+def test_the_broker_asks_for_its_password_which_stands_on_no_command_line(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its command runs here, with the binary of the embedded broker under the image's name."""
+    (tmp_path / "valkey-server").symlink_to(find_broker())
+    port = free_port()
+    words = services["valkey"]["command"]
+    assert words[:2] == ["sh", "-c"]
+    script = words[2].replace("--maxclients", f"--bind 127.0.0.1 --port {port} --maxclients")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"} | services["valkey"]["environment"]
+    running = Running(["sh", "-c", script], log=tmp_path / "log", env=environment, cwd=tmp_path)
+    try:
+
+        def answer(password: str | None) -> str:
+            with redis.Redis(port=port, password=password, socket_timeout=2) as client:
+                try:
+                    return str(client.ping())
+                except redis.AuthenticationError:
+                    return "refused"
+                except redis.ConnectionError:
+                    return ""
+
+        assert eventually(lambda: answer("aBrokerPassword"), why="it answers") == "True"
+        assert answer(None) == answer("guess") == "refused"
+        told = " ".join(word for process in running.tree() for word in process.cmdline())
+        assert "valkey-server" in told
+        assert "aBrokerPassword" not in told + running.output()
+    finally:
+        running.stop(within=5)
+
+
 class Installation:
     """The services as processes: names of other containers become this machine's addresses."""
 
@@ -163,7 +197,7 @@ class Installation:
         self.port = free_port()
         self.changes = {
             "postgres://placet:a-database-password@postgres:5432/placet": database,
-            "redis://valkey:6379/0": broker,
+            "redis://:aBrokerPassword@valkey:6379/0": broker,
             "/data": str(folder / "data"),
             "/run/placet": str(run),
         }

@@ -27,7 +27,8 @@ def test_an_empty_environment_is_the_embedded_default(tmp_path: Path) -> None:
     assert env.sample
     assert env.database.engine == "sqlite3"
     assert env.database.name == str(tmp_path / "var" / "placet.sqlite3")
-    assert env.redis_url.startswith("unix:///")
+    assert env.redis_url == f"unix://:{env.keys.broker_password}@{env.run_dir}/valkey.sock"
+    assert len(env.keys.broker_password) == 64
     assert not env.external_redis
     assert env.public_url == "http://127.0.0.1:8000"
     assert env.origins == ("http://127.0.0.1:8000", "http://localhost:8000")

@@ -154,7 +154,7 @@ def endpoint_of(home: URL, said: bytes) -> URL:
         target = home.join(URL(text)) if _ENDPOINT.fullmatch(text) else None
         inside = (
             target is not None
-            and target.origin() == home.origin()
+            and _origin(target) == _origin(home)
             and target.user is None
             and target.password is None
         )
@@ -167,3 +167,7 @@ def endpoint_of(home: URL, said: bytes) -> URL:
             f"origin {home.origin()}",
         )
     return target.with_fragment(None)
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port

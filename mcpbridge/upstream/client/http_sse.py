@@ -18,6 +18,8 @@ from mcpbridge.upstream import envelope
 from mcpbridge.upstream.client.event_stream import EventStream
 from mcpbridge.upstream.client.exchange import Exchange, named_failures
 from mcpbridge.upstream.client.flight import (
+    ANNOUNCEMENTS,
+    LOG,
     Answer,
     ExchangeFailed,
     Flight,
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 ACCEPTANCE_SECONDS = 2.0
 """How long the response to a post may still come after its answer came on the stream."""
+MOST_GIVEN_UP = 1024
 
 
 class SseSession(HttpSession):
@@ -55,11 +58,17 @@ class SseSession(HttpSession):
     async def connect(self) -> None:
         """Open the stream and shake hands. Raises UpstreamUnavailable."""
         self._waiting: dict[int, tuple[Flight, asyncio.Future[Message]]] = {}
+        self._given_up: set[int] = set()
         self._stream = await EventStream.open(self.spec, self._http, self._headers())
         self._side = SideMessages(self._http, str(self._stream.endpoint), self._headers)
         self._listening = asyncio.create_task(self._listen(self._stream))
         try:
-            self._agreement = await negotiate(self._shake_hands, self._announce, probe=False)
+            self._agreement = await negotiate(
+                self._shake_hands,
+                self._announce,
+                probe=False,
+                capabilities=self.spec.questions.capabilities(),
+            )
         except BaseException:
             await self.close()
             raise
@@ -130,6 +139,8 @@ class SseSession(HttpSession):
                 answer.exception()
                 self._side.start(_let_end(post))
             else:
+                if flight.departed and len(self._given_up) < MOST_GIVEN_UP:
+                    self._given_up.add(flight.id)
                 await stop(post)
 
     async def _post(
@@ -175,7 +186,7 @@ class SseSession(HttpSession):
     def _take(self, message: Message, stream: EventStream) -> None:
         """Give a message to whom it belongs. Raises ExchangeFailed where the stream must end."""
         if message.kind == "request":
-            self._side.answer(message)
+            self._side.answer(self._asking_flight().questions, message)
         elif message.kind == "notification":
             self._take_notification(message)
         elif message.id is not None:
@@ -190,20 +201,42 @@ class SseSession(HttpSession):
                 Unknown.WRONG_ID, "the upstream answered a request that was never made"
             )
         if waiting is None or waiting[1].done():
+            self._given_up.discard(message.id if type(message.id) is int else 0)
             return  # a late answer, or the same one again
         waiting[0].answering = True
         waiting[1].set_result(message)
         stream.refill()
 
     def _take_notification(self, message: Message) -> None:
+        waiting = self._meant_by(message)
+        if waiting is None:
+            if message.method in ANNOUNCEMENTS:
+                self.announce(message)
+        elif not waiting[1].done():
+            try:
+                waiting[0].notice(message)
+            except ExchangeFailed as failure:
+                waiting[1].set_exception(failure)
+
+    def _meant_by(self, message: Message) -> tuple[Flight, asyncio.Future[Message]] | None:
+        """The request that a notification is about.
+
+        A log message names none: it belongs to a request where only one is under way.
+        """
+        if message.method == LOG:
+            return next(iter(self._waiting.values())) if len(self._waiting) == 1 else None
         token = (message.body.get("params") or {}).get("progressToken")
-        waiting = self._waiting.get(token) if type(token) is int else None
-        if waiting is None or waiting[1].done():
-            return
-        try:
-            waiting[0].notice(message)
-        except ExchangeFailed as failure:
-            waiting[1].set_exception(failure)
+        return self._waiting.get(token) if type(token) is int else None
+
+    def _asking_flight(self) -> Flight:
+        """The one request that a question can be of; one that nobody may ask if it is unclear.
+
+        The stream does not say which request a question belongs to. So there must be one under
+        way, and, where agents share the session, none that was given up and may still be running.
+        """
+        if len(self._waiting) == 1 and (self.spec.per_agent_scope or not self._given_up):
+            return next(iter(self._waiting.values()))[0]
+        return Flight(0)
 
 
 async def _let_end(post: asyncio.Task[HttpRefusal | None]) -> None:

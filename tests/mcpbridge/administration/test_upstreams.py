@@ -49,7 +49,7 @@ def test_a_taken_name_is_refused_and_nothing_else_is_kept(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"transport": "carrier pigeon"}, "http or stdio"),
+        ({"transport": "carrier pigeon"}, "http, sse or stdio"),
         ({"url": ""}, "http:// or https://"),
         ({"url": "file:///etc/passwd"}, "http:// or https://"),
         ({"url": "https://user:secret@files.example.test/"}, "credentials do not belong"),

@@ -189,7 +189,7 @@ CHANGES = {
     **{
         f"sandbox.{field.name}": value
         for field, value in zip(
-            fields(SandboxProfile), (True, ("/a",), ("/b",), 1, 2, 3, 4), strict=True
+            fields(SandboxProfile), (True, True, ("/a",), ("/b",), 1, 2, 3, 4), strict=True
         )
     },
 }

@@ -11,15 +11,17 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mcpbridge.upstream.sandbox import SandboxUnusable, plan
+from mcpbridge.upstream.sandbox import SandboxUnusable, plan, probe
 from mcpbridge.upstream.sandbox.launch import SHIM
 from mcpbridge.upstream.sandbox.probe import works
-from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
+from mcpbridge.upstream.sandbox.sockets import NoFilter, socket_filter
+from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec, config_digest
 from tests.mcpbridge.upstream.conftest import REPOSITORY, HostForTests, within
 
 KINDS = ("bubblewrap", "landlock", "unsandboxed")
@@ -33,7 +35,7 @@ def run(kind, code, *, profile=None, data=None, env=None, secret_env=None, cwd=N
         name="s",
         transport="stdio",
         command=(sys.executable, "-c", textwrap.dedent(code)),
-        sandbox=profile or SandboxProfile(),
+        sandbox=replace(profile or SandboxProfile(), accept_unsandboxed=True),
         env=env or {},
         secret_env=secret_env or {},
         cwd=cwd,
@@ -191,6 +193,94 @@ def test_the_network_is_closed_unless_the_profile_opens_it(kind):
         assert printed(kind, code, profile=SandboxProfile(network=True)) == "connected"
 
 
+SOCKETS = """
+    import os, socket, sys, tempfile
+    def tried(what):
+        try:
+            what()
+            return "yes"
+        except OSError:
+            return "no"
+    def said_to(path):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+    def datagram():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"x", ("127.0.0.1", {port}))
+    def stray():
+        one, _ = socket.socketpair(type=socket.SOCK_DGRAM)
+        one.sendto(b"x", {there!r} + ".datagrams")
+    print(tried(datagram), tried(lambda: said_to({there!r})), tried(stray),
+          tried(socket.socketpair))
+"""
+
+
+@pytest.mark.parametrize("kind", SANDBOXES)
+def test_neither_datagrams_nor_unix_sockets_lead_out_of_a_closed_sandbox(kind, folder):
+    """Landlock alone would let both through, and with them out to Placet's own programs."""
+    there = str(folder / "socket")
+    with (
+        socket.socket(socket.AF_UNIX) as server,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener,
+    ):
+        server.bind(there)
+        server.listen()
+        other.bind(f"{there}.datagrams")
+        listener.bind(("127.0.0.1", 0))
+        listener.setblocking(False)
+        code = SOCKETS.format(there=there, port=listener.getsockname()[1])
+
+        def reached(kind: str, **profile) -> str:
+            """What got out: a datagram, a connection, a stray datagram; then a harmless pair."""
+            words = printed(kind, code, profile=SandboxProfile(**profile)).split()[1:]
+            try:
+                listener.recv(1)
+                return " ".join(["yes", *words])
+            except BlockingIOError:
+                return " ".join(["no", *words])
+
+        assert reached(kind) == "no no no yes"
+        assert reached(kind, network=True) == "yes no no yes"
+        assert reached(kind, write_paths=(there,)).split()[:2] == ["no", "yes"]
+        assert reached("unsandboxed") == "yes yes yes yes"
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_socket_filter_is_known_for_common_processors_and_refused_for_others(machine):
+    programs = {
+        socket_filter(network=network, unix=unix, machine=machine)
+        for network in (True, False)
+        for unix in (True, False)
+    }
+    assert len(programs) == 4
+    with pytest.raises(NoFilter, match="sparc"):
+        socket_filter(network=False, unix=False, machine="sparc")
+
+
+def test_where_nothing_can_confine_it_a_server_runs_only_if_an_admin_accepted_that(folder):
+    spec = UpstreamSpec(id="s", name="s", transport="stdio", command=("true",))
+    with pytest.raises(SandboxUnusable, match="accept_unsandboxed"):
+        plan(spec, kind="unsandboxed", scratch=str(folder), data_folder="/nonexistent")
+    accepted = replace(spec, sandbox=SandboxProfile(accept_unsandboxed=True))
+    plan(accepted, kind="unsandboxed", scratch=str(folder), data_folder="/nonexistent")
+    assert config_digest(spec) != config_digest(accepted)
+
+
+@pytest.mark.parametrize(
+    ("version", "label", "open_ends"),
+    [(7, "landlock", 1), (5, "landlock 5", 2), (2, "landlock 2", 3)],
+)
+def test_an_older_landlock_is_named_with_what_it_leaves_open(
+    version, label, open_ends, monkeypatch
+):
+    monkeypatch.setattr(probe, "landlock_abi", lambda: version)
+    assert probe.label("landlock") == label
+    assert len(probe.gaps(label)) == open_ends
+    assert probe.label("bubblewrap") == "bubblewrap"
+    assert probe.gaps("bubblewrap") == ()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_files_and_file_sizes_are_limited(kind, folder):
     code = f"""
@@ -264,6 +354,7 @@ def test_secrets_are_not_in_the_argument_list():
         transport="stdio",
         command=("true",),
         secret_env={"KEY": "very-secret"},
+        sandbox=SandboxProfile(accept_unsandboxed=True),
     )
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as scratch:
@@ -393,7 +484,7 @@ async def test_without_linux_the_process_group_still_ends_with_its_parent(folder
         "sys.argv = ['shim', 'warden', str(os.getppid()), sys.argv[2], '--', *sys.argv[3:]]; "
         "runpy.run_path(os.environ['SHIM'], run_name='__main__')"
     )
-    server = "import os, sys, time; os.fork(); print('up', flush=True); time.sleep(60)"
+    server = "import os, sys, time; os.fork(); os.write(1, b'up\\n'); time.sleep(60)"
     words = [sys.executable, "-c", hide, "-", json.dumps(policy), sys.executable, "-c", server]
     parent = await asyncio.create_subprocess_exec(
         sys.executable,

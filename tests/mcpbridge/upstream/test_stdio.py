@@ -16,8 +16,8 @@ from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, Upst
 from mcpbridge.upstream.link import UnusableSocketPath
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
-from mcpbridge.upstream.stdio.host import HostAlreadyRuns
-from tests.mcpbridge.upstream.conftest import HostForTests
+from mcpbridge.upstream.stdio.host import HostAlreadyRuns, StdioHost
+from tests.mcpbridge.upstream.conftest import HostForTests, MemoryLeases
 from tests.support.witness.core import TOOLS
 
 
@@ -260,6 +260,52 @@ async def test_nonsense_on_the_socket_is_turned_away(host):
             except ConnectionError:
                 pass
         writer.close()
+
+
+async def test_whoever_does_not_know_the_installations_secret_gets_no_server(host):
+    """A server that runs under Placet's own account may be able to reach the socket."""
+    spec = host.witness()
+    for secret in (b"", b"a guess that is long enough"):
+        stranger = UpstreamPool(stdio_socket=host.socket, stdio_secret=secret)
+        with pytest.raises(UpstreamUnavailable, match="did not answer the greeting"):
+            await stranger.session(spec)
+        await stranger.close()
+    assert host.events() == []
+
+
+async def test_a_program_in_the_hosts_place_is_not_given_a_call(short_folder):
+    """It can listen on the path, but it cannot prove that it is the host."""
+    seen = []
+
+    async def imitate(reader, writer):
+        seen.append(json.loads(await reader.readline()))
+        welcome = {"placet": "welcome", "link": 1, "era": "legacy", "protocolVersion": "x"}
+        welcome |= {"serverInfo": {}, "capabilities": {}, "sandbox": "bubblewrap", "fence": 1}
+        writer.write(json.dumps(welcome | {"proof": seen[-1]["proof"]}).encode() + b"\n")
+        await reader.read()
+        writer.close()
+
+    path = str(short_folder / "host.sock")
+    server = await asyncio.start_unix_server(imitate, path)
+    pool = HostForTests(short_folder).another_pool()
+    spec = UpstreamSpec(id="w", name="w", transport="stdio", command=("true",))
+    with pytest.raises(UpstreamUnavailable, match="in place of the stdio host"):
+        await pool.session(spec)
+    assert len(seen) == 1
+    await pool.close()
+    server.close()
+    await server.wait_closed()
+
+
+def test_a_host_without_a_secret_does_not_start(short_folder):
+    with pytest.raises(ValueError, match="secret"):
+        StdioHost(
+            socket_path=str(short_folder / "host.sock"),
+            secret=b"",
+            data_folder=str(short_folder),
+            source=HostForTests(short_folder).source,
+            leases=MemoryLeases(),
+        )
 
 
 async def test_a_client_may_not_use_ids_of_another_or_methods_outside_the_list(host):

@@ -10,7 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import redis
 
+from placet.keys import read_keys
 from tests.support.installation import EMAIL, PASSWORD, Up, greeted, survivors, up
 from tests.support.waiting import eventually
 
@@ -24,6 +26,13 @@ PROGRAMS = {"valkey", "daphne", "celery", "run_stdio_host"}
 def ready(url: str) -> bool:
     with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:
         return bool(json.load(answer)["status"] == "ready")
+
+
+def valkey_socket(commands: str) -> str:
+    """Where the broker listens."""
+    found = re.search(r"--unixsocket (\S+)", commands)
+    assert found is not None
+    return found[1]
 
 
 def signs_in(url: str, email: str, password: str) -> bool:
@@ -54,6 +63,12 @@ def test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data(up: Up, tmp_pat
     assert all(name in commands for name in PROGRAMS), commands
     for process in tree[1:]:
         assert PASSWORD not in process.environ().values(), process.cmdline()
+    secret = read_keys({}, tmp_path / "var").broker_password
+    logs = [path.read_text(errors="replace") for path in (tmp_path / "var" / "logs").iterdir()]
+    assert not any(secret in text for text in (commands, first.output(), *logs))
+    with redis.Redis(unix_socket_path=valkey_socket(commands)) as stranger:
+        with pytest.raises(redis.AuthenticationError):
+            stranger.ping()
 
     rival = up()
     assert rival.process.wait(60) == 1
