@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from placet.keys import read_keys
+from placet.env import read_environment
 from tests.support.installation import EMAIL, PASSWORD, Up, greeted, survivors, up
 from tests.support.waiting import eventually
 
@@ -26,13 +26,6 @@ PROGRAMS = {"valkey", "daphne", "celery", "run_stdio_host"}
 def ready(url: str) -> bool:
     with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:
         return bool(json.load(answer)["status"] == "ready")
-
-
-def valkey_socket(commands: str) -> str:
-    """Where the broker listens."""
-    found = re.search(r"--unixsocket (\S+)", commands)
-    assert found is not None
-    return found[1]
 
 
 def signs_in(url: str, email: str, password: str) -> bool:
@@ -63,12 +56,13 @@ def test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data(up: Up, tmp_pat
     assert all(name in commands for name in PROGRAMS), commands
     for process in tree[1:]:
         assert PASSWORD not in process.environ().values(), process.cmdline()
-    secret = read_keys({}, tmp_path / "var").broker_password
+    found = read_environment({"PLACET_DATA_DIR": str(tmp_path / "var")}, root=tmp_path)
+    secret = found.keys.broker_password
     logs = [path.read_text(errors="replace") for path in (tmp_path / "var" / "logs").iterdir()]
     assert not any(secret in text for text in (commands, first.output(), *logs))
-    with redis.Redis(unix_socket_path=valkey_socket(commands)) as stranger:
-        with pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+    stranger = redis.Redis(unix_socket_path=str(found.run_dir / "valkey.sock"))
+    with stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
 
     rival = up()
     assert rival.process.wait(60) == 1
