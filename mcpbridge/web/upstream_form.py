@@ -230,14 +230,22 @@ def _lines(text: str) -> tuple[str, ...] | None:
 
 def _limit_field(section: str, key: str, label: str, most: int) -> forms.Field:
     default = DEFAULTS[section][key]
-    kind = forms.FloatField if section == "timeouts" else forms.IntegerField
-    return kind(
+    if section == "timeouts":
+        return forms.FloatField(
+            required=False,
+            min_value=0.01,
+            max_value=most,
+            widget=forms.NumberInput(attrs=INPUT | {"step": "any"}),
+            label=label,
+            help_text=f"Empty: {default:g}.",
+        )
+    return forms.IntegerField(
         required=False,
-        min_value=0.01 if section == "timeouts" else 1,
+        min_value=1,
         max_value=most,
-        widget=forms.NumberInput(attrs=INPUT | ({"step": "any"} if section == "timeouts" else {})),
+        widget=forms.NumberInput(attrs=INPUT),
         label=label,
-        help_text=f"Empty: {default:g}." if isinstance(default, float) else f"Empty: {default}.",
+        help_text=f"Empty: {default}.",
     )
 
 

@@ -18,8 +18,6 @@ from mcpbridge.upstream import envelope
 from mcpbridge.upstream.client.event_stream import EventStream
 from mcpbridge.upstream.client.exchange import Exchange, named_failures
 from mcpbridge.upstream.client.flight import (
-    ANNOUNCEMENTS,
-    LOG,
     Answer,
     ExchangeFailed,
     Flight,
@@ -32,6 +30,7 @@ from mcpbridge.upstream.client.side_messages import SideMessages
 from mcpbridge.upstream.envelope import Era
 from mcpbridge.upstream.errors import Unknown, UpstreamUnavailable
 from mcpbridge.upstream.negotiation import negotiate
+from mcpbridge.upstream.notifications import ANNOUNCEMENTS, LOG, Wanted
 from mcpbridge.upstream.replies import Message
 from mcpbridge.upstream.spec import Timeouts
 
@@ -78,6 +77,12 @@ class SseSession(HttpSession):
         await super().close()
         if self._listening is not None:
             await stop(self._listening)
+
+    async def listen(self, wanted: Wanted, *, opened: asyncio.Event) -> None:
+        """Wait for the stream's end: what the server announces comes on it by itself."""
+        opened.set()
+        if self._listening is not None:
+            await asyncio.wait({self._listening})
 
     async def _shake_hands(
         self, method: str, params: Mapping[str, Any], era: Era, version: str
@@ -129,7 +134,8 @@ class SseSession(HttpSession):
         self._newest = max(self._newest, flight.id)
         post = asyncio.create_task(self._post(flight, line, headers, timeouts))
         try:
-            await asyncio.wait({post, answer}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {post, answer}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done() and (refusal := post.result()) is not None:
                 return refusal
             return await answer
@@ -186,7 +192,11 @@ class SseSession(HttpSession):
     def _take(self, message: Message, stream: EventStream) -> None:
         """Give a message to whom it belongs. Raises ExchangeFailed where the stream must end."""
         if message.kind == "request":
-            self._side.answer(self._asking_flight().questions, message)
+            flight = self._asking_flight()
+            if flight is None:
+                self._side.refuse(message)
+            else:
+                self._side.answer(flight.questions, message)
         elif message.kind == "notification":
             self._take_notification(message)
         elif message.id is not None:
@@ -228,15 +238,15 @@ class SseSession(HttpSession):
         token = (message.body.get("params") or {}).get("progressToken")
         return self._waiting.get(token) if type(token) is int else None
 
-    def _asking_flight(self) -> Flight:
-        """The one request that a question can be of; one that nobody may ask if it is unclear.
+    def _asking_flight(self) -> Flight | None:
+        """The one request that a question can be of; None where that is unclear.
 
         The stream does not say which request a question belongs to. So there must be one under
         way, and, where agents share the session, none that was given up and may still be running.
         """
         if len(self._waiting) == 1 and (self.spec.per_agent_scope or not self._given_up):
             return next(iter(self._waiting.values()))[0]
-        return Flight(0)
+        return None
 
 
 async def _let_end(post: asyncio.Task[HttpRefusal | None]) -> None:
