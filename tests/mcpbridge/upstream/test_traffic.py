@@ -146,3 +146,85 @@ async def test_a_queue_that_is_full_refuses_without_sending(traffic):
         client.ask(n)
     (refusal,) = client.lines
     assert (refusal["sent"], refusal["ended"]) == (False, False)
+
+
+# -- questions: put to the one call they can be of -------------------------------------------------
+
+
+def asks(request_id="s-1", method="roots/list") -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": {}}).encode()
+
+
+async def queued(traffic: Traffic) -> dict:
+    return json.loads(await traffic.next_line())
+
+
+async def test_a_question_is_put_to_the_only_call_in_flight(traffic):
+    client = Client(1, traffic)
+    call = client.ask()
+    await traffic.next_line()
+    traffic.route(asks())
+    [put] = client.lines
+    assert (put["placet"], put["call"], put["question"]["id"]) == ("question", call, "s-1")
+    traffic.answer(client, "s-1", answer("s-1"))
+    assert (await queued(traffic))["id"] == "s-1"
+    assert traffic.refused_requests == 0
+
+
+async def test_with_two_calls_in_flight_a_question_is_put_to_neither(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    one.ask(), two.ask()
+    await traffic.next_line()
+    await traffic.next_line()
+    traffic.route(asks())
+    assert (one.lines, two.lines) == ([], [])
+    assert (await queued(traffic))["error"]["code"] == -32601
+
+
+async def test_a_call_that_was_given_up_may_still_ask_so_nobody_else_is_asked(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    given_up = one.ask()
+    await traffic.next_line()
+    traffic.cancel(given_up, b"{}")
+    await traffic.next_line()
+    two.ask()
+    await traffic.next_line()
+    traffic.route(asks())
+    assert two.lines == []
+    assert "error" in await queued(traffic)
+
+
+async def test_where_one_agent_has_the_server_for_itself_its_next_call_is_asked():
+    traffic = Traffic(max_notifications=3, one_agent=True)
+    client = Client(1, traffic)
+    given_up = client.ask(1)
+    await traffic.next_line()
+    traffic.cancel(given_up, b"{}")
+    await traffic.next_line()
+    call = client.ask(2)
+    await traffic.next_line()
+    traffic.route(asks())
+    assert client.lines[-1]["call"] == call
+
+
+async def test_nobody_answers_a_question_that_was_put_to_another(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    one.ask()
+    await traffic.next_line()
+    traffic.route(asks())
+    traffic.answer(two, "s-1", answer("s-1"))
+    traffic.answer(one, "s-2", answer("s-2"))
+    traffic.answer(one, "s-1", answer("s-1", result={"roots": []}))
+    assert (await queued(traffic))["result"] == {"roots": []}
+    assert not traffic._queue
+
+
+async def test_when_the_call_is_over_its_open_question_is_refused(traffic):
+    client = Client(1, traffic)
+    call = client.ask()
+    await traffic.next_line()
+    traffic.route(asks())
+    traffic.route(answer(call))
+    assert (await queued(traffic))["error"]["code"] == -32601
+    traffic.answer(client, "s-1", answer("s-1"))
+    assert not traffic._queue
