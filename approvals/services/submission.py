@@ -1,7 +1,8 @@
 """Opening tickets: from a judged call to a durable row.
 
-Order matters. A repeat finds its ticket first, because that starts nothing; only a new ticket
-needs the gate, a live grant or a place among the agent's open tickets.
+Order matters. Whoever asks was judged at the epoch of now. A repeat finds its ticket first, because
+that starts nothing; only a new ticket needs the kill switch off, a live grant or a place among the
+agent's open tickets.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
     findings = _findings(call)  # megabytes take a while: before any lock is held
     with transaction.atomic(durable=True):
         gate = transitions.gate_for_share()
+        if gate.epoch != judgement.epoch:
+            raise AuthorityChanged(epoch=gate.epoch)
         _one_at_a_time(call)
         require_same_arguments(call, keys)
         before = newest_like(keys)
@@ -76,8 +79,6 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
             return found
         if gate.killed:
             raise KillSwitchOn
-        if gate.epoch != judgement.epoch:
-            raise AuthorityChanged(epoch=gate.epoch)
         try:
             with transaction.atomic():
                 return _open(call, judgement, keys, before, findings)

@@ -1,7 +1,7 @@
 """The policy enforcement point: every call passes here, and nothing is let past by default."""
 
 from mcpbridge.executor.allowed import Allowed
-from mcpbridge.pep.answers import Answer, Denied, Paused, Unavailable
+from mcpbridge.pep.answers import Answer, Denied, Paused, Unavailable, is_on_record
 from mcpbridge.pep.enforcement import enforce
 
-__all__ = ["Allowed", "Answer", "Denied", "Paused", "Unavailable", "enforce"]
+__all__ = ["Allowed", "Answer", "Denied", "Paused", "Unavailable", "enforce", "is_on_record"]

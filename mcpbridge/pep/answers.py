@@ -42,3 +42,14 @@ class Unavailable:
 
 
 type Answer = Allowed | Denied | Paused | Unavailable
+
+
+def is_on_record(answer: Answer) -> bool:
+    """Whether a committed transaction compared the epoch of whom and what was judged."""
+    match answer:
+        case Allowed() | Paused():
+            return True
+        case Denied():
+            return answer.record_id is not None
+        case Unavailable():
+            return False

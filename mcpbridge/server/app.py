@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from functools import partial
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -63,6 +64,7 @@ class Face:
         self.waiters = Waiters()
         self.in_flight = InFlight()
         self.handlers = Handlers(self.waiters)
+        self.direct = self.handlers.direct()
         self.sessions = Sessions(self.handlers.server, max_body_bytes=conf.max_body_bytes())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,31 +94,43 @@ class Face:
             raise Refused(404, "there are two kinds of endpoint here: /mcp and /mcp/u/<upstream>")
         edge.check_method(scope["method"])
         place = path.rstrip("/")
-        principal = await self._principal(scope, place)
+        digest = token_digest(headers, place)
+        believed = self._believed(digest, place)
+        principal = believed or await self._principal(digest, place)
         with self.capacity.share(principal.token_id):
-            await self._exchange(scope, receive, send, place=place, principal=principal)
+            arrived = await self._arrived(scope, receive)
+            call = self.direct.call_in(scope, arrived)
+            if believed is not None and (call is None or not call.is_plain):
+                principal, believed = await self._principal(digest, place), None
+            exchange = Exchange(
+                principal=principal,
+                upstream=place.removeprefix("/mcp").removeprefix("/u/") or None,
+                arrived=arrived,
+            )
+            if call is not None:
+                confirm = partial(self._principal, digest, place) if believed is not None else None
+                await self.direct.serve(call, exchange, receive, send, confirm=confirm)
+            else:
+                self._admit(scope, exchange)
+                await self._serve(scope, receive, send, exchange=exchange, place=place)
 
-    async def _exchange(
-        self, scope: Scope, receive: Receive, send: Send, *, place: str, principal: Principal
-    ) -> None:
-        """One message of a verified agent, from its body to the end of its response."""
+    async def _arrived(self, scope: Scope, receive: Receive) -> edge.Arrived:
+        """The message of a verified agent, read strictly. Raises Refused."""
         headers = scope["headers"]
-        if scope["method"] == "POST":
-            edge.check_media(headers)
         limit = conf.max_body_bytes()
-        raw = await edge.read_body(headers, receive, limit)
-        arrived = (
-            edge.read_message(raw, max_bytes=limit)
-            if scope["method"] == "POST"
-            else edge.Arrived(raw, {})
-        )
-        upstream = place.removeprefix("/mcp").removeprefix("/u/") or None
-        exchange = Exchange(principal=principal, upstream=upstream, arrived=arrived)
-        self._admit(scope, exchange)
-        await self._serve(scope, receive, send, exchange=exchange, place=place)
+        if scope["method"] != "POST":
+            return edge.Arrived(await edge.read_body(headers, receive, limit), {})
+        edge.check_media(headers)
+        return edge.read_message(await edge.read_body(headers, receive, limit), max_bytes=limit)
 
-    async def _principal(self, scope: Scope, place: str) -> Principal:
-        digest = token_digest(scope["headers"], place)
+    def _believed(self, digest: bytes, place: str) -> Principal | None:
+        """Whose token this was when the epoch was last read; None before the first request."""
+        if self.waiters.holder is None:
+            return None
+        return self.authenticator.believed(digest=digest, endpoint=place)
+
+    async def _principal(self, digest: bytes, place: str) -> Principal:
+        """Whose token this is, by the rows of the epoch of now. Raises Refused."""
         try:
             epoch = await self.epochs.current()
             principal = self.authenticator.recall(digest=digest, endpoint=place, epoch=epoch)

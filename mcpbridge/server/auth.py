@@ -71,6 +71,22 @@ class Authenticator:
         _check(verified, endpoint, now)
         return verified.principal
 
+    def believed(self, *, digest: bytes, endpoint: str) -> Principal | None:
+        """As `recall`, for the epoch that was read last, whenever that was.
+
+        Good only for what compares the epoch in the transaction that records it.
+        """
+        now = datetime.now(UTC)
+        with self._lock:
+            verified = self._known.get(digest)
+            if verified is None or self._is_due(digest, now):
+                return None
+        try:
+            _check(verified, endpoint, now)
+        except Refused:
+            return None  # a refusal is told by the rows of now
+        return verified.principal
+
     def _remembered(self, digest: bytes, epoch: int) -> _Verified | None:
         with self._lock:
             if epoch > self._epoch:

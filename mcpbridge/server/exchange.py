@@ -34,6 +34,7 @@ class Exchange:
         self.cancelled = False  # the agent said so (2025 revisions); a closed stream is `gone`
         self.gone = False
         self.is_stream = False  # the response began as an event stream
+        self.on_record = False  # a transaction at the gate's epoch stands behind the answer
         self._finished = False
         self._handlers = 0
         self._responding = True
@@ -68,6 +69,21 @@ class Exchange:
         self._settle()
 
     # -- what the application does ---------------------------------------------------------------
+
+    @property
+    def counts_delivery(self) -> bool:
+        """Whether it matters to somebody that the response was written out."""
+        return bool(self._on_written)
+
+    async def until_gone(self, receive: Receive) -> None:
+        """Return when the agent has closed the connection. For whoever has read the body."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._disconnected()
+
+    def let_go_of_body(self) -> None:
+        """Keep the message only: a call may be held for hours."""
+        self.arrived = self.arrived.without_raw()
 
     def receiving(self, receive: Receive) -> Receive:
         """The body again, then the connection's own messages, watched for the disconnect."""

@@ -14,9 +14,11 @@ from mcp_types import SERVER_INFO_META_KEY
 
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.tool_call import client_declaration
+from mcpbridge.server.direct import DirectRoad
 from mcpbridge.server.exchange import exchange_of
 from mcpbridge.server.methods import FAMILIES, Parts
 from mcpbridge.server.methods.asked import Context
+from mcpbridge.server.methods.tools import Tools
 from mcpbridge.server.presenters import enveloped
 from mcpbridge.server.waiting import Waiters
 
@@ -47,6 +49,10 @@ class Handlers:
             register(server, self._parts)
         server.middleware[:] = [_forward_whole]
         return server
+
+    def direct(self) -> DirectRoad:
+        """The short road of plain calls, to the same handler."""
+        return DirectRoad(Tools(self._parts), self.server().server_info_stamp)
 
 
 def _no_schema(_name: str) -> None:

@@ -21,7 +21,7 @@ from mcpbridge.calls.outcome import Outcome, outcome_of
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.executor.allowed import converse, run_allowed
 from mcpbridge.executor.road import Asked, Progress
-from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforce
+from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforce, is_on_record
 from mcpbridge.questions.records import QuestionRefused
 from mcpbridge.server.conversation import (
     ROUNDS,
@@ -128,6 +128,7 @@ class Road:
             )
         except AgentNotLive as refusal:
             return outcomes.Unavailable(why=refusal.message, retry=False)
+        exchange.on_record = is_on_record(answer)
         match answer:
             case Allowed() if talk is not None and may_ask(answer):
                 return await self._talk(answer, call, exchange, send_progress, talk, inputs)

@@ -15,8 +15,8 @@ from tests.support.standalone import ENGINES, ChildFailed, run
 
 BENCHES = {
     "decisions": "from a decision to the agent, and to the upstream's first byte",
-    "allowed": "an allowed call through Placet and directly, interleaved",
-    "holding": "what 1,000 paused calls cost one web process",
+    "allowed": "an allowed call through Placet, directly and by other ways, interleaved",
+    "paused": "many calls paused at once in one web process, and what the others notice",
     "tickets": "tickets opened, decided, claimed, sent and settled, each step committed",
     "pages": "queries and time of the inbox and of a ticket's page",
 }
@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHES)}; all by default")
     parser.add_argument("--engine", choices=(*ENGINES, "both"), default="both")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
+    parser.add_argument("--calls", type=int, help="how many calls `paused` pauses")
     parser.add_argument("--json", type=Path, help="write all rows to this file as well")
     options = parser.parse_args()
     names = options.names or list(BENCHES)
@@ -35,6 +36,10 @@ def main() -> int:
     if unknown:
         parser.error(f"no bench is called {', '.join(sorted(unknown))}; there are {list(BENCHES)}")
     engines = ENGINES if options.engine == "both" else (options.engine,)
+    arguments = [
+        *(["quick"] if options.quick else []),
+        *([str(options.calls)] * bool(options.calls)),
+    ]
     everything: dict[str, list[Row]] = {}
     for name in names:
         rows: list[Row] = []
@@ -43,7 +48,7 @@ def main() -> int:
                 found = run(
                     f"tests.bench.{name}",
                     engine=engine,
-                    arguments=["quick"] if options.quick else [],
+                    arguments=arguments,
                     durable=True,
                 )
             except ChildFailed as failure:
