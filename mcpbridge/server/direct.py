@@ -9,6 +9,8 @@ stands in one place each. Knows the wire of this revision and nothing of policy 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,6 +39,8 @@ from mcpbridge.server.methods.asked import Asked
 from mcpbridge.server.methods.tools import Tools
 from mcpbridge.server.presenters import enveloped
 from mcpbridge.server.wire import Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 type Confirm = Callable[[], Awaitable[Principal]]
 
@@ -151,6 +155,10 @@ class DirectRoad:
                 await answer.error(error.error)
             else:
                 await self._tell(exchange, answer)
+        except asyncio.CancelledError:
+            if not answer.forgiven():
+                raise
+            logger.debug("An agent left before its call was answered.")
         finally:
             answer.stop()
             exchange.responded()

@@ -42,11 +42,13 @@ class Answer:
         "_confirm",
         "_exchange",
         "_id",
+        "_left",
         "_lock",
         "_loop",
         "_pinging",
         "_receive",
         "_send",
+        "_task",
         "_timer",
         "_token",
         "_watching",
@@ -69,6 +71,8 @@ class Answer:
         self._token = progress_token
         self._confirm = confirm
         self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._left = False  # its agent has, and so the task is cancelled
         self._lock: asyncio.Lock | None = None  # a stream has two writers: calls, and pings
         self._pinging: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -109,12 +113,26 @@ class Answer:
         if self._watching is not None:
             self._watching.cancel()
 
+    def forgiven(self) -> bool:
+        """Whether a cancellation that was caught is ours alone; it is then as if it never was."""
+        if self._task is None or not self._left:
+            return False
+        self._left = False
+        return self._task.uncancel() == 0
+
     # -- waiting --------------------------------------------------------------------------------
 
     def _watch(self) -> None:
         """The call takes a while: notice when its agent leaves, and keep the connection alive."""
-        self._watching = self._loop.create_task(self._exchange.until_gone(self._receive))
+        self._watching = self._loop.create_task(self._until_gone())
         self._rearm()
+
+    async def _until_gone(self) -> None:
+        """Let go of the request at once when its agent leaves, whatever it waits for."""
+        await self._exchange.until_gone(self._receive)
+        if self._exchange.gone and self._task is not None:
+            self._left = True
+            self._task.cancel()
 
     def _rearm(self) -> None:
         if self._timer is not None:
