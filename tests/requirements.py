@@ -320,6 +320,34 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "tasks": Requirement(
+        "A task is durable before it is told, its agent's alone, and outlives connections.",
+        {
+            "mcpbridge/server/test_tasks.py": (
+                "test_a_paused_call_is_a_task_that_is_asked_for_until_its_result_is_there",
+                "test_foreign_unknown_and_malformed_tasks_and_plain_tickets_look_the_same",
+                "test_a_task_survives_its_connections_and_a_held_repeat_that_leaves",
+                "test_a_task_that_its_agent_was_never_told_of_is_taken_back",
+                "test_a_header_that_names_another_task_is_refused",
+            ),
+        },
+    ),
+    "rounds": Requirement(
+        "A requestState is honoured once, for the request and the agent it was made for.",
+        {
+            "mcpbridge/server/test_rounds.py": (
+                "test_the_official_client_waits_round_after_round_and_gets_the_result",
+                "test_a_state_is_honoured_once",
+                "test_of_two_requests_with_one_state_at_once_exactly_one_is_served",
+                "test_a_state_of_another_agent_is_refused_and_still_good_for_its_own",
+                "test_a_state_with_another_request_or_a_forged_one_is_refused",
+            ),
+            "mcpbridge/server/test_request_state.py": (
+                "test_a_state_shown_with_anything_else_does_not_open",
+                "test_every_changed_character_is_noticed",
+            ),
+        },
+    ),
     "strict-input": Requirement(
         "Bad input gets an error by the specification, and no ticket.",
         {

@@ -15,6 +15,7 @@ from mcpbridge.administration.agents import (
 )
 from mcpbridge.administration.tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LABEL
 from mcpbridge.approvals_gateway import Directory, directory
+from mcpbridge.calls.limits import HoldLimits, in_words
 from mcpbridge.models import Agent
 
 INPUT = {"class": "input"}
@@ -56,7 +57,7 @@ class AgentForm(forms.Form):
         max_value=MAX_HOLD_SECONDS,
         widget=forms.NumberInput(attrs=INPUT),
         label="Hold a paused call for (seconds)",
-        help_text="Empty: 50 seconds, or 240 for clients that ask for progress.",
+        help_text=f"Empty: {in_words(HoldLimits())} Clients that use tasks are not held.",
     )
     grace_seconds = forms.IntegerField(
         min_value=1,
