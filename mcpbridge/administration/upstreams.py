@@ -96,10 +96,29 @@ def secrets_of(upstream: Upstream) -> Secrets:
         raise Refused(f"upstream {upstream.name}: {problem}") from problem
 
 
+def moves_endpoint(upstream: Upstream, settings: UpstreamSettings) -> bool:
+    """Whether the model that answers sampling would be asked at another address."""
+    now, then = upstream.questions.get("endpoint"), settings.questions.get("endpoint")
+    before = now.get("url", "") if isinstance(now, dict) else ""
+    after = then.get("url", "") if isinstance(then, dict) else ""
+    return _origin(str(before)) != _origin(str(after))
+
+
 def _refuse_taking_secrets_along(
     upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | None
 ) -> None:
-    if secrets is not None or upstream.transport not in OVER_HTTP:
+    if secrets is not None:
+        return
+    if (
+        settings.questions.get("endpoint")
+        and moves_endpoint(upstream, settings)
+        and secrets_of(upstream).sampling_key
+    ):
+        raise Refused(
+            "the model's key is for another address; enter it again together with the new one",
+            field="ask_key",
+        )
+    if upstream.transport not in OVER_HTTP:
         return
     if settings.transport in OVER_HTTP and _origin(settings.url) == _origin(upstream.url):
         return

@@ -78,7 +78,8 @@ class Face:
             logger.debug("An agent closed its connection before its request was complete.")
 
     async def close(self) -> None:
-        """Let go of everything: sessions, waiters, the bus."""
+        """Let go of everything: parked calls, sessions, waiters, the bus."""
+        self.handlers.close()
         await self.sessions.close()
         await self.waiters.close()
 

@@ -36,6 +36,10 @@ class Handlers:
     def __init__(self, waiters: Waiters) -> None:
         self._parts = Parts.around(waiters)
 
+    def close(self) -> None:
+        """Abort the calls whose agents were asked and have not come back."""
+        self._parts.road.parked.close()
+
     def server(self) -> Server[Any]:
         """A server of the SDK with exactly the methods that are served."""
         server: Server[Any] = Server(

@@ -11,11 +11,13 @@ from django import forms
 
 from mcpbridge.administration import Refused, UpstreamSettings, secrets_of
 from mcpbridge.administration.upstream_settings import MAX_SECONDS
+from mcpbridge.administration.upstreams import moves_endpoint
 from mcpbridge.approvals_gateway import directory
 from mcpbridge.catalog.secrets import Secrets
 from mcpbridge.models import Upstream
 from mcpbridge.upstream.spec import OVER_HTTP, Caps, SandboxProfile, Timeouts
 from mcpbridge.web.forms import INPUT, MONO, TICK, teams_of
+from mcpbridge.web.question_fields import QuestionFields, shown_questions
 
 AUTHORIZATION = "Authorization"
 GIB: Final = 1 << 30
@@ -39,7 +41,7 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class UpstreamForm(forms.Form):
+class UpstreamForm(QuestionFields):
     """An upstream's settings. What the form does not show is set by a configuration file."""
 
     name = forms.CharField(
@@ -131,8 +133,8 @@ class UpstreamForm(forms.Form):
 
     def plain(self) -> list[forms.BoundField]:
         """The fields that everybody reads."""
-        limits = self._limit_names()
-        return [field for field in self if field.name not in limits]
+        others = self._limit_names() | {field.name for field in self.asks()}
+        return [field for field in self if field.name not in others]
 
     def more(self) -> list[forms.BoundField]:
         """The fields that most leave empty."""
@@ -187,6 +189,7 @@ class UpstreamForm(forms.Form):
             caps={key: value for key, value in self._chosen("caps").items() if value},
             trust_annotations=data["trust_annotations"],
             team_ids=frozenset(UUID(team) for team in data["teams"]),
+            questions=self.questions(kept.questions if kept is not None else {}),
         )
         if kept is None:
             return settings
@@ -195,7 +198,6 @@ class UpstreamForm(forms.Form):
             environment={} if is_http else kept.environment,
             cwd="" if is_http else kept.cwd,
             pin_on_first_contact=kept.pin_on_first_contact,
-            questions=kept.questions,
         )
 
     def secrets(self) -> Secrets | None:
@@ -205,14 +207,19 @@ class UpstreamForm(forms.Form):
         """
         data, upstream = self.cleaned_data, self._upstream
         value, forget = data["authorization"], data.get("forget_authorization", False)
-        if not value and not forget:
+        key = data["ask_key"]
+        if not value and not forget and not key:
             return None
         stays = upstream is not None and data["url"].strip() == upstream.url
         kept = _readable(upstream) if upstream is not None and stays else Secrets()
-        headers = {n: v for n, v in kept.headers.items() if n.lower() != AUTHORIZATION.lower()}
+        headers = dict(kept.headers)
+        if value or forget:
+            headers = {n: v for n, v in headers.items() if n.lower() != AUTHORIZATION.lower()}
         if value:
             headers[AUTHORIZATION] = value
-        return Secrets(headers=headers, environment=kept.environment)
+        if not key and upstream is not None and not moves_endpoint(upstream, self.settings()):
+            key = _readable(upstream).sampling_key
+        return Secrets(headers=headers, environment=kept.environment, sampling_key=key)
 
 
 def _readable(upstream: Upstream) -> Secrets:
@@ -258,6 +265,7 @@ def _shown(upstream: Upstream) -> dict[str, Any]:
     limits = {f"{section}_{key}": stored[section].get(key) for section, key, _, _ in LIMITS}
     return {
         **limits,
+        **shown_questions(upstream),
         "read_paths": "\n".join(upstream.sandbox.get("read_paths", ())),
         "accept_unsandboxed": upstream.sandbox.get("accept_unsandboxed", False),
         "per_agent": upstream.per_agent,

@@ -252,3 +252,52 @@ def test_a_tool_that_was_taken_out_of_use_comes_back_by_the_file(apply: Apply):
 
     assert apply(whole()).changes == ("tools: files.read_file is new",)
     assert ToolPin.objects.get().status == ToolPin.Status.PINNED
+
+
+ASKS: dict[str, Any] = {
+    "sampling": "endpoint",
+    "elicitation": "agent",
+    "roots": "fixed",
+    "fixed_roots": [{"uri": "file:///srv", "name": "Data"}],
+    "endpoint": {
+        "url": "https://models.example.test/v1",
+        "models": ["small"],
+        "seconds": 20,
+        "key_env": "FILES_SAMPLING_KEY",
+    },
+}
+
+
+def test_who_answers_an_upstreams_questions_survives_apply_and_export(apply: Apply):
+    document = whole()
+    document["upstreams"][0]["questions"] = ASKS
+    environment = {**ENVIRONMENT, "FILES_SAMPLING_KEY": "sk-s3cret"}
+    apply_document(parse_document(document), environment=environment)
+
+    files = Upstream.objects.get(name="files")
+    assert secrets_of(files).sampling_key == "sk-s3cret"
+    assert "sk-s3cret" not in str(files.questions)
+    exported = export_document()
+    assert exported["upstreams"][0]["questions"] == ASKS
+    assert "sk-s3cret" not in str(exported)
+    environment["FILES_AUTHORIZATION"] = environment["FILES_TOKEN"]
+    assert apply_document(parse_document(exported), environment=environment).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("questions", "why"),
+    [
+        ({"sampling": "everybody"}, "upstreams[0].questions.sampling"),
+        ({"sampling": "endpoint"}, "upstreams[0].questions: questions.endpoint must name"),
+        ({"roots": "fixed", "fixed_roots": [{"uri": "http://x"}]}, "fixed_roots takes"),
+        ({"endpoint": {"url": "https://x/v1", "models": []}}, "endpoint.models"),
+    ],
+)
+def test_questions_that_cannot_be_configured_are_refused_by_their_place(
+    apply: Apply, questions: dict[str, Any], why: str
+):
+    document = whole()
+    document["upstreams"][0]["questions"] = questions
+    with pytest.raises(BadDocument) as caught:
+        apply(document)
+    assert why in str(caught.value)

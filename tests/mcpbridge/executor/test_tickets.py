@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 from secrets import token_hex
 from uuid import UUID
 
@@ -19,11 +20,13 @@ from mcpbridge.approvals_gateway import CancelReason, State, TicketView, Unknown
 from mcpbridge.catalog.catalog import catalog
 from mcpbridge.executor import tickets
 from mcpbridge.executor.tickets import run_ticket
-from mcpbridge.models import ToolPin, Upstream
+from mcpbridge.models import QuestionRecord, ToolPin, Upstream
 from mcpbridge.offload import in_database
 from mcpbridge.pep import Paused, enforce
 from tests.support import witness
+from tests.support.asker import Asker
 from tests.support.bridge import Bridge, a_call
+from tests.support.chat import ChatEndpoint
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 
@@ -393,3 +396,73 @@ async def test_an_answer_that_comes_after_an_abort_is_kept_as_evidence_only(
         assert (await told(bridge, uid)).state == State.OUTCOME_UNKNOWN
     finally:
         legacy.stop()
+
+
+@pytest.mark.parametrize("mode", ["refuse", "agent", "endpoint"])
+async def test_sampling_during_an_approved_call_ends_in_the_right_state_and_asks_no_agent(
+    bridge: Bridge, tmp_path: Path, mode: str
+):
+    asker, chat = Asker(tmp_path, era="legacy"), ChatEndpoint()
+    url, model = await asker.start(), await chat.start()
+    questions: dict[str, object] = {} if mode == "refuse" else {"sampling": mode}
+    if mode == "endpoint":
+        questions["endpoint"] = {"url": model, "models": ["m"], "allow_private_addresses": True}
+    settings = UpstreamSettings(
+        transport="http",
+        url=url,
+        allow_private_addresses=True,
+        pin_on_first_contact=True,
+        team_ids=frozenset({bridge.cast.team.pk}),
+        questions=questions,
+    )
+    try:
+        await in_database(create_upstream, actor="system:test", name="asker", settings=settings)
+        principal = await in_database(bridge.principal)
+        call = replace(a_call("ask", {"questions": ["sampling"]}), upstream="asker")
+        paused = await enforce(principal, call, waiting=Waiting.TASK)
+        assert isinstance(paused, Paused)
+        await in_database(_approve, bridge, paused.ticket.uid)
+        await run_ticket(paused.ticket.uid, worker="w1")
+        ticket = await told(bridge, paused.ticket.uid)
+    finally:
+        await catalog().close()
+        await asker.close()
+        await chat.close()
+    assert ticket.state == State.SUCCEEDED
+    told_upstream = asker.told[0]["sampling"]
+    if mode == "endpoint":
+        assert told_upstream["content"]["text"] == "Paris."
+        record = await in_database(QuestionRecord.objects.get)
+        assert record.ticket_uid == paused.ticket.uid
+    else:
+        assert told_upstream["refused"]["code"] == -32601
+        assert await in_database(QuestionRecord.objects.count) == 0
+
+
+async def test_a_modern_upstream_that_asks_during_an_approved_call_gets_no_second_send(
+    bridge: Bridge, tmp_path: Path
+):
+    asker = Asker(tmp_path, era="modern")
+    settings = UpstreamSettings(
+        transport="http",
+        url=await asker.start(),
+        allow_private_addresses=True,
+        pin_on_first_contact=True,
+        team_ids=frozenset({bridge.cast.team.pk}),
+        questions={"elicitation": "agent", "roots": "fixed"},
+    )
+    try:
+        await in_database(create_upstream, actor="system:test", name="asker", settings=settings)
+        principal = await in_database(bridge.principal)
+        call = replace(a_call("ask", {"questions": ["roots"]}), upstream="asker")
+        paused = await enforce(principal, call, waiting=Waiting.TASK)
+        assert isinstance(paused, Paused)
+        await in_database(_approve, bridge, paused.ticket.uid)
+        await run_ticket(paused.ticket.uid, worker="w1")
+        ticket = await told(bridge, paused.ticket.uid)
+    finally:
+        await catalog().close()
+        await asker.close()
+    assert ticket.state == State.FAILED
+    assert len(asker.asked) == 1
+    assert asker.capabilities == [{}]

@@ -14,6 +14,7 @@ import pytest
 from mcpbridge.upstream.client import LateReply, UpstreamPool
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
 from mcpbridge.upstream.link import UnusableSocketPath
+from mcpbridge.upstream.questions import Answer, Asking, Mode, Question, QuestionPolicy
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from mcpbridge.upstream.stdio.host import HostAlreadyRuns, StdioHost
@@ -87,6 +88,63 @@ async def test_the_servers_own_requests_are_refused_but_a_ping_is_answered(host,
     ping, roots = (event["body"] for event in host.events() if event["kind"] == "reply")
     assert ping == {"jsonrpc": "2.0", "id": "w-1", "result": {}}
     assert roots["error"]["code"] == -32601
+
+
+def asked_roots(heard: list[str], gate: asyncio.Event | None = None) -> Asking:
+    async def answer(question: Question) -> Answer:
+        heard.append(question.method)
+        if gate is not None:
+            await gate.wait()
+        return Answer(result={"roots": [{"uri": "file:///mine"}]})
+
+    return Asking(answer=answer)
+
+
+ROOTS_ASKED = QuestionPolicy(roots=Mode.AGENT)
+PATIENT = b'{"patient":true}'
+
+
+async def test_a_question_of_the_only_call_in_flight_is_answered_over_the_link(host):
+    heard: list[str] = []
+    session = await host.pool.session(host.witness(era="legacy", questions=ROOTS_ASKED))
+    reply = await session.call_tool(name="ask", arguments=PATIENT, asking=asked_roots(heard))
+    assert json.loads(text_of(reply))["result"] == {"roots": [{"uri": "file:///mine"}]}
+    assert heard == ["roots/list"]
+
+
+async def test_with_two_agents_calls_in_flight_neither_is_asked(host, eventually):
+    heard: list[str] = []
+    spec = host.witness(era="legacy", questions=ROOTS_ASKED)
+    session = await host.pool.session(spec)
+    other = asyncio.create_task(session.call_tool(name="slow", arguments=b'{"seconds":3}'))
+    await eventually(5, host.calls)
+    reply = await session.call_tool(name="ask", arguments=PATIENT, asking=asked_roots(heard))
+    assert json.loads(text_of(reply))["error"]["code"] == -32601
+    assert heard == []
+    other.cancel()
+
+
+async def test_a_call_that_answers_no_questions_has_them_refused_at_once(host):
+    session = await host.pool.session(host.witness(era="legacy", questions=ROOTS_ASKED))
+    reply = await session.call_tool(name="ask", arguments=PATIENT)
+    assert json.loads(text_of(reply))["error"]["code"] == -32601
+
+
+async def test_waiting_for_an_answer_does_not_use_up_the_upstreams_time(host, eventually):
+    heard: list[str] = []
+    gate = asyncio.Event()
+    spec = host.witness(
+        era="legacy", questions=ROOTS_ASKED, timeouts=Timeouts(connect=5, first_byte=5, total=0.6)
+    )
+    session = await host.pool.session(spec)
+    call = asyncio.create_task(
+        session.call_tool(name="ask", arguments=PATIENT, asking=asked_roots(heard, gate))
+    )
+    await eventually(5, lambda: heard)
+    await asyncio.wait({call}, timeout=1.2)
+    assert not call.done()
+    gate.set()
+    assert "result" in json.loads(text_of(await call))
 
 
 @pytest.mark.parametrize(

@@ -231,3 +231,55 @@ def test_the_list_costs_the_same_for_one_and_for_many(admin: Client, cast: Cast)
     with CaptureQueriesContext(connection) as many:
         admin.get("/manage/upstreams/")
     assert len(many) == len(few)
+
+
+MODEL = {
+    "ask_sampling": "endpoint",
+    "ask_url": "https://models.example.test/v1",
+    "ask_models": "small\nlarge",
+    "ask_max_tokens": "200",
+    "ask_key": "sk-s3cret",
+}
+
+
+def test_an_admin_says_who_answers_what_an_upstream_asks(admin: Client):
+    fixed = {"ask_roots": "fixed", "ask_fixed_roots": "file:///srv/data My data"}
+    admin.post("/manage/upstreams/new/", {**HTTP, **MODEL, **fixed, "ask_elicitation": "agent"})
+
+    found = Upstream.objects.get()
+    assert found.questions == {
+        "sampling": "endpoint",
+        "elicitation": "agent",
+        "roots": "fixed",
+        "fixed_roots": [{"uri": "file:///srv/data", "name": "My data"}],
+        "endpoint": {
+            "url": "https://models.example.test/v1",
+            "models": ["small", "large"],
+            "max_tokens": 200,
+        },
+    }
+    assert secrets_of(found).sampling_key == "sk-s3cret"
+    page = admin.get("/manage/upstreams/tools/settings/").content.decode()
+    assert "sk-s3cret" not in page
+    assert "https://models.example.test/v1" in page
+
+
+def test_a_models_key_stays_with_its_address(admin: Client):
+    admin.post("/manage/upstreams/new/", {**HTTP, **MODEL})
+    changed = {**HTTP, **MODEL, "ask_key": "", "ask_max_tokens": "300"}
+    admin.post("/manage/upstreams/tools/settings/", changed)
+    assert secrets_of(Upstream.objects.get()).sampling_key == "sk-s3cret"
+    assert Upstream.objects.get().questions["endpoint"]["max_tokens"] == 300
+
+    elsewhere = {**changed, "ask_url": "https://elsewhere.example.test/v1"}
+    answer = admin.post("/manage/upstreams/tools/settings/", elsewhere)
+    assert answer.status_code == 422
+    assert "enter it again" in text_of(answer.content)
+    admin.post("/manage/upstreams/tools/settings/", {**elsewhere, "authorization": "Bearer new"})
+    assert secrets_of(Upstream.objects.get()).sampling_key == ""
+
+
+def test_a_model_without_an_address_is_refused_on_the_form(admin: Client):
+    answer = admin.post("/manage/upstreams/new/", {**HTTP, "ask_sampling": "endpoint"})
+    assert answer.status_code == 422
+    assert "must name a URL and its models" in text_of(answer.content)

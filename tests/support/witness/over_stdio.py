@@ -65,6 +65,7 @@ class StdioWitness:
         self.record = core.Record(folder)
         self.era, self.mischief = era, mischief
         self.cancelled: set[Any] = set()
+        self.replies: dict[Any, dict[str, Any]] = {}
 
     def run(self) -> None:
         if self.mischief == "crash_at_start":
@@ -81,6 +82,8 @@ class StdioWitness:
     def take(self, line: bytes) -> None:
         message = json.loads(line)
         method, params = message.get("method", ""), message.get("params", {})
+        if "id" in message and not method:
+            self.replies[message["id"]] = message
         if "id" not in message or not method:
             self.record.event(kind=method or "reply", params=params, body=message)
             if method == "notifications/cancelled":
@@ -132,7 +135,12 @@ class StdioWitness:
         if name == "ask":
             send({"jsonrpc": "2.0", "id": "w-1", "method": "ping"})
             send({"jsonrpc": "2.0", "id": "w-2", "method": "roots/list", "params": {}})
-        outcome = core.run_tool(self.record, name, arguments) if name != "ask" else core.text("ok")
+        if name == "ask" and arguments.get("patient"):
+            until = time.monotonic() + 5
+            while "w-2" not in self.replies and time.monotonic() < until:
+                time.sleep(0.02)
+        said = json.dumps(self.replies.pop("w-2", {})) if name == "ask" else ""
+        outcome = core.run_tool(self.record, name, arguments) if name != "ask" else core.text(said)
         if core.VERSION_KEY in meta and "rpc" not in outcome:
             outcome = {"resultType": "complete", **outcome}
         send(core.reply(request_id, outcome))
