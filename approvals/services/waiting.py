@@ -79,12 +79,8 @@ def detach(*, uid: UUID, holder_id: UUID) -> None:
     """
     with transaction.atomic(durable=True):
         ticket = Ticket.objects.filter(uid=uid).first()
-        if ticket is None or ticket.holder_id != holder_id or ticket.detached_at is not None:
-            return
-        try:
-            transitions.detach(ticket_id=ticket.pk, holder_id=holder_id, actor=actors.GATEWAY)
-        except StaleState:
-            return
+        if ticket is not None:
+            _detach(ticket, holder_id)
 
 
 def hand_over(
@@ -108,13 +104,19 @@ def hand_over(
 
 
 def withdraw(
-    *, uid: UUID, agent_id: UUID, holder_id: UUID | None = None, requests: int | None = None
+    *,
+    uid: UUID,
+    agent_id: UUID,
+    holder_id: UUID | None = None,
+    requests: int | None = None,
+    may_return: bool = False,
 ) -> TicketView:
     """The agent takes its call back: cancelled if nothing left yet, else asked to abort.
 
     With `holder_id`, only while that process is the one that holds it, and with `requests`, only
     while the ticket stands for so many requests: nothing is taken back that another request
-    waits for. A ticket that is over stays as it is. Raises NotVisible.
+    waits for. `may_return`: the agent may only have lost patience, so what has not left yet gets
+    the grace period. A ticket that is over stays as it is. Raises NotVisible.
     """
     actor = actors.agent(agent_id)
     with transaction.atomic(durable=True):
@@ -123,7 +125,9 @@ def withdraw(
             return view_of(ticket)
         if requests is not None and ticket.requests != requests:
             return view_of(ticket)
-        if ticket.state in CANCELLABLE:
+        if ticket.state in CANCELLABLE and may_return and holder_id is not None:
+            _detach(ticket, holder_id)
+        elif ticket.state in CANCELLABLE:
             ticket = transitions.cancel(
                 ticket_id=ticket.pk, reason=CancelReason.WITHDRAWN, actor=actor
             )
@@ -172,6 +176,15 @@ def waits_seconds(waiting: Waiting) -> float | None:
 def is_task(ticket: Ticket) -> bool:
     """Whether the agent got a handle that it may come back to at any time."""
     return ticket.waiting == Waiting.TASK
+
+
+def _detach(ticket: Ticket, holder_id: UUID) -> None:
+    if ticket.holder_id != holder_id or ticket.detached_at is not None:
+        return
+    try:
+        transitions.detach(ticket_id=ticket.pk, holder_id=holder_id, actor=actors.GATEWAY)
+    except StaleState:
+        return
 
 
 def _own(uid: UUID, agent_id: UUID) -> Ticket:

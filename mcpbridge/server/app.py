@@ -159,7 +159,10 @@ class Face:
         if arrived.request_id is not None:
             self.in_flight.begin(session, arrived.request_id, exchange)
         elif arrived.method == "notifications/cancelled":
-            self.in_flight.cancel(session, arrived.params.get("requestId"), by=exchange)
+            given = arrived.params
+            self.in_flight.cancel(
+                session, given.get("requestId"), reason=given.get("reason"), by=exchange
+            )
 
     def _require_room(self, manager: StreamableHTTPSessionManager, exchange: Exchange) -> None:
         """Refuse (429) one more session to an agent that has more than its share of them."""

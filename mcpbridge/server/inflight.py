@@ -6,12 +6,16 @@ the second is refused. It also tells an explicit cancel apart from a session tha
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from uuid import UUID
 
 from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.wire import INVALID_REQUEST, Refused, RequestId
 
 type Key = tuple[UUID, str, str]
+
+_TIME_RAN_OUT: Final = re.compile(r"\btim(?:ed|e)[- ]?out\b", re.IGNORECASE)
 
 
 class InFlight:
@@ -39,11 +43,20 @@ class InFlight:
     def _end(self, key: Key) -> None:
         self._exchanges.pop(key, None)
 
-    def cancel(self, session: str, request_id: object, *, by: Exchange) -> None:
-        """Note that the agent itself cancelled a request of its session."""
+    def cancel(self, session: str, request_id: object, *, reason: object, by: Exchange) -> None:
+        """Note that the agent itself cancelled a request of its session.
+
+        A client whose patience ended sends the same message, and often the same call again. Then
+        the call is left, not taken back.
+        """
         found = self._exchanges.get(_key(session, request_id, by))
-        if found is not None:
+        if found is not None and not _is_impatience(reason):
             found.cancelled = True
+
+
+def _is_impatience(reason: object) -> bool:
+    """Whether the words of a cancel are those by which official clients say that time ran out."""
+    return isinstance(reason, str) and _TIME_RAN_OUT.search(reason) is not None
 
 
 def _key(session: str, request_id: object, exchange: Exchange) -> Key:

@@ -1,8 +1,10 @@
 """A paused call on this side: a task, or held, then over, put down, withdrawn, or left to its end.
 
-Who leaves how: a closed stream is a cancel in 2026-07-28, and only a disconnect before that;
-`notifications/cancelled` is a cancel. Nothing is withdrawn while another request waits for the
-same ticket, here or in another process. Knows no policy and no upstream.
+Who leaves how: `notifications/cancelled` takes a call back at once, unless it says that the client
+ran out of time. A closed stream is a disconnect; in 2026-07-28 also a cancel, which asks what was
+sent already to abort. Whoever only left has the grace period to come back. Nothing is taken back
+while another request waits for the same ticket, here or in another process. Knows no policy and
+no upstream.
 """
 
 from __future__ import annotations
@@ -189,12 +191,18 @@ class PausedCalls:
         if not self._waiters.leave(waiter) or (holder := self._waiters.holder) is None:
             return
         insist, ledger = self._waiters.insist, self._waiters.ledger
-        is_cancel = exchange.cancelled or (exchange.gone and client.is_modern)
+        closed = exchange.gone and client.is_modern
         if kind == "await":
             # Whoever waits again was told that it may come back, and still may.
             insist(ledger.hand_over, uid=waiter.uid, holder_id=holder)
-        elif is_cancel and self._waiters.has_all_requests(waiter):
-            insist(ledger.withdraw, uid=waiter.uid, agent_id=waiter.agent_id, holder_id=holder)
+        elif (exchange.cancelled or closed) and self._waiters.has_all_requests(waiter):
+            insist(
+                ledger.withdraw,
+                uid=waiter.uid,
+                agent_id=waiter.agent_id,
+                holder_id=holder,
+                may_return=not exchange.cancelled,
+            )
         else:
             # Also a cancel, when another process may hold a request for it: that one will notice.
             insist(ledger.detach, uid=waiter.uid, holder_id=holder)

@@ -28,7 +28,7 @@ async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_execu
     house: House, era: str
 ) -> None:
     house.rules = (ALLOW_ECHO, DENY_BIG, HURRIED)
-    await house.furnish()
+    await house.furnish(grace_seconds=2)
     house.placet.start()
     async with (
         house.agent(era) as agent,
@@ -57,11 +57,17 @@ async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_execu
         calls["withdraw"].cancel()
         await asyncio.wait({calls["withdraw"]})
         withdrawn = await house.reaches(tickets["withdraw"].uid, "cancelled")
-        assert withdrawn.cancel_reason == "withdrawn"
+        # A closed stream may only mean lost patience, so a modern agent has time to come back.
+        expected = "withdrawn" if era == "legacy" else "agent_gone"
+        assert withdrawn.cancel_reason == expected
         later = await agent.call_tool(
             "placet__await_ticket", {"ticket_id": str(tickets["withdraw"].uid)}
         )
-        assert "the request was cancelled by its client" in text_of(later)
+        said = {
+            "withdrawn": "the request was cancelled by its client",
+            "agent_gone": "nobody waited for it any more",
+        }
+        assert said[expected] in text_of(later)
 
         expired = await told(hurried, within=15)
         assert "nobody decided on it before the deadline passed" in expired

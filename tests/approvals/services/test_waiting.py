@@ -131,6 +131,31 @@ def test_a_call_withdrawn_before_sending_is_cancelled(
     assert rings.rung_ended == [walk.uid]
 
 
+@pytest.mark.parametrize("step", ["pending", "approved", "claimed"])
+def test_a_call_whose_agent_may_return_gets_the_grace_period_before_sending(cast, step):
+    holder = api.start_holder()
+    walk = a_ticket(cast).pending()
+    api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=holder)
+    if step != "pending":
+        walk.approved_by(cast.bob)
+    if step == "claimed":
+        walk.claimed()
+    leave = {"uid": walk.uid, "agent_id": cast.robo, "may_return": True}
+    elsewhere = api.start_holder()
+    assert not api.withdraw(**leave, holder_id=elsewhere).detached
+    view = api.withdraw(**leave, holder_id=holder)
+    assert (view.state.value, view.detached) == (step, True)
+    assert api.withdraw(**leave, holder_id=holder).version == view.version
+
+
+def test_a_call_whose_agent_may_return_is_asked_to_abort_after_sending(cast):
+    holder = api.start_holder()
+    walk = a_ticket(cast).sent()
+    api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=holder)
+    view = api.withdraw(uid=walk.uid, agent_id=cast.robo, holder_id=holder, may_return=True)
+    assert (view.state, view.abort_requested) == (api.State.SENT, True)
+
+
 def test_a_call_withdrawn_after_sending_is_asked_to_abort(cast):
     walk = a_ticket(cast).sent()
     view = api.withdraw(uid=walk.uid, agent_id=cast.robo)

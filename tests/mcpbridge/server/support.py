@@ -192,10 +192,13 @@ class MemoryLedger:
         agent_id: UUID,
         holder_id: UUID | None = None,
         requests: int | None = None,
+        may_return: bool = False,
     ) -> TicketView:
         self._note("withdraw")
-        others = requests is not None and self.tickets[uid].requests != requests
-        if others:
+        if requests is not None and self.tickets[uid].requests != requests:
+            return self.tickets[uid]
+        if may_return and holder_id is not None:
+            self.detach(uid=uid, holder_id=holder_id)
             return self.tickets[uid]
         if self.holders[uid] == holder_id and not self.tickets[uid].is_over:
             self.end(uid, State.CANCELLED, cancel_reason=CancelReason.WITHDRAWN)

@@ -42,14 +42,19 @@ def modern_stream(face: ServedFace, http: httpx2.AsyncClient, call: dict[str, An
     )
 
 
-async def test_closing_the_stream_withdraws_the_call_at_once(
+async def test_closing_the_stream_begins_the_grace_period(
     face: ServedFace, witness: Witness
 ) -> None:
     async with httpx2.AsyncClient(timeout=20) as http, modern_stream(face, http, NOTE) as answer:
         assert answer.status_code == 200
         ticket = await open_ticket()
-    await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=5)
+    await eventually_async(lambda: is_left(ticket), within=5)
+    assert (await row(ticket)).state == "pending"
     assert witness.calls() == []
+
+
+async def is_left(ticket: Ticket) -> bool:
+    return (await row(ticket)).detached_at is not None
 
 
 async def is_cancelled(ticket: Ticket, reason: str) -> bool:
@@ -57,24 +62,37 @@ async def is_cancelled(ticket: Ticket, reason: str) -> bool:
     return now.state == "cancelled" and now.cancel_reason == reason
 
 
-async def test_a_cancelled_call_of_the_official_modern_client_is_withdrawn(
-    face: ServedFace,
-) -> None:
+async def test_a_cancelled_call_of_the_official_modern_client_is_left(face: ServedFace) -> None:
     async with face.agent("modern") as agent:
         calling = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
         calling.cancel()
-        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=5)
+        await eventually_async(lambda: is_left(ticket), within=5)
 
 
 async def test_a_cancelled_call_of_the_official_older_client_is_withdrawn(
     face: ServedFace,
 ) -> None:
     async with face.agent("legacy") as agent:
+        calling = asyncio.create_task(agent.call_tool(**NOTE))
+        ticket = await open_ticket()
+        calling.cancel()
+        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=5)
+
+
+async def test_a_call_that_the_official_older_client_gave_up_waits_for_it_to_come_back(
+    face: ServedFace,
+) -> None:
+    async with face.agent("legacy") as agent:
         with pytest.raises(MCPError):
             await agent.call_tool(**NOTE, read_timeout_seconds=1)
         found = await in_database(Ticket.objects.get)
-        await eventually_async(lambda: is_cancelled(found, "withdrawn"), within=5)
+        await eventually_async(lambda: is_left(found), within=5)
+        again = asyncio.create_task(agent.call_tool(**NOTE))
+        await eventually_async(lambda: has_requests(found, 2), within=5)
+        now = await row(found)
+        assert (now.state, now.detached_at) == ("pending", None)
+        again.cancel()
 
 
 async def test_a_lost_connection_of_an_older_client_begins_the_grace_period(
@@ -166,7 +184,7 @@ async def test_an_idempotency_key_with_other_arguments_is_an_error(face: ServedF
             await agent.call_tool(**other, meta=meta)
         assert caught.value.error.data == {"reason": "idempotency_key_reused"}
         first.cancel()
-        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=5)
+        await eventually_async(lambda: is_left(ticket), within=5)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -208,7 +226,7 @@ async def test_closing_the_stream_of_an_allowed_call_aborts_it(
     assert (found.status, found.reason) == ("unknown", "aborted")
 
 
-async def test_leaving_while_the_call_is_being_enforced_takes_it_back(
+async def test_leaving_while_the_call_is_being_enforced_leaves_its_ticket_too(
     face: ServedFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered, release = asyncio.Event(), asyncio.Event()
@@ -231,4 +249,4 @@ async def test_leaving_while_the_call_is_being_enforced_takes_it_back(
     found = await eventually_async(
         lambda: in_database(lambda: list(Ticket.objects.all())), within=5
     )
-    await eventually_async(lambda: is_cancelled(found[0], "withdrawn"), within=5)
+    await eventually_async(lambda: is_left(found[0]), within=5)

@@ -174,10 +174,32 @@ def test_ids_of_other_sessions_and_tokens_are_their_own() -> None:
     flights.begin("t", 7, an_exchange(exchange.principal))
     flights.begin("s", 7, an_exchange())
     stranger = an_exchange()
-    flights.cancel("s", 7, by=stranger)
+    flights.cancel("s", 7, reason=None, by=stranger)
     assert not exchange.cancelled
-    flights.cancel("s", 7, by=an_exchange(exchange.principal))
+    flights.cancel("s", 7, reason=None, by=an_exchange(exchange.principal))
     assert exchange.cancelled
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_taken_back"),
+    [
+        ("McpError: MCP error -32001: Request timed out", False),
+        ("timed out after 60s", False),
+        ("SdkError: Timeout", False),
+        ("caller cancelled", True),
+        ("the user pressed stop", True),
+        ("", True),
+        (None, True),
+        ({"timed out": 1}, True),
+    ],
+)
+def test_a_cancel_for_lack_of_time_is_told_from_one_that_takes_the_call_back(
+    reason: object, is_taken_back: bool
+) -> None:
+    flights, exchange = InFlight(), an_exchange()
+    flights.begin("s", 7, exchange)
+    flights.cancel("s", 7, reason=reason, by=an_exchange(exchange.principal))
+    assert exchange.cancelled is is_taken_back
 
 
 # -- results --------------------------------------------------------------------------------------

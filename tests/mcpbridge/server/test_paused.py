@@ -188,14 +188,18 @@ async def close_stream(exchange: Exchange) -> None:
     await watched()
 
 
-async def test_a_closed_stream_is_a_cancel_in_the_modern_revision(scene: Scene) -> None:
+async def test_a_closed_stream_of_the_modern_revision_cancels_what_was_sent_and_no_more(
+    scene: Scene,
+) -> None:
     exchange = scene.exchange()
     held = scene.call(exchange)
     await scene.until_held()
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
         await asyncio.wait_for(held, 5)
-    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+    await eventually_async(lambda: scene.now.detached, within=5)
+    assert "withdraw" in scene.ledger.calls
+    assert not scene.now.is_over
 
 
 async def test_a_disconnect_is_no_cancel_in_older_revisions(scene: Scene) -> None:
