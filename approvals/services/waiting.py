@@ -126,7 +126,7 @@ def withdraw(
         if requests is not None and ticket.requests != requests:
             return view_of(ticket)
         if ticket.state in CANCELLABLE and may_return and holder_id is not None:
-            _detach(ticket, holder_id)
+            ticket = _detach(ticket, holder_id)
         elif ticket.state in CANCELLABLE:
             ticket = transitions.cancel(
                 ticket_id=ticket.pk, reason=CancelReason.WITHDRAWN, actor=actor
@@ -178,13 +178,13 @@ def is_task(ticket: Ticket) -> bool:
     return ticket.waiting == Waiting.TASK
 
 
-def _detach(ticket: Ticket, holder_id: UUID) -> None:
+def _detach(ticket: Ticket, holder_id: UUID) -> Ticket:
     if ticket.holder_id != holder_id or ticket.detached_at is not None:
-        return
+        return ticket
     try:
-        transitions.detach(ticket_id=ticket.pk, holder_id=holder_id, actor=actors.GATEWAY)
+        return transitions.detach(ticket_id=ticket.pk, holder_id=holder_id, actor=actors.GATEWAY)
     except StaleState:
-        return
+        return ticket
 
 
 def _own(uid: UUID, agent_id: UUID) -> Ticket:

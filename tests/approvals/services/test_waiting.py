@@ -133,9 +133,7 @@ def test_a_call_withdrawn_before_sending_is_cancelled(
 
 @pytest.mark.parametrize("step", ["pending", "approved", "claimed"])
 def test_a_call_whose_agent_may_return_gets_the_grace_period_before_sending(cast, step):
-    holder = api.start_holder()
-    walk = a_ticket(cast).pending()
-    api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=holder)
+    holder, walk = held(cast)
     if step != "pending":
         walk.approved_by(cast.bob)
     if step == "claimed":
@@ -149,9 +147,8 @@ def test_a_call_whose_agent_may_return_gets_the_grace_period_before_sending(cast
 
 
 def test_a_call_whose_agent_may_return_is_asked_to_abort_after_sending(cast):
-    holder = api.start_holder()
-    walk = a_ticket(cast).sent()
-    api.attach(uid=walk.uid, agent_id=cast.robo, waiting=api.Waiting.HELD, holder_id=holder)
+    holder, walk = held(cast)
+    walk.approved_by(cast.bob).claimed().sent()
     view = api.withdraw(uid=walk.uid, agent_id=cast.robo, holder_id=holder, may_return=True)
     assert (view.state, view.abort_requested) == (api.State.SENT, True)
 

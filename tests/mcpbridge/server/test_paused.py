@@ -311,11 +311,11 @@ async def test_a_ticket_of_another_agent_is_as_good_as_none(scene: Scene) -> Non
     assert len(scene.waiters) == 0
 
 
-async def test_a_ticket_that_was_opened_for_nobody_is_taken_back(scene: Scene) -> None:
+async def test_a_ticket_that_was_opened_for_nobody_is_left(scene: Scene) -> None:
     exchange = scene.exchange()
     await close_stream(exchange)
     scene.paused.abandon(scene.now, exchange, client=MODERN)
-    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+    await eventually_async(lambda: scene.now.detached, within=5)
 
 
 async def test_a_database_that_is_away_does_not_end_a_held_call(scene: Scene) -> None:
@@ -339,4 +339,4 @@ async def test_leaving_is_written_even_if_the_database_was_away(scene: Scene) ->
         await asyncio.wait_for(held, 5)
     await eventually_async(lambda: "withdraw" in scene.ledger.calls, within=5)
     scene.ledger.broken = None
-    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+    await eventually_async(lambda: scene.now.detached, within=5)
