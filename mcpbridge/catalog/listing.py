@@ -45,6 +45,26 @@ async def tools_for(principal: Principal, *, upstream: str | None = None) -> lis
     ]
 
 
+async def tools_in_sight(
+    principal: Principal, *, upstream: str | None = None
+) -> frozenset[tuple[str, bytes]]:
+    """Names and digests of what `tools_for` would list, as far as is known without reading."""
+    current = await _at_the_gate()
+    candidates = [
+        tool
+        for tool in current.tools.values()
+        if may_use(principal, tool.source) and (upstream is None or tool.source.name == upstream)
+    ]
+    judgements = await catalog().verdicts.judge_all(
+        [facts_of(principal, tool) for tool in candidates], epoch=current.epoch
+    )
+    return frozenset(
+        (tool.exposed_name, tool.digest)
+        for tool, judgement in zip(candidates, judgements, strict=True)
+        if judgement.verdict.effect is not Effect.DENY
+    )
+
+
 def _is_fresh(current: Snapshot, name: str) -> bool:
     return catalog().is_fresh(current.sources[name])
 

@@ -84,6 +84,13 @@ async def open_sources(
     ]
 
 
+async def usable_sources(principal: Principal, *, upstream: str | None = None) -> list[Source]:
+    """The upstreams that are open to this agent's team, in the order of names."""
+    gate = await in_database(ledger.gate)
+    current = await catalog().snapshot(newer_than=gate.epoch - 1)
+    return _usable(principal, current, upstream)
+
+
 def _usable(principal: Principal, current: Snapshot, upstream: str | None) -> list[Source]:
     return [
         source

@@ -13,13 +13,14 @@ from uuid import UUID
 from mcpbridge import records
 from mcpbridge.calls import outcome as outcomes
 from mcpbridge.calls.outcome import Outcome
-from mcpbridge.calls.tool_call import PROGRESS_TOKEN_KEY, ToolCall
+from mcpbridge.calls.tool_call import LOG_LEVEL_KEY, PROGRESS_TOKEN_KEY, ToolCall
 from mcpbridge.catalog.catalog import CatalogTool, catalog
 from mcpbridge.executor.inflight import in_flight
 from mcpbridge.executor.road import (
     Asked,
     Ended,
     Failure,
+    OnLog,
     OnProgress,
     Result,
     RpcError,
@@ -47,10 +48,13 @@ async def run_allowed(
     allowed: Allowed,
     *,
     on_progress: OnProgress | None = None,
+    on_log: OnLog | None = None,
     abort: asyncio.Event | None = None,
 ) -> Outcome:
     """Make the call and say what came of it; setting `abort`, or cancelling, aborts it."""
-    ended = await converse(allowed, on_progress=on_progress, abort=abort, asking=None)
+    ended = await converse(
+        allowed, on_progress=on_progress, on_log=on_log, abort=abort, asking=None
+    )
     return outcomes.OutcomeUnknown(reason="malformed") if isinstance(ended, Asked) else ended
 
 
@@ -58,6 +62,7 @@ async def converse(
     allowed: Allowed,
     *,
     on_progress: OnProgress | None = None,
+    on_log: OnLog | None = None,
     abort: asyncio.Event | None = None,
     asking: Asking | None,
 ) -> Outcome | Asked:
@@ -70,16 +75,17 @@ async def converse(
     ended: Ended | Asked = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
     try:
         with in_flight().enter(allowed.record_id, abort):
-            ended = await _run(allowed, on_progress, abort, asking)
+            ended = await _run(allowed, on_progress, on_log, abort, asking)
     finally:
         seconds = asyncio.get_running_loop().time() - began
-        records.ended(_completion(allowed.record_id, ended, milliseconds=int(seconds * 1000)))
+        records.ended(completion_of(allowed.record_id, ended, milliseconds=int(seconds * 1000)))
     return ended if isinstance(ended, Asked) else _outcome(ended)
 
 
 async def _run(
     allowed: Allowed,
     on_progress: OnProgress | None,
+    on_log: OnLog | None,
     abort: asyncio.Event,
     asking: Asking | None,
 ) -> Ended | Asked:
@@ -89,18 +95,22 @@ async def _run(
         session = await catalog().session(allowed.tool.source, agent_id=allowed.agent_id)
     except UpstreamUnavailable as error:
         return Unsent(error.detail)
+    if session.era == "legacy" and (level := str(meta.pop(LOG_LEVEL_KEY, ""))):
+        await session.ask_for_logs(level)
     return await make_call(
         session,
         allowed.tool,
         arguments=allowed.call.arguments_bytes,
         meta=meta,
         on_progress=on_progress,
+        on_log=on_log,
         abort=abort,
         asking=asking,
     )
 
 
-def _completion(call_id: UUID, ended: Ended | Asked, *, milliseconds: int) -> CallEnd:
+def completion_of(call_id: UUID, ended: Ended | Asked, *, milliseconds: int) -> CallEnd:
+    """How a call's end is put on record."""
     status: Status
     reason, size = "", 0
     match ended:

@@ -17,11 +17,12 @@ from mcpbridge.catalog.catalog import CatalogTool
 from mcpbridge.upstream.client import Progress, UpstreamSession
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown
 from mcpbridge.upstream.questions import Asking, Question
-from mcpbridge.upstream.replies import QuestionsAsked, ToolReply, ToolResult, ToolRpcError
+from mcpbridge.upstream.replies import Message, QuestionsAsked, ToolReply, ToolResult, ToolRpcError
 
 __all__ = [
     "Asked",
     "Failure",
+    "OnLog",
     "OnProgress",
     "Progress",
     "Result",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 type OnProgress = Callable[[Progress], None]
+type OnLog = Callable[[Message], None]
 
 QUESTION_SECONDS: Final = 24 * 3600.0  # the most that answers of people may add to a call
 SLACK_SECONDS: Final = 15.0  # beyond the session's own timeouts, should it ever lose its clock
@@ -45,6 +47,7 @@ class Result:
     result: dict[str, JSON]
     size: int
     is_error: bool
+    refused_question: bool = False  # the result is ours: the upstream had asked instead
 
     def recorded(self) -> bytes:
         """The result as it is kept."""
@@ -101,6 +104,7 @@ async def make_call(
     arguments: bytes,
     meta: Mapping[str, Any],
     on_progress: OnProgress | None = None,
+    on_log: OnLog | None = None,
     on_late_reply: Callable[[Reply], None] | None = None,
     abort: asyncio.Event,
     asking: Asking | None = None,
@@ -123,6 +127,7 @@ async def make_call(
                 arguments=arguments,
                 meta=meta,
                 on_progress=on_progress,
+                on_log=on_log,
                 on_late_reply=late,
                 abort=abort,
                 input_schema=schema if isinstance(schema, dict) else None,
@@ -143,7 +148,7 @@ def reply_of(reply: ToolReply) -> Reply:
     """An upstream's answer in this module's words."""
     match reply:
         case ToolResult():
-            return Result(reply.result, reply.size, reply.is_error)
+            return Result(reply.result, reply.size, reply.is_error, reply.refused_question)
         case ToolRpcError():
             return RpcError(reply.code, reply.message, reply.data)
 

@@ -54,7 +54,7 @@ class _Waiter:
     session_label: str
 
 
-class _Stale(Exception):
+class Stale(Exception):
     """What was remembered is of an older epoch."""
 
 
@@ -74,9 +74,9 @@ async def enforce(
     try:
         for _ in range(ROUNDS):
             try:
-                principal, current = await _same_epoch(principal)
+                principal, current = await same_epoch(principal)
                 return await _enforce(principal, call, waiter, current)
-            except (_Stale, AuthorityChanged):
+            except (Stale, AuthorityChanged):
                 await catalog().reload()
         return _unavailable("authority kept changing while the call was judged", "unsettled")
     except CatalogUnreadable as error:
@@ -86,13 +86,13 @@ async def enforce(
         return _unavailable("the gateway cannot record the call now", "ledger_unavailable")
 
 
-async def _same_epoch(principal: Principal) -> tuple[Principal, Snapshot]:
-    """Principal and rows as of one epoch; raises _Stale when the gate moved in between."""
+async def same_epoch(principal: Principal) -> tuple[Principal, Snapshot]:
+    """Principal and rows as of one epoch; raises Stale when the gate moved in between."""
     current = await catalog().snapshot(newer_than=principal.gate_epoch - 1)
     if principal.gate_epoch != current.epoch:
         principal = await in_database(recheck, principal)
     if principal.gate_epoch != current.epoch:
-        raise _Stale
+        raise Stale
     return principal, current
 
 
@@ -102,20 +102,20 @@ async def _enforce(
     tool = current.tools.get((call.upstream, call.tool))
     if tool is None or not may_use(principal, tool.source):
         await _read_first(principal, call, current)
-        await _confirm(current)
+        await confirm(current)
         return _unavailable("there is no such tool for this agent", "unknown_tool", retry=False)
     found = catalog()
     judgement = await found.verdicts.judge(facts_of(principal, tool), epoch=current.epoch)
     if judgement.epoch != current.epoch:
-        raise _Stale
+        raise Stale
     if judgement.killed:
-        await _confirm(current)
+        await confirm(current)
         return Denied(outcome=outcomes.KillSwitchOn())
     effect = judgement.verdict.effect
     if effect is Effect.DENY:
         return await _deny(principal, call, tool, judgement)
     if await found.ensure_fresh(tool.source, agent_id=principal.agent_id):
-        raise _Stale
+        raise Stale
     try:
         if effect is Effect.ALLOW:
             return await _allow(principal, call, tool, judgement)
@@ -125,19 +125,19 @@ async def _enforce(
 
 
 async def _read_first(principal: Principal, call: ToolCall, current: Snapshot) -> None:
-    """Read the tool list of an upstream that may have the tool; raises _Stale when it has news."""
+    """Read the tool list of an upstream that may have the tool; raises Stale when it has news."""
     source = current.sources.get(call.upstream)
     if source is None or not may_use(principal, source):
         return
     if await catalog().ensure_fresh(source, agent_id=principal.agent_id):
-        raise _Stale
+        raise Stale
 
 
-async def _confirm(current: Snapshot) -> None:
-    """Make sure that remembered grounds for a refusal are still true; raises _Stale."""
+async def confirm(current: Snapshot) -> None:
+    """Make sure that remembered grounds for a refusal are still true; raises Stale."""
     gate = await in_database(ledger.gate)
     if gate.epoch != current.epoch:
-        raise _Stale
+        raise Stale
 
 
 async def _deny(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from uuid import UUID
 
 from django.db.models.functions import Now
 
@@ -10,6 +12,17 @@ from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import AgentNotLive
 from mcpbridge.calls.principal import Principal
 from mcpbridge.models import AgentToken
+
+
+def live_tokens(token_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of the tokens that are valid now, of agents that are enabled."""
+    found = AgentToken.objects.filter(
+        pk__in=list(token_ids),
+        agent__enabled=True,
+        revoked_at__isnull=True,
+        expires_at__gt=Now(),
+    )
+    return frozenset(found.values_list("pk", flat=True))
 
 
 def recheck(principal: Principal) -> Principal:

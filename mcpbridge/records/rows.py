@@ -31,7 +31,7 @@ class CallStart:
     token_id: UUID
     upstream_id: UUID
     tool_name: str
-    tool_digest: bytes
+    tool_digest: bytes | None  # None: it is no tool call
     verdict: Literal["allow", "deny"]
     rule: str
     policy_version: int | None

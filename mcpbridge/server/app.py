@@ -33,6 +33,7 @@ from mcpbridge.server.auth import (
 from mcpbridge.server.capacity import Capacity
 from mcpbridge.server.epochs import Epochs
 from mcpbridge.server.exchange import SCOPE_KEY, Exchange
+from mcpbridge.server.get_stream import GetStreams, check_get
 from mcpbridge.server.handlers import Handlers
 from mcpbridge.server.inflight import InFlight
 from mcpbridge.server.sessions import MOST_OF_ONE_AGENT, Sessions
@@ -65,6 +66,9 @@ class Face:
         self.in_flight = InFlight()
         self.handlers = Handlers(self.waiters)
         self.direct = self.handlers.direct()
+        parts = self.handlers.parts
+        self.subscriptions = parts.subscriptions
+        self.streams = GetStreams(parts.subscriptions, parts.listening)
         self.sessions = Sessions(self.handlers.server, max_body_bytes=conf.max_body_bytes())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,8 +82,9 @@ class Face:
             logger.debug("An agent closed its connection before its request was complete.")
 
     async def close(self) -> None:
-        """Let go of everything: parked calls, sessions, waiters, the bus."""
+        """Let go of everything: parked calls, streams, sessions, waiters, the bus."""
         self.handlers.close()
+        await self.subscriptions.close()
         await self.sessions.close()
         await self.waiters.close()
 
@@ -118,6 +123,8 @@ class Face:
     async def _arrived(self, scope: Scope, receive: Receive) -> edge.Arrived:
         """The message of a verified agent, read strictly. Raises Refused."""
         headers = scope["headers"]
+        if scope["method"] == "GET":
+            check_get(headers)
         limit = conf.max_body_bytes()
         if scope["method"] != "POST":
             return edge.Arrived(await edge.read_body(headers, receive, limit), {})
@@ -155,6 +162,8 @@ class Face:
         session = header(scope["headers"], edge.SESSION_HEADER)
         if session is None:
             return
+        agent = exchange.principal.agent_id
+        exchange.log_level = self.handlers.parts.levels.of(session, agent=agent)
         arrived = exchange.arrived
         if arrived.request_id is not None:
             self.in_flight.begin(session, arrived.request_id, exchange)
@@ -185,6 +194,13 @@ class Face:
         inner["user"] = AuthenticatedUser(_owner(exchange.principal, place))
         try:
             manager = await self.sessions.manager()
+            if scope["method"] == "GET":
+                session = header(scope["headers"], edge.SESSION_HEADER) or ""
+                with self.sessions.held(manager, session, user=inner["user"]) as held:
+                    await self.streams.serve(
+                        exchange, held, exchange.receiving(receive), exchange.sending(send)
+                    )
+                return
             if header(scope["headers"], edge.SESSION_HEADER) is None:
                 self._require_room(manager, exchange)
             await manager.handle_request(inner, exchange.receiving(receive), exchange.sending(send))

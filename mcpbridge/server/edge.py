@@ -25,7 +25,7 @@ from mcpbridge.server.wire import (
     header,
 )
 
-METHODS: Final = ("POST", "DELETE")
+METHODS: Final = ("POST", "GET", "DELETE")
 SESSION_HEADER: Final = "mcp-session-id"
 BODY_SECONDS: Final = 30.0
 _MAX_REQUEST_ID: Final = 256
@@ -80,9 +80,8 @@ def check_origin(headers: Headers, allowed_origins: Collection[str]) -> None:
 
 
 def check_method(method: str) -> None:
-    """Refuse (405) what is neither a message nor the end of a session."""
+    """Refuse (405) what is neither a message, a session's stream nor its end."""
     if method not in METHODS:
-        # No stream of our own to offer on GET: nothing is said outside a request's own response.
         raise Refused(405, f"{method} is not served here", headers={"Allow": ", ".join(METHODS)})
 
 

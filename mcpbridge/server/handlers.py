@@ -6,16 +6,20 @@ before they are written, so that nothing an upstream said is dropped. Knows no m
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.lowlevel import Server
-from mcp_types import SERVER_INFO_META_KEY
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, SERVER_INFO_META_KEY
 
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.tool_call import client_declaration
+from mcpbridge.server.capabilities import capabilities_for
 from mcpbridge.server.direct import DirectRoad
-from mcpbridge.server.exchange import exchange_of
+from mcpbridge.server.exchange import Exchange, exchange_of
 from mcpbridge.server.methods import FAMILIES, Parts
 from mcpbridge.server.methods.asked import Context
 from mcpbridge.server.methods.tools import Tools
@@ -30,6 +34,11 @@ INSTRUCTIONS: Final = (
 )
 
 
+_DECLARING: Final = frozenset({"initialize", "server/discover"})
+
+logger = logging.getLogger(__name__)
+
+
 class Handlers:
     """What the agents' face does for each MCP method."""
 
@@ -39,6 +48,11 @@ class Handlers:
     def close(self) -> None:
         """Abort the calls whose agents were asked and have not come back."""
         self._parts.road.parked.close()
+
+    @property
+    def parts(self) -> Parts:
+        """What the handlers share."""
+        return self._parts
 
     def server(self) -> Server[Any]:
         """A server of the SDK with exactly the methods that are served."""
@@ -59,6 +73,14 @@ class Handlers:
         return DirectRoad(Tools(self._parts), self.server().server_info_stamp)
 
 
+async def _capabilities(exchange: Exchange, declared: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return await capabilities_for(exchange, declared)
+    except Exception:
+        logger.exception("What %s may use cannot be told.", exchange.principal.agent_name)
+        raise MCPError(code=INTERNAL_ERROR, message="that cannot be told now") from None
+
+
 def _no_schema(_name: str) -> None:
     """Keep the SDK from listing tools for each call: `tools/call` checks those headers itself."""
 
@@ -69,6 +91,8 @@ async def _forward_whole(ctx: Context, call_next: CallNext) -> HandlerResult:
     if ctx.request_id is None:
         return shaped
     exchange = exchange_of(ctx)
+    if ctx.method in _DECLARING and isinstance(shaped, dict):
+        shaped["capabilities"] = await _capabilities(exchange, shaped.get("capabilities") or {})
     if exchange.result is None:
         return shaped
     meta = shaped.get("_meta") if isinstance(shaped, dict) else None

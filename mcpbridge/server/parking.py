@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from mcpbridge.calls.outcome import Outcome
 from mcpbridge.executor.road import Asked, Progress
 from mcpbridge.upstream.questions import FAILED_CODE, Answer, Question, is_answer, refusal
+from mcpbridge.upstream.replies import Message
 
 SECONDS: Final = 300.0
 MOST: Final = 256
@@ -43,6 +44,7 @@ class OpenCall:
     id: UUID = field(default_factory=uuid4)
     run: asyncio.Future[Ended] | None = None
     on_progress: Callable[[Progress], None] | None = None
+    on_log: Callable[[Message], None] | None = None
     _open: dict[str, _Open] = field(default_factory=dict)
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
     _count: int = 0
@@ -51,6 +53,11 @@ class OpenCall:
         """Progress of the upstream, to whichever request of the agent is there to hear it."""
         if self.on_progress is not None:
             self.on_progress(progress)
+
+    def log(self, message: Message) -> None:
+        """A log message of the upstream, to the same."""
+        if self.on_log is not None:
+            self.on_log(message)
 
     async def ask(self, question: Question) -> Answer:
         """Wait until the agent has answered."""

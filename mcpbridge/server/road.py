@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from mcpbridge.calls import outcome as outcomes
 from mcpbridge.calls.outcome import Outcome, outcome_of
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.executor.allowed import converse, run_allowed
-from mcpbridge.executor.road import Asked, Progress
+from mcpbridge.executor.road import Asked
 from mcpbridge.pep import Allowed, Denied, Paused, Unavailable, enforce, is_on_record
 from mcpbridge.questions.records import QuestionRefused
 from mcpbridge.server.conversation import (
@@ -35,16 +34,14 @@ from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.holding import Report
 from mcpbridge.server.parking import OpenCall, ParkingLot
 from mcpbridge.server.paused import HeldOutcome, PausedCalls
+from mcpbridge.server.relay import Hears
 from mcpbridge.server.rendering import AsTask, Style
 from mcpbridge.server.waiting import settled
 from mcpbridge.upstream.replies import refused_result
 
 logger = logging.getLogger(__name__)
 
-type SendProgress = Callable[[float, float | None, str | None], Awaitable[None]]
-
 AGENTS_OWN_DOING: Final = frozenset({"unknown_tool", "idempotency_key_reused"})
-_PROGRESS_BACKLOG: Final = 64
 
 
 class CallInvalid(Exception):
@@ -79,7 +76,7 @@ class Road:
         *,
         style: Style,
         report: Report,
-        send_progress: SendProgress | None,
+        hears: Hears,
         talk: Talk | None = None,
     ) -> Told:
         """What the agent is told about its call, or asked. Raises CallInvalid and AgentLeft."""
@@ -88,7 +85,7 @@ class Road:
             if found is None:
                 return outcomes.OutcomeUnknown(reason="aborted")
             found.take(talk.responses)
-            ended = await self._attend(found, call, exchange, send_progress, talk)
+            ended = await self._attend(found, call, exchange, hears, talk)
             return refused_question() if isinstance(ended, Asked) else ended
         inputs: Inputs | None = None
         for _ in range(ROUNDS):
@@ -97,7 +94,7 @@ class Road:
                 exchange,
                 style=style,
                 report=report,
-                send_progress=send_progress,
+                hears=hears,
                 talk=talk,
                 inputs=inputs,
             )
@@ -113,7 +110,7 @@ class Road:
         *,
         style: Style,
         report: Report,
-        send_progress: SendProgress | None,
+        hears: Hears,
         talk: Talk | None,
         inputs: Inputs | None,
     ) -> Told | Inputs:
@@ -131,9 +128,9 @@ class Road:
         exchange.on_record = is_on_record(answer)
         match answer:
             case Allowed() if talk is not None and may_ask(answer):
-                return await self._talk(answer, call, exchange, send_progress, talk, inputs)
+                return await self._talk(answer, call, exchange, hears, talk, inputs)
             case Allowed():
-                return await self._run(answer, call, exchange, send_progress)
+                return await self._run(answer, call, exchange, hears)
             case Paused():
                 if isinstance(style, AsTask):
                     return self._begun(answer.ticket, exchange)
@@ -158,33 +155,32 @@ class Road:
         allowed: Allowed,
         call: ToolCall,
         exchange: Exchange,
-        send_progress: SendProgress | None,
+        hears: Hears,
     ) -> Outcome:
         """An allowed call, run in this process; aborted when its agent cancels it."""
         abort = asyncio.Event()
         stop = exchange.on_gone(abort.set) if call.client.is_modern else _nothing
-        forward = _Forward(send_progress) if send_progress is not None else None
+        relay = hears.relay()
         try:
-            outcome = await settled(
-                run_allowed(allowed, on_progress=forward, abort=abort), otherwise=_read
+            running = run_allowed(
+                allowed, on_progress=relay.on_progress, on_log=relay.on_log, abort=abort
             )
-            if forward is not None:
-                await forward.finish()
+            outcome = await settled(running, otherwise=_read)
+            await relay.finish()
             return outcome
         except asyncio.CancelledError:
             abort.set()
             raise
         finally:
             stop()
-            if forward is not None:
-                forward.stop()
+            relay.stop()
 
     async def _talk(
         self,
         allowed: Allowed,
         call: ToolCall,
         exchange: Exchange,
-        send_progress: SendProgress | None,
+        hears: Hears,
         talk: Talk,
         inputs: Inputs | None,
     ) -> Outcome | InputRequired | Inputs:
@@ -203,11 +199,12 @@ class Road:
             converse(
                 allowed,
                 on_progress=opened.progress,
+                on_log=opened.log,
                 abort=opened.abort,
                 asking=conversation.asking(inputs),
             )
         )
-        ended = await self._attend(opened, call, exchange, send_progress, talk)
+        ended = await self._attend(opened, call, exchange, hears, talk)
         if not isinstance(ended, Asked):
             return ended
         try:
@@ -221,7 +218,7 @@ class Road:
         opened: OpenCall,
         call: ToolCall,
         exchange: Exchange,
-        send_progress: SendProgress | None,
+        hears: Hears,
         talk: Talk,
     ) -> Outcome | Asked | InputRequired:
         """Follow a call until it is over or asks its agent, who then has to come back."""
@@ -229,24 +226,22 @@ class Road:
             raise RuntimeError("a call is attended before it was made")
         opened.run.add_done_callback(_read)
         stop = exchange.on_gone(opened.abort.set) if call.client.is_modern else _nothing
-        forward = _Forward(send_progress) if send_progress is not None else None
-        opened.on_progress = forward
+        relay = hears.relay()
+        opened.on_progress, opened.on_log = relay.on_progress, relay.on_log
         try:
             while questions := await opened.questions():
                 if self.parked.park(opened):
                     return talk.waits_for(opened.id, questions, seconds=self.parked.seconds)
                 opened.refuse()
-            if forward is not None:
-                await forward.finish()
+            await relay.finish()
             return await opened.run
         except asyncio.CancelledError:
             opened.abort.set()
             raise
         finally:
             stop()
-            opened.on_progress = None
-            if forward is not None:
-                forward.stop()
+            opened.on_progress = opened.on_log = None
+            relay.stop()
 
     def _take_back(self, done: asyncio.Future[Any], call: ToolCall, exchange: Exchange) -> None:
         """The agent left while its call was being enforced."""
@@ -257,33 +252,6 @@ class Road:
             self._paused.abandon(answer.ticket, exchange, client=call.client)
         elif isinstance(answer, Allowed):
             self._paused.beside(_unsent(answer))
-
-
-class _Forward:
-    """Progress of the upstream, forwarded in its order; what comes too fast is left out."""
-
-    def __init__(self, send: SendProgress) -> None:
-        self._send = send
-        self._queue: asyncio.Queue[Progress | None] = asyncio.Queue(_PROGRESS_BACKLOG)
-        self._task = asyncio.create_task(self._pump())
-
-    def __call__(self, progress: Progress) -> None:
-        """Take one progress notification; never waits."""
-        if not self._queue.full():
-            self._queue.put_nowait(progress)
-
-    async def finish(self) -> None:
-        """Send what is left: nothing of it may follow the result."""
-        await self._queue.put(None)
-        await self._task
-
-    def stop(self) -> None:
-        """Send no more."""
-        self._task.cancel()
-
-    async def _pump(self) -> None:
-        while (progress := await self._queue.get()) is not None:
-            await self._send(progress.progress, progress.total, progress.message)
 
 
 async def _unsent(allowed: Allowed) -> None:

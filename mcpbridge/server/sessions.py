@@ -10,16 +10,31 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+import anyio
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorization_context
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from mcpbridge.server.wire import Refused
 
 logger = logging.getLogger(__name__)
 
 SESSION_IDLE_SECONDS = 30 * 60.0
 MAX_SESSIONS = 10_000
 MOST_OF_ONE_AGENT = 1_000  # so that no agent can use up the sessions of all the others
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSession:
+    """A session while one of its requests is open here."""
+
+    id: str
+    is_alive: Callable[[], bool]
 
 
 class Sessions:
@@ -46,6 +61,25 @@ class Sessions:
         """How many sessions the agent (the subject of their owner) has open."""
         owners = manager._session_owners.values()  # noqa: SLF001 (the SDK counts all alike)
         return sum(owner["subject"] == agent for owner in owners)
+
+    @contextmanager
+    def held(
+        self, manager: StreamableHTTPSessionManager, session: str, *, user: AuthenticatedUser
+    ) -> Iterator[HeldSession]:
+        """The user's session, kept from expiring meanwhile. Raises Refused (404) for any other."""
+        transport = manager._server_instances.get(session)  # noqa: SLF001 (as the SDK looks it up)
+        owner = manager._session_owners.get(session)  # noqa: SLF001
+        if transport is None or owner != authorization_context(user) or transport.is_terminated:
+            raise Refused(404, "Session not found")
+        transport._requests_in_flight += 1  # noqa: SLF001 (what the SDK does for its own GET)
+        if transport.idle_scope is not None:
+            transport.idle_scope.deadline = math.inf
+        try:
+            yield HeldSession(session, lambda: not transport.is_terminated)
+        finally:
+            transport._requests_in_flight -= 1  # noqa: SLF001
+            if transport.idle_scope is not None and not transport._requests_in_flight:  # noqa: SLF001
+                transport.idle_scope.deadline = anyio.current_time() + SESSION_IDLE_SECONDS
 
     async def close(self) -> None:
         """End every session and the owning task."""

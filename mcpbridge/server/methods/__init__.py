@@ -11,11 +11,27 @@ from typing import Any, Final
 
 from mcp.server.lowlevel import Server
 
-from mcpbridge.server.methods import tasks, tools
+from mcpbridge.server.methods import (
+    completion,
+    log_levels,
+    prompts,
+    resources,
+    subscriptions,
+    tasks,
+    tools,
+)
 from mcpbridge.server.methods.parts import Parts
 
 type Register = Callable[[Server[Any], Parts], None]
 
-FAMILIES: Final[tuple[Register, ...]] = (tools.register, tasks.register)
+FAMILIES: Final[tuple[Register, ...]] = (
+    tools.register,
+    tasks.register,
+    resources.register,
+    prompts.register,
+    completion.register,
+    log_levels.register,
+    subscriptions.register,
+)
 
 __all__ = ["FAMILIES", "Parts", "Register"]

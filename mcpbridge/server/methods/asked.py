@@ -6,12 +6,16 @@ Shared by all families. Knows no method, no ticket and no policy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import (
+    INVALID_PARAMS,
+    LoggingMessageNotification,
+    LoggingMessageNotificationParams,
+)
 
 from mcpbridge import conf
 from mcpbridge.approvals_gateway import NotCanonical, canonical_bytes
@@ -20,13 +24,14 @@ from mcpbridge.calls.tool_call import (
     ClientDeclaration,
     RequestMeta,
     client_declaration,
+    is_wanted,
     request_meta,
 )
 from mcpbridge.server.exchange import Exchange, exchange_of
 from mcpbridge.server.holding import Report
 from mcpbridge.server.paused import reporter
+from mcpbridge.server.relay import Hears, SendLog, SendProgress
 from mcpbridge.server.rendering import progress_message
-from mcpbridge.server.road import SendProgress
 
 type Context = ServerRequestContext[Any, Any]
 
@@ -44,12 +49,14 @@ class Asked:
     meta: RequestMeta
     headers: Mapping[str, str]  # by lower-case names
     say: SendProgress  # one progress notification; only where `meta` has a progress token
+    log: SendLog | None = None  # one log message of the upstream; None where none are wanted
     context: Context | None = None  # the SDK's, where it carries the request
 
     @property
-    def progress(self) -> SendProgress | None:
-        """How the upstream's progress reaches the agent; None when it did not ask for any."""
-        return self.say if self.meta.progress_token is not None else None
+    def hears(self) -> Hears:
+        """How what the upstream says meanwhile reaches the agent."""
+        progress = self.say if self.meta.progress_token is not None else None
+        return Hears(progress=progress, log=self.log)
 
     def report(self) -> Report:
         """Says in progress notifications who is waited for; nothing without a token."""
@@ -65,14 +72,36 @@ def asked_of(ctx: Context) -> Asked:
     """The request behind a handler's context of the SDK. Raises MCPError."""
     exchange = exchange_of(ctx)
     client, meta = declared(ctx, exchange)
+    if not client.is_modern:
+        meta = replace(meta, log_level=exchange.log_level)
     return Asked(
         exchange=exchange,
         client=client,
         meta=meta,
         headers=ctx.request.headers if ctx.request is not None else {},
         say=ctx.session.report_progress,
+        log=_log_sender(ctx, client, meta),
         context=ctx,
     )
+
+
+def _log_sender(ctx: Context, client: ClientDeclaration, meta: RequestMeta) -> SendLog | None:
+    """Sends log messages on the request's own stream, from the level on that the agent wants.
+
+    A modern client gets those that it asked for in this request; an older one gets all until it
+    sets a level for its session.
+    """
+    if client.is_modern and not meta.log_level:
+        return None
+
+    async def send(params: Mapping[str, Any]) -> None:
+        if is_wanted(params.get("level"), meta.log_level):
+            said = LoggingMessageNotificationParams.model_validate({"data": None, **params})
+            await ctx.session.send_notification(
+                LoggingMessageNotification(params=said), related_request_id=ctx.request_id
+            )
+
+    return send
 
 
 def declared(ctx: Context, exchange: Exchange) -> tuple[ClientDeclaration, RequestMeta]:

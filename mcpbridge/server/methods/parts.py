@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcpbridge.server.levels import LogLevels
+from mcpbridge.server.listening import ListeningSessions
 from mcpbridge.server.paused import PausedCalls
 from mcpbridge.server.road import Road
+from mcpbridge.server.subscriptions import Subscriptions
 from mcpbridge.server.waiting import Waiters
 
 
@@ -16,9 +19,19 @@ class Parts:
     waiters: Waiters
     paused: PausedCalls
     road: Road
+    levels: LogLevels
+    subscriptions: Subscriptions
+    listening: ListeningSessions
 
     @classmethod
     def around(cls, waiters: Waiters) -> Parts:
         """The parts that share these waiters."""
         paused = PausedCalls(waiters)
-        return cls(waiters=waiters, paused=paused, road=Road(paused))
+        return cls(
+            waiters=waiters,
+            paused=paused,
+            road=Road(paused),
+            levels=LogLevels(),
+            subscriptions=Subscriptions(),
+            listening=ListeningSessions(),
+        )

@@ -145,7 +145,7 @@ class Tools:
                     has_progress_token=asked.meta.progress_token is not None,
                 ),
                 report=asked.report(),
-                send_progress=asked.progress,
+                hears=asked.hears,
                 talk=await talk_of(asked, name=name, arguments_bytes=call.arguments_bytes),
             )
         except CallInvalid as invalid:

@@ -1,0 +1,101 @@
+"""Making a request that policy allowed and whose start is on record: anything but a tool call.
+
+Shares the session, the time-outs and the watch over the kill switch with calls of tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from mcpbridge import records
+from mcpbridge.calls.forwarded import Forwarded
+from mcpbridge.calls.tool_call import LOG_LEVEL_KEY, PROGRESS_TOKEN_KEY
+from mcpbridge.catalog.catalog import catalog
+from mcpbridge.catalog.snapshot import Source
+from mcpbridge.executor.allowed import completion_of
+from mcpbridge.executor.inflight import in_flight
+from mcpbridge.executor.road import (
+    SLACK_SECONDS,
+    Ended,
+    Failure,
+    OnLog,
+    OnProgress,
+    Unsent,
+    reply_of,
+)
+from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedRequest:
+    """A request whose start was committed under `record_id`. It may be made once."""
+
+    record_id: UUID
+    agent_id: UUID
+    source: Source
+    request: Forwarded
+
+
+async def run_request(
+    allowed: AllowedRequest,
+    *,
+    on_progress: OnProgress | None = None,
+    on_log: OnLog | None = None,
+    abort: asyncio.Event | None = None,
+) -> Ended:
+    """Make the request and say what came of it; setting `abort`, or cancelling, aborts it."""
+    abort = abort if abort is not None else asyncio.Event()
+    began = asyncio.get_running_loop().time()
+    ended: Ended = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
+    try:
+        with in_flight().enter(allowed.record_id, abort):
+            ended = await _run(allowed, on_progress, on_log, abort)
+    finally:
+        seconds = asyncio.get_running_loop().time() - began
+        records.ended(completion_of(allowed.record_id, ended, milliseconds=int(seconds * 1000)))
+    return ended
+
+
+async def _run(
+    allowed: AllowedRequest,
+    on_progress: OnProgress | None,
+    on_log: OnLog | None,
+    abort: asyncio.Event,
+) -> Ended:
+    request = allowed.request
+    meta = request.meta.forwarded()
+    meta.pop(PROGRESS_TOKEN_KEY, None)  # the road names progress by a token of its own
+    try:
+        session = await catalog().session(allowed.source, agent_id=allowed.agent_id)
+    except UpstreamUnavailable as error:
+        return Unsent(error.detail)
+    catalog().offers.note_capabilities(allowed.source, session)
+    if session.era == "legacy" and (level := str(meta.pop(LOG_LEVEL_KEY, ""))):
+        await session.ask_for_logs(level)
+    timeouts = session.spec.timeouts
+    try:
+        async with asyncio.timeout(timeouts.connect + timeouts.total + SLACK_SECONDS):
+            reply = await session.request(
+                request.method,
+                request.params,
+                meta=meta,
+                on_progress=on_progress,
+                on_log=on_log,
+                abort=abort,
+            )
+    except NothingSent as error:
+        return Unsent(error.detail)
+    except OutcomeUnknown as error:
+        return Failure(error.reason)
+    except TimeoutError:
+        return Failure(Unknown.TIMEOUT)
+    return reply_of(reply)
+
+
+def note_done(allowed: AllowedRequest) -> None:
+    """Put on record that an allowed request was served without a request of its own upstream."""
+    records.ended(
+        records.CallEnd(call_id=allowed.record_id, status="ok", reason="", result_bytes=0)
+    )
