@@ -35,7 +35,7 @@ from mcpbridge.calls.tool_call import (
 from mcpbridge.server.direct_answer import Answer
 from mcpbridge.server.edge import SESSION_HEADER, Arrived
 from mcpbridge.server.exchange import Exchange
-from mcpbridge.server.methods.asked import Asked
+from mcpbridge.server.methods.asked import Asked, wanted_logs
 from mcpbridge.server.methods.tools import Tools
 from mcpbridge.server.presenters import enveloped
 from mcpbridge.server.wire import Receive, Scope, Send
@@ -147,6 +147,7 @@ class DirectRoad:
             meta=call.meta,
             headers=call.headers,
             say=answer.progress,
+            log=wanted_logs(answer.log, call.client, call.meta),
         )
         try:
             try:

@@ -93,6 +93,12 @@ class Answer:
         await self._write(_event(said))
         self._rearm()
 
+    async def log(self, params: Mapping[str, Any]) -> None:
+        """Write one log message of the upstream."""
+        said = {"jsonrpc": "2.0", "method": "notifications/message", "params": dict(params)}
+        await self._write(_event(said))
+        self._rearm()
+
     async def result(self, result: Mapping[str, Any]) -> None:
         """Write the result and end the response. Raises Refused."""
         await self._finish({"jsonrpc": "2.0", "id": self._id, "result": result}, 200)

@@ -80,13 +80,13 @@ def asked_of(ctx: Context) -> Asked:
         meta=meta,
         headers=ctx.request.headers if ctx.request is not None else {},
         say=ctx.session.report_progress,
-        log=_log_sender(ctx, client, meta),
+        log=wanted_logs(_log_sender(ctx), client, meta),
         context=ctx,
     )
 
 
-def _log_sender(ctx: Context, client: ClientDeclaration, meta: RequestMeta) -> SendLog | None:
-    """Sends log messages on the request's own stream, from the level on that the agent wants.
+def wanted_logs(send: SendLog, client: ClientDeclaration, meta: RequestMeta) -> SendLog | None:
+    """`send` for the log messages that are wanted; None where none are.
 
     A modern client gets those that it asked for in this request; an older one gets all until it
     sets a level for its session.
@@ -94,12 +94,21 @@ def _log_sender(ctx: Context, client: ClientDeclaration, meta: RequestMeta) -> S
     if client.is_modern and not meta.log_level:
         return None
 
-    async def send(params: Mapping[str, Any]) -> None:
+    async def send_wanted(params: Mapping[str, Any]) -> None:
         if is_wanted(params.get("level"), meta.log_level):
-            said = LoggingMessageNotificationParams.model_validate({"data": None, **params})
-            await ctx.session.send_notification(
-                LoggingMessageNotification(params=said), related_request_id=ctx.request_id
-            )
+            await send(params)
+
+    return send_wanted
+
+
+def _log_sender(ctx: Context) -> SendLog:
+    """Sends log messages on the request's own stream."""
+
+    async def send(params: Mapping[str, Any]) -> None:
+        said = LoggingMessageNotificationParams.model_validate({"data": None, **params})
+        await ctx.session.send_notification(
+            LoggingMessageNotification(params=said), related_request_id=ctx.request_id
+        )
 
     return send
 

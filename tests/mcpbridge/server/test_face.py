@@ -225,10 +225,21 @@ async def test_a_foreign_host_is_refused(face: ServedFace) -> None:
     assert answer.status_code == 421
 
 
-async def test_a_stream_of_our_own_is_not_offered(face: ServedFace) -> None:
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"mcp_protocol_version": MODERN}, 405),
+        ({"accept": "application/json"}, 406),
+        ({}, 400),
+        ({"mcp_session_id": "0123456789abcdef"}, 404),
+    ],
+)
+async def test_a_stream_belongs_to_a_session_that_is_open(
+    face: ServedFace, more: dict[str, str], status: int
+) -> None:
     async with httpx2.AsyncClient() as http:
-        answer = await http.get(face.origin + "/mcp", headers=face.headers())
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, DELETE")
+        answer = await http.get(face.origin + "/mcp", headers=face.headers(**more))
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("path", ["/mcp/u", "/mcp/u/", "/mcp/other", "/mcp/u/a/b", "/mcp/u/%2e%2e"])
@@ -423,9 +434,9 @@ async def test_what_breaks_here_tells_the_agent_no_internals(
 
 async def test_the_modern_era_is_discovered_with_honest_capabilities(face: ServedFace) -> None:
     answer = (await face.modern("server/discover")).json()["result"]
-    assert set(answer["capabilities"]) == {"tools", "extensions"}
+    assert set(answer["capabilities"]) == {"tools", "logging", "extensions"}
     assert answer["capabilities"]["extensions"] == {"io.modelcontextprotocol/tasks": {}}
-    assert not answer["capabilities"]["tools"].get("listChanged")
+    assert answer["capabilities"]["tools"] == {"listChanged": True}
     assert MODERN in answer["supportedVersions"]
     assert answer["resultType"] == "complete"
 
@@ -482,7 +493,7 @@ async def test_older_revisions_are_negotiated(face: ServedFace, version: str) ->
     data = next(line for line in answer.text.splitlines() if line.startswith("data: {"))
     result = json.loads(data[6:])["result"]
     assert result["protocolVersion"] == version
-    assert set(result["capabilities"]) == {"tools"}
+    assert set(result["capabilities"]) == {"tools", "logging"}
     assert "placet__await_ticket" in result["instructions"]
 
 

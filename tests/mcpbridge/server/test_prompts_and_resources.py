@@ -11,6 +11,7 @@ import pytest
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
+from approvals.models import User
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.administration import UpstreamSettings, create_upstream, issue_token
 from mcpbridge.models import CallCompletion, CallRecord
@@ -186,7 +187,7 @@ async def test_only_allow_lets_a_resource_be_read(effect: str, said: str) -> Non
 async def test_the_kill_switch_stops_reading() -> None:
     library = Library()
     async with a_house(library) as face, face.agent("modern", path="/mcp/u/library") as agent:
-        await in_database(ledger.kill, actor="system:test", reason="stop")
+        await in_database(_kill)
         with pytest.raises(MCPError, match="kill switch"):
             await agent.read_resource("book://moby")
     assert "resources/read" not in library.methods()
@@ -336,3 +337,7 @@ async def test_how_a_request_ended_is_on_record() -> None:
         lambda: sorted(CallCompletion.objects.values_list("status", flat=True))
     )
     assert statuses == ["error", "ok"]
+
+
+def _kill() -> None:
+    ledger.kill(user=User.objects.get(email__startswith="carol"))
