@@ -442,4 +442,27 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "questions": Requirement(
+        "What an upstream asks is refused, or reaches the agent of that very call, or a model or "
+        "list that an admin chose; never another agent.",
+        {
+            "mcpbridge/server/test_questions.py": (
+                "test_by_default_nobody_is_asked_and_the_refusal_is_definite",
+                "test_two_agents_in_one_shared_session_each_hear_only_their_own_question",
+                "test_an_agent_cannot_answer_for_somebody_else_by_answering_unasked",
+                "test_the_kill_switch_lets_no_answer_leave",
+            ),
+            "mcpbridge/upstream/test_traffic.py": (
+                "test_with_two_calls_in_flight_a_question_is_put_to_neither",
+                "test_a_call_that_was_given_up_may_still_ask_so_nobody_else_is_asked",
+            ),
+            "mcpbridge/executor/test_tickets.py": (
+                "test_a_modern_upstream_that_asks_during_an_approved_call_gets_no_second_send",
+            ),
+            "mcpbridge/questions/test_endpoint.py": (
+                "test_every_exchange_is_on_record_with_who_model_tokens_and_sealed_words",
+                "test_no_more_are_asked_in_a_minute_than_the_admin_allows",
+            ),
+        },
+    ),
 }

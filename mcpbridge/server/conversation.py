@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from mcpbridge.calls.principal import Principal
-from mcpbridge.executor.allowed import Allowed
+from mcpbridge.catalog.snapshot import Source
 from mcpbridge.executor.road import Asked
 from mcpbridge.questions import Answerer, Behalf
 from mcpbridge.questions.records import Given
@@ -90,22 +90,31 @@ class Talk:
 
 
 class Conversation:
-    """The questions of one allowed call."""
+    """The questions of one allowed call, or of another request that is on record.
+
+    `ask_later` reaches an agent that has to come back; without it such an agent is not asked by a
+    legacy server.
+    """
 
     def __init__(
-        self, talk: Talk, allowed: Allowed, principal: Principal, *, ask_later: Answering
+        self,
+        talk: Talk,
+        *,
+        source: Source,
+        principal: Principal,
+        call_id: UUID,
+        ask_later: Answering | None = None,
     ) -> None:
         self._talk = talk
-        source = allowed.tool.source
         policy = source.spec.questions if source.spec is not None else QuestionPolicy()
         self._answerer = Answerer(
             policy,
             Behalf(
                 upstream_id=source.id,
                 upstream_digest=source.digest,
-                agent_id=allowed.agent_id,
+                agent_id=principal.agent_id,
                 person_id=principal.person_id,
-                call_id=allowed.record_id,
+                call_id=call_id,
             ),
             declared=talk.declared,
             ask_agent=talk.ask if talk.ask is not None else ask_later,

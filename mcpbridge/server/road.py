@@ -186,7 +186,13 @@ class Road:
     ) -> Outcome | InputRequired | Inputs:
         """An allowed call during which the upstream may ask."""
         opened = OpenCall(agent_id=exchange.principal.agent_id, abort=asyncio.Event())
-        conversation = Conversation(talk, allowed, exchange.principal, ask_later=opened.ask)
+        conversation = Conversation(
+            talk,
+            source=allowed.tool.source,
+            principal=exchange.principal,
+            call_id=allowed.record_id,
+            ask_later=opened.ask,
+        )
         try:
             inputs = inputs if inputs is not None else await conversation.brought()
         except (Unanswerable, QuestionRefused, DatabaseError) as problem:
