@@ -43,6 +43,7 @@ class Judge:
     resets: bool = False  # progress keeps it from giving up
     again: int = 0  # how often it calls again after giving up
     returns: bool = True  # False: it gives up and stays away
+    has_tasks: bool = False  # it declares the tasks extension
 
 
 JUDGES: Final = (
@@ -59,7 +60,7 @@ JUDGES: Final = (
     Judge("typescript v2 modern, gives up and calls again", "v2", "modern", listens=True, again=1),
     Judge("typescript v2 modern, gone for good", "v2", "modern", listens=True, returns=False),
     Judge("typescript v2 legacy", "v2", "legacy"),
-    Judge("inspector modern, with tasks", "inspector", "modern"),
+    Judge("inspector modern, with tasks", "inspector", "modern", has_tasks=True),
 )
 
 
@@ -78,6 +79,8 @@ def faults(told: dict[str, dict[str, Any]]) -> list[str]:
             found.append(f"{judge.name}: was told {one['text'] or one['error']!r}")
         if judge.again and not one["gave_up"]:
             found.append(f"{judge.name}: did not give up")
+        if judge.has_tasks and one["waiting"] != "task":
+            found.append(f"{judge.name}: was {one['waiting']}, not a task")
         if one["tickets"] != 1:
             found.append(f"{judge.name}: made {one['tickets']} tickets of one call")
         if not judge.returns and one["state"] != "cancelled":
@@ -89,10 +92,10 @@ def faults(told: dict[str, dict[str, Any]]) -> list[str]:
 
 def print_table(told: dict[str, dict[str, Any]]) -> None:
     """How each client got its answer."""
-    columns = ("seconds", "gave_up", "handovers", "reports", "tickets", "executed")
-    print(f"{'client':48}" + "".join(f"{name:>10}" for name in columns) + "  told")
+    columns = ("seconds", "gave_up", "handovers", "reports", "waiting", "tickets", "executed")
+    print(f"{'client':48}" + "".join(f"{name:>11}" for name in columns) + "  told")
     for name, one in told.items():
-        cells = "".join(f"{one[column]!s:>10}" for column in columns)
+        cells = "".join(f"{one[column]!s:>11}" for column in columns)
         print(f"{name:48}{cells}  {(one['text'] or one['error'])[:70]!r}")
 
 

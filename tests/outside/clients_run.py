@@ -108,6 +108,7 @@ async def _what_became_of(judge: Judge, house: Installation, witness: Witness) -
     return {
         "tickets": len(tickets),
         "state": tickets[-1].state if tickets else "",
+        "waiting": tickets[-1].waiting if tickets else "",
         "executed": written.count(judge.name),
         "late_approval_refused": refused,
     }

@@ -26,6 +26,7 @@ def good() -> dict[str, dict[str, Any]]:
             "text": "noted\nApproved and executed once." if judge.returns else "",
             "error": "" if judge.returns else "timed out",
             "gave_up": judge.again,
+            "waiting": "task" if judge.has_tasks else "held",
             "tickets": 1,
             "state": "succeeded" if judge.returns else "cancelled",
             "late_approval_refused": not judge.returns,
