@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from mcp.server.lowlevel import Server
@@ -17,6 +17,7 @@ from mcp.shared.inbound import validate_mcp_param_headers
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
     CallToolRequestParams,
     CallToolResult,
     ListToolsResult,
@@ -24,6 +25,7 @@ from mcp_types import (
 )
 
 from mcpbridge.calls.naming import AWAIT_TICKET
+from mcpbridge.calls.outcome import UpstreamError
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.catalog.snapshot import CatalogTool
@@ -152,6 +154,8 @@ class Tools:
             raise MCPError(
                 code=INVALID_PARAMS, message=str(invalid), data={"reason": invalid.code}
             ) from None
+        if _lacks_capability(found, asked):
+            raise MCPError(code=found.code, message=found.message, data=found.data)
         if isinstance(found, InputRequired):
             asked.exchange.result_type = "input_required"
             return found.result()
@@ -187,6 +191,19 @@ class Tools:
             )
         except StateRefused as refused:
             raise _state_error(refused) from None
+
+
+def _lacks_capability(found: object, asked: Asked) -> TypeGuard[UpstreamError]:
+    """Whether an upstream wants a capability that this agent did not declare for this request.
+
+    What the agent declares is passed on per request, so this answer is meant for its SDK.
+    """
+    return (
+        isinstance(found, UpstreamError)
+        and found.ticket is None
+        and found.code == MISSING_REQUIRED_CLIENT_CAPABILITY
+        and asked.client.is_modern
+    )
 
 
 def _came_back(asked: Asked, binding: Binding) -> Round | None:

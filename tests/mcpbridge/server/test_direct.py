@@ -116,6 +116,9 @@ CASES = {
     "beyond ASCII": Case(ECHO, {"text": "naïve 😀 \u202e"}),
     "the tool fails": Case("witness__fail"),
     "a JSON-RPC error of the upstream": Case("witness__rpc_error"),
+    "an upstream that wants more of the client": Case(
+        "witness__rpc_error", {"code": -32021}, status=400
+    ),
     "denied": Case("witness__count"),
     "no arguments": Case("witness__fail", ...),
     "arguments that are null": Case("witness__fail", None),

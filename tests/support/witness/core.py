@@ -112,7 +112,8 @@ def run_tool(record: Record, name: str, arguments: dict[str, Any]) -> dict[str, 
     if name == "fail":
         return text("the tool failed", is_error=True)
     if name == "rpc_error":
-        return {"rpc": {"code": -32602, "message": "no such luck", "data": {"why": "asked for"}}}
+        code = int(arguments.get("code", -32602))
+        return {"rpc": {"code": code, "message": "no such luck", "data": {"why": "asked for"}}}
     if name == "big":
         return text("x" * int(arguments.get("n", 0)))
     if name == "count":
