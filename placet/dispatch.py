@@ -5,9 +5,12 @@ Knows paths and scope types; knows nothing of what the applications do.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
+
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import OriginValidator, WebsocketDenier
+from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.urls import re_path
 
@@ -16,6 +19,8 @@ from mcpbridge.server import app
 from placet.asgi_types import Application, Receive, Scope, Send
 from placet.edge import bounded
 from placet.logs import TRACE, trace_id
+
+logger = logging.getLogger(__name__)
 
 AGENT_PATHS = ("/mcp", "/.well-known/oauth-protected-resource")
 
@@ -29,7 +34,7 @@ def build_application(pages: Application) -> Application:
     """The dispatcher over `pages` (Django), the agents' face and the browsers' sockets."""
     # Without the last route an unknown path would be an exception with a traceback in the log.
     routes = URLRouter([*websocket_urlpatterns, re_path("", WebsocketDenier.as_asgi())])
-    sockets = OriginValidator(AuthMiddlewareStack(routes), list(settings.ENV.origins))
+    sockets = _from_our_pages(AuthMiddlewareStack(routes), frozenset(settings.ENV.origins))
     agents: Application = app.application
     browsers = bounded(pages, limit=settings.ENV.max_body_bytes)
 
@@ -49,6 +54,22 @@ def build_application(pages: Application) -> Application:
     return application
 
 
+def _from_our_pages(sockets: Application, origins: Collection[str]) -> Application:
+    """`sockets` for browsers on our own pages: exactly one Origin, spelled as browsers spell it.
+
+    Nothing of a foreign Origin is parsed: a port beyond 65535 is no reason for an exception.
+    """
+    known = {origin.lower().encode("ascii") for origin in origins}
+    deny: Application = WebsocketDenier.as_asgi()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        given = [value for name, value in scope["headers"] if name == b"origin"]
+        ours = len(given) == 1 and given[0].lower() in known
+        await (sockets if ours else deny)(scope, receive, send)
+
+    return application
+
+
 def _trace(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"traceparent":
@@ -57,11 +78,18 @@ def _trace(scope: Scope) -> str:
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Answer a server that speaks lifespan; the parts start themselves at their first request."""
+    """Answer a server that speaks lifespan; the parts start themselves at their first request.
+
+    At its end the agents' face lets go of what it holds, whatever comes of that.
+    """
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
-        else:
-            await send({"type": "lifespan.shutdown.complete"})
-            return
+            continue
+        try:
+            await app.close()
+        except Exception:
+            logger.exception("The agents' face could not be closed in good order.")
+        await send({"type": "lifespan.shutdown.complete"})
+        return

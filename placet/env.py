@@ -103,7 +103,8 @@ class Environment:
         names = [parts.hostname or ""]
         if parts.hostname in {"127.0.0.1", "localhost"}:
             names = ["127.0.0.1", "localhost"]
-        suffix = f":{parts.port}" if parts.port else ""
+        usual = {"http": 80, "https": 443}.get(parts.scheme)  # browsers leave that one out
+        suffix = f":{parts.port}" if parts.port not in {None, usual} else ""
         return tuple(
             f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{suffix}" for name in names
         )

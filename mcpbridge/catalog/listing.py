@@ -113,16 +113,18 @@ async def resolve(
     """The tool that `name` means to this agent: the exposed name, or the upstream's own.
 
     None for a tool that is unknown, quarantined, gone, or not open to the agent's team: to the
-    agent these are one and the same.
+    agent these are one and the same, and take the same way to be found out.
     """
-    tool = _meant(await catalog().snapshot(), name, upstream)
+    tool = _meant(await catalog().snapshot(), principal, name, upstream)
     if tool is None:
         # Perhaps an admin pinned it a moment ago, or this process has not read the list yet.
-        tool = _meant(await _read_now(principal, upstream), name, upstream)
+        tool = _meant(await _read_now(principal, upstream), principal, name, upstream)
+    return tool
+
+
+def _meant(
+    current: Snapshot, principal: Principal, name: str, upstream: str | None
+) -> CatalogTool | None:
+    """The tool of that name, if the agent may use it."""
+    tool = current.exposed.get(name) if upstream is None else current.tools.get((upstream, name))
     return tool if tool is not None and may_use(principal, tool.source) else None
-
-
-def _meant(current: Snapshot, name: str, upstream: str | None) -> CatalogTool | None:
-    if upstream is None:
-        return current.exposed.get(name)
-    return current.tools.get((upstream, name))

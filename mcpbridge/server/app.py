@@ -19,9 +19,10 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from mcpbridge import conf
+from mcpbridge import conf, records
 from mcpbridge.calls.principal import Principal
-from mcpbridge.offload import in_database
+from mcpbridge.catalog import catalog
+from mcpbridge.executor.inflight import in_flight as under_way
 from mcpbridge.server import edge
 from mcpbridge.server.auth import (
     METADATA_PATH,
@@ -37,6 +38,7 @@ from mcpbridge.server.get_stream import GetStreams, check_get
 from mcpbridge.server.handlers import Handlers
 from mcpbridge.server.inflight import InFlight
 from mcpbridge.server.sessions import MOST_OF_ONE_AGENT, Sessions
+from mcpbridge.server.tokens import TokenLookups
 from mcpbridge.server.waiting import Waiters
 from mcpbridge.server.wire import (
     INTERNAL_ERROR,
@@ -52,6 +54,8 @@ from mcpbridge.server.wire import (
 
 logger = logging.getLogger(__name__)
 
+CLOSE_SECONDS: Final = 1.0  # for each part, when the process is about to end
+_TICK: Final = 0.02
 _ENDPOINT: Final = re.compile(r"/mcp(?:/u/[-a-zA-Z0-9_]{1,40})?/?\Z")
 
 
@@ -59,8 +63,10 @@ class Face:
     """The agents' face in one event loop."""
 
     def __init__(self) -> None:
+        self._closing = False
         self.capacity = Capacity()
         self.authenticator = Authenticator()
+        self.lookups = TokenLookups(self.authenticator)
         self.epochs = Epochs()
         self.waiters = Waiters()
         self.in_flight = InFlight()
@@ -74,6 +80,12 @@ class Face:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         try:
+            if self._closing:
+                raise Refused(
+                    503,
+                    "this process is about to end; nothing was executed, send it again",
+                    headers={"Retry-After": "2", "Connection": "close"},
+                )
             with self.capacity.one():
                 await self._answer(scope, receive, send)
         except Refused as refused:
@@ -82,14 +94,27 @@ class Face:
             logger.debug("An agent closed its connection before its request was complete.")
 
     async def close(self) -> None:
-        """Let go of everything: parked calls, streams, sessions, waiters, the bus."""
+        """Let go of everything, of the lease on the held calls first; newcomers are refused."""
+        self._closing = True
         self.handlers.close()
-        await self.subscriptions.close()
-        await self.sessions.close()
-        await self.waiters.close()
+        parts = (
+            self.waiters.release,
+            self.subscriptions.close,
+            self.sessions.close,
+            self.waiters.close,
+        )
+        for part in parts:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await part()
+            except (DatabaseError, TimeoutError) as problem:
+                logger.warning(
+                    "At the end, %s did not do its work (%r).", part.__qualname__, problem
+                )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
+        edge.check_once(headers)
         edge.check_host(headers, conf.allowed_hosts())
         edge.check_origin(headers, conf.allowed_origins())
         path = scope["path"]
@@ -103,7 +128,7 @@ class Face:
         digest = token_digest(headers, place)
         believed = self._believed(digest, place)
         principal = believed or await self._principal(digest, place)
-        with self.capacity.share(principal.token_id):
+        with self.capacity.share(principal.agent_id):
             arrived = await self._arrived(scope, receive)
             call = self.direct.call_in(scope, arrived)
             if believed is not None and (call is None or not call.is_plain):
@@ -129,7 +154,10 @@ class Face:
         if scope["method"] != "POST":
             return edge.Arrived(await edge.read_body(headers, receive, limit), {})
         edge.check_media(headers)
-        return edge.read_message(await edge.read_body(headers, receive, limit), max_bytes=limit)
+        raw = await edge.read_body(headers, receive, limit)
+        arrived = edge.read_message(raw, max_bytes=limit)
+        edge.check_revision(headers, arrived)
+        return arrived
 
     def _believed(self, digest: bytes, place: str) -> Principal | None:
         """Whose token this was when the epoch was last read; None before the first request."""
@@ -143,9 +171,7 @@ class Face:
             epoch = await self.epochs.current()
             principal = self.authenticator.recall(digest=digest, endpoint=place, epoch=epoch)
             if principal is None:
-                principal = await in_database(
-                    self.authenticator.authenticate, digest=digest, endpoint=place
-                )
+                principal = await self.lookups.principal(digest=digest, endpoint=place)
             await self.waiters.start()
         except DatabaseError:
             logger.exception("A request was refused: the database does not answer.")
@@ -237,3 +263,25 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if face is None:
         face = _faces[loop] = Face()
     await face(scope, receive, send)
+
+
+async def close() -> None:
+    """End what the face of the running event loop holds; the server is about to stop.
+
+    Held calls count as left from now on, so that another process or their grace takes over;
+    allowed calls under way are aborted and recorded. Takes a few seconds at most.
+    """
+    face = _faces.get(asyncio.get_running_loop())
+    if face is None:
+        return
+    calls = under_way()
+    calls.abort_all()
+    await face.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            while len(calls):  # noqa: ASYNC110 (for a second at most, once in a process's life)
+                await asyncio.sleep(_TICK)
+            await catalog.close()
+            await asyncio.to_thread(records.shutdown)  # some servers end by a signal: no atexit
+    except TimeoutError:
+        logger.warning("%d calls were still under way at the end.", len(calls))

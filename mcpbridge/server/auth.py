@@ -1,8 +1,9 @@
 """Who is calling: bearer tokens, verified against the rows, remembered for one gate epoch.
 
 Every revocation and every change of an agent bumps the gate's epoch, and a remembered principal
-counts for the current epoch only; so a revoked token is refused from the next request on. Secrets
-are hashed on arrival: they are neither kept nor logged.
+counts for the current epoch only; so a revoked token is refused from the next request on. What is
+no token is remembered as well, for as long, so that asking again costs nothing. Secrets are hashed
+on arrival: they are neither kept nor logged.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -31,45 +33,57 @@ _USED_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Verified:
+class Verified:
+    """A live token's agent, and what the token is good for."""
+
     principal: Principal
     audience: str
     scopes: frozenset[str]
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class NotLive:
+    """Why a token opens nothing: unknown, revoked, or of a disabled agent."""
+
+    why: str
+
+
+type Found = Verified | NotLive
+
+
 class Authenticator:
-    """Verifies bearer tokens. Thread-safe; all but `recall` use the database, synchronously."""
+    """Verifies bearer tokens. Thread-safe; `read` and `note_use` ask the database, and block."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._known: OrderedDict[bytes, Verified] = OrderedDict()
+        self._not_live: OrderedDict[bytes, NotLive] = OrderedDict()
         self._epoch = -1
         self._used: OrderedDict[bytes, datetime] = OrderedDict()
 
-    def authenticate(self, *, digest: bytes, endpoint: str) -> Principal:
-        """The live agent behind the token of that digest, valid for `endpoint` (a path of ours).
+    def read(self, digests: Collection[bytes]) -> dict[bytes, Found]:
+        """What the rows say about the tokens of these digests: one query, whatever their number.
 
-        Raises Refused: 401 without a live token for this endpoint, 403 without its scope.
+        The epoch is read before the rows, and what was found is remembered for it.
         """
         epoch = gateway.epoch()
-        verified = self._remembered(digest, epoch) or self._verify(digest, epoch, endpoint)
-        now = datetime.now(UTC)
-        _check(verified, endpoint, now)
-        self._note_use(digest, now)
-        return verified.principal
+        tokens = AgentToken.objects.select_related("agent").filter(digest__in=list(digests))
+        rows = {bytes(token.digest): token for token in tokens}
+        found = {digest: _found(rows.get(digest), epoch) for digest in digests}
+        self._remember(found, epoch)
+        return found
 
     def recall(self, *, digest: bytes, endpoint: str, epoch: int) -> Principal | None:
-        """As `authenticate`, from memory alone, for an `epoch` that was read for this request.
+        """The agent behind a token from memory alone, for an `epoch` read for this request.
 
-        None when the rows have to be asked or written.
+        None when the rows have to be asked or written. Raises Refused like `check`.
         """
-        verified = self._remembered(digest, epoch)
+        found = self._remembered(digest, epoch)
         now = datetime.now(UTC)
-        if verified is None or self._use_is_due(digest, now):
+        if found is None or (isinstance(found, Verified) and self.use_is_due(digest, now)):
             return None
-        _check(verified, endpoint, now)
-        return verified.principal
+        return check(found, endpoint, now)
 
     def believed(self, *, digest: bytes, endpoint: str) -> Principal | None:
         """As `recall`, for the epoch that was read last, whenever that was.
@@ -78,54 +92,39 @@ class Authenticator:
         """
         now = datetime.now(UTC)
         with self._lock:
-            verified = self._known.get(digest)
-            if verified is None or self._is_due(digest, now):
+            found = self._known.get(digest)
+            if found is None or self._is_due(digest, now):
                 return None
         try:
-            _check(verified, endpoint, now)
+            return check(found, endpoint, now)
         except Refused:
             return None  # a refusal is told by the rows of now
-        return verified.principal
 
-    def _remembered(self, digest: bytes, epoch: int) -> _Verified | None:
+    def _remembered(self, digest: bytes, epoch: int) -> Found | None:
         with self._lock:
-            if epoch > self._epoch:
-                self._known.clear()
-                self._epoch = epoch
-            return self._known.get(digest)
+            self._turn_to(epoch)
+            return self._known.get(digest) or self._not_live.get(digest)
 
-    def _verify(self, digest: bytes, epoch: int, endpoint: str) -> _Verified:
-        """Read the token's row, after the epoch it will be remembered for was read."""
-        token = AgentToken.objects.select_related("agent").filter(digest=digest).first()
-        if token is None or token.revoked_at is not None:
-            raise _unauthorized(endpoint, "the token is not known here, or was revoked")
-        agent = token.agent
-        if not agent.enabled:
-            raise _unauthorized(endpoint, f"the agent {agent.name!r} is disabled")
-        verified = _Verified(
-            principal=Principal(
-                agent_id=agent.pk,
-                agent_name=agent.name,
-                token_id=token.pk,
-                team_id=agent.team_id,
-                person_id=agent.owner_id,
-                gate_epoch=epoch,
-                hold_seconds=agent.hold_seconds,
-                grace_seconds=agent.grace_seconds,
-                max_open_tickets=agent.max_open_tickets,
-            ),
-            audience=token.audience,
-            scopes=frozenset(str(scope) for scope in token.scopes),
-            expires_at=token.expires_at,
-        )
+    def _remember(self, found: Mapping[bytes, Found], epoch: int) -> None:
         with self._lock:
-            if epoch == self._epoch:
-                self._known[digest] = verified
-                while len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
-        return verified
+            self._turn_to(epoch)
+            if epoch != self._epoch:
+                return  # the gate has moved on since
+            for digest, what in found.items():
+                if isinstance(what, Verified):
+                    _put(self._known, digest, what)
+                else:
+                    # A place of their own: whoever makes up tokens pushes no live one out.
+                    _put(self._not_live, digest, what)
 
-    def _use_is_due(self, digest: bytes, now: datetime) -> bool:
+    def _turn_to(self, epoch: int) -> None:
+        if epoch > self._epoch:
+            self._known.clear()
+            self._not_live.clear()
+            self._epoch = epoch
+
+    def use_is_due(self, digest: bytes, now: datetime) -> bool:
+        """Whether a minute has gone by since a use of this token was recorded."""
         with self._lock:
             return self._is_due(digest, now)
 
@@ -133,18 +132,47 @@ class Authenticator:
         last = self._used.get(digest)
         return last is None or now - last >= _USED_EVERY
 
-    def _note_use(self, digest: bytes, now: datetime) -> None:
+    def note_use(self, digest: bytes, now: datetime) -> None:
         """Record about once a minute that the token is in use."""
         with self._lock:
             if not self._is_due(digest, now):
                 return
-            self._used[digest] = now
-            self._used.move_to_end(digest)
-            while len(self._used) > _REMEMBERED:
-                self._used.popitem(last=False)
+            _put(self._used, digest, now)
         AgentToken.objects.filter(
             Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _USED_EVERY), digest=digest
         ).update(last_used_at=now)
+
+
+def _put[V](memory: OrderedDict[bytes, V], digest: bytes, value: V) -> None:
+    memory[digest] = value
+    memory.move_to_end(digest)
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
+
+
+def _found(token: AgentToken | None, epoch: int) -> Found:
+    """What a token's row, read after that epoch was, says about it."""
+    if token is None or token.revoked_at is not None:
+        return NotLive("the token is not known here, or was revoked")
+    agent = token.agent
+    if not agent.enabled:
+        return NotLive(f"the agent {agent.name!r} is disabled")
+    return Verified(
+        principal=Principal(
+            agent_id=agent.pk,
+            agent_name=agent.name,
+            token_id=token.pk,
+            team_id=agent.team_id,
+            person_id=agent.owner_id,
+            gate_epoch=epoch,
+            hold_seconds=agent.hold_seconds,
+            grace_seconds=agent.grace_seconds,
+            max_open_tickets=agent.max_open_tickets,
+        ),
+        audience=token.audience,
+        scopes=frozenset(str(scope) for scope in token.scopes),
+        expires_at=token.expires_at,
+    )
 
 
 def protected_resource(path: str) -> dict[str, object] | None:
@@ -160,14 +188,20 @@ def protected_resource(path: str) -> dict[str, object] | None:
     }
 
 
-def _check(verified: _Verified, endpoint: str, now: datetime) -> None:
-    """Raise Refused unless the token is good for this endpoint now."""
-    if verified.expires_at <= now:
+def check(found: Found, endpoint: str, now: datetime) -> Principal:
+    """The agent, if its token is good for `endpoint` (a path of ours) now.
+
+    Raises Refused: 401 without a live token for this endpoint, 403 without its scope.
+    """
+    if isinstance(found, NotLive):
+        raise _unauthorized(endpoint, found.why)
+    if found.expires_at <= now:
         raise _unauthorized(endpoint, "the token has expired")
-    if not _is_meant_for(verified.audience, endpoint):
+    if not _is_meant_for(found.audience, endpoint):
         raise _unauthorized(endpoint, "the token was issued for another resource")
-    if SCOPE not in verified.scopes:  # a token without any scope opens nothing
+    if SCOPE not in found.scopes:  # a token without any scope opens nothing
         raise _forbidden(endpoint)
+    return found.principal
 
 
 def token_digest(headers: Headers, endpoint: str) -> bytes:

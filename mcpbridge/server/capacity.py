@@ -33,7 +33,8 @@ class Capacity:
     def __init__(self, limit: Callable[[], int] = open_files) -> None:
         self._limit = limit
         self.in_flight = 0
-        self._by_token: Counter[UUID] = Counter()
+        self._by_agent: Counter[UUID] = Counter()
+        self._shared = 0  # the sum of them
 
     @property
     def most(self) -> int:
@@ -42,21 +43,27 @@ class Capacity:
         return max(_SMALLEST, limit - max(RESERVE, limit // 10))
 
     @contextmanager
-    def share(self, token_id: UUID) -> Iterator[None]:
-        """One request of this token. Raises Refused (429): half of the room is for the others."""
-        if self._by_token[token_id] >= self.most // 2:
+    def share(self, agent_id: UUID) -> Iterator[None]:
+        """One request of this agent, whatever its token. Raises Refused (429).
+
+        An agent may hold half of what the others leave, so that there is always room for one more.
+        """
+        own = self._by_agent[agent_id]
+        if own >= (self.most - (self._shared - own)) // 2:
             raise Refused(
                 429,
-                f"this token has {self._by_token[token_id]} requests open, as many as it may",
+                f"this agent has {own} requests open, as many as it may; wait for some to end",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
-        self._by_token[token_id] += 1
+        self._by_agent[agent_id] += 1
+        self._shared += 1
         try:
             yield
         finally:
-            self._by_token[token_id] -= 1
-            if not self._by_token[token_id]:
-                del self._by_token[token_id]
+            self._shared -= 1
+            self._by_agent[agent_id] -= 1
+            if not self._by_agent[agent_id]:
+                del self._by_agent[agent_id]
 
     @contextmanager
     def one(self) -> Iterator[None]:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http.request import split_domain_port, validate_host
+from mcp_types import PROTOCOL_VERSION_META_KEY
 
 from mcpbridge.calls import strict_json
 from mcpbridge.server.wire import (
+    HEADER_MISMATCH,
     INVALID_REQUEST,
     PARSE_ERROR,
     AgentGone,
@@ -27,10 +29,29 @@ from mcpbridge.server.wire import (
 
 METHODS: Final = ("POST", "GET", "DELETE")
 SESSION_HEADER: Final = "mcp-session-id"
+REVISION_HEADER: Final = "mcp-protocol-version"
 BODY_SECONDS: Final = 30.0
 _MAX_REQUEST_ID: Final = 256
 _JSON: Final = "application/json"
 _IDENTITY: Final = ("", "identity")
+_CLOSE: Final = {"Connection": "close"}
+_PARAMETER: Final = b"mcp-param-"
+_ONCE: Final = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"last-event-id",
+        b"mcp-method",
+        b"mcp-name",
+        b"mcp-protocol-version",
+        b"mcp-session-id",
+        b"origin",
+        b"transfer-encoding",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +106,46 @@ def check_method(method: str) -> None:
         raise Refused(405, f"{method} is not served here", headers={"Allow": ", ".join(METHODS)})
 
 
+def check_once(headers: Headers) -> None:
+    """Refuse (400, -32020) a header that decides something and stands twice.
+
+    Of two readers one would believe the first, the other the last.
+    """
+    seen: set[bytes] = set()
+    for name, _value in headers:
+        key = name.lower()
+        if key in seen and (key in _ONCE or key.startswith(_PARAMETER)):
+            spelled = key.decode("ascii", "replace")
+            raise Refused(400, f"the header {spelled} stands more than once", code=HEADER_MISMATCH)
+        seen.add(key)
+
+
+def check_revision(headers: Headers, arrived: Arrived) -> None:
+    """Refuse (400, -32020) a body that names another revision than its header, or has none.
+
+    Without its header it would be read by the rules of an older revision.
+    """
+    meta = arrived.params.get("_meta")
+    if not isinstance(meta, dict) or PROTOCOL_VERSION_META_KEY not in meta:
+        return
+    if header(headers, REVISION_HEADER) != meta[PROTOCOL_VERSION_META_KEY]:
+        raise Refused(
+            400,
+            f"the header {REVISION_HEADER} must say what the body's _meta says",
+            code=HEADER_MISMATCH,
+            request_id=arrived.request_id,
+        )
+
+
 def check_media(headers: Headers) -> None:
     """Refuse (415) a body that is not plain JSON."""
-    content_type = (header(headers, "content-type") or "").partition(";")[0].strip().lower()
+    given = (header(headers, "content-type") or "").lower()
+    content_type, *parameters = (part.strip() for part in given.split(";"))
     if content_type != _JSON:
         raise Refused(415, f"the content type must be {_JSON}, not {content_type[:80]!r}")
+    charsets = {part[8:].strip('"') for part in parameters if part.startswith("charset=")}
+    if charsets - {"utf-8", "utf8"}:
+        raise Refused(415, "JSON is sent in UTF-8, whatever its content type says")
     encoding = (header(headers, "content-encoding") or "").lower()
     if encoding not in _IDENTITY:
         raise Refused(415, f"the body must not be encoded ({encoding[:40]!r})")
@@ -101,6 +157,8 @@ async def read_body(headers: Headers, receive: Receive, max_bytes: int) -> bytes
     A body that takes longer than BODY_SECONDS is refused too (408).
     """
     declared = header(headers, "content-length")
+    if declared is not None and header(headers, "transfer-encoding") is not None:
+        raise Refused(400, "a body has a length or comes in chunks, not both", headers=_CLOSE)
     if declared is not None:
         if not (declared.isascii() and declared.isdigit()):
             raise Refused(400, "the content length is not a number")
@@ -162,6 +220,8 @@ def _check_shape(arrived: Arrived) -> None:
                 f"an id must be an integer or a string of at most {_MAX_REQUEST_ID} characters",
                 code=INVALID_REQUEST,
             )
+    if not arrived.message.keys() & {"method", "result", "error"}:
+        raise Refused(400, "the message is neither a request nor an answer")
     if "method" in arrived.message and not isinstance(arrived.message["method"], str):
         raise Refused(400, "the method must be a string", request_id=None)
     params = arrived.message.get("params")
@@ -174,5 +234,5 @@ def _too_large(max_bytes: int) -> Refused:
         413,
         f"the body is larger than {max_bytes} bytes",
         data={"max_bytes": max_bytes},
-        headers={"Connection": "close"},
+        headers=_CLOSE,
     )

@@ -105,6 +105,7 @@ class Waiters:
         self._waiters: dict[UUID, set[Waiter]] = {}
         self._calls: OrderedDict[UUID, int] = OrderedDict()  # requests of a ticket, made here
         self._holder: UUID | None = None
+        self._released = False
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()  # a lost reference would end one silently
         self._unsubscribe: Callable[[], None] | None = None
@@ -128,17 +129,27 @@ class Waiters:
             self._holder = holder
             return holder
 
+    async def release(self) -> None:
+        """Give the lease back: the grace of all tickets that are held here begins at once.
+
+        What this process opens from here on counts as left from its beginning.
+        """
+        if self._holder is None or self._released:
+            return
+        self._released = True
+        # By the heartbeat's own lane: one under way must not run the lease again afterwards.
+        await self._lane.run(self.ledger.stop_holder, self._holder)
+
     async def close(self) -> None:
-        """Stop listening and give the lease back: the held tickets' grace begins at once."""
+        """Stop listening, give the lease back, end what still runs beside the requests."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        await self.release()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        holder, self._holder = self._holder, None
-        if holder is not None:
-            await in_database(self.ledger.stop_holder, holder)
+        self._holder, self._released = None, False
         await self._lane.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
@@ -274,7 +285,7 @@ class Waiters:
 
     async def _beat(self) -> None:
         """Renew the lease, or revive it: what was left meanwhile is found by the next look."""
-        if self._holder is not None:
+        if self._holder is not None and not self._released:
             await self._lane.run(self._renew, self._holder)
 
     def _renew(self, holder: UUID) -> None:

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from mcpbridge import conf
 from mcpbridge.administration import (
     Refused,
     change_agent,
@@ -73,7 +74,9 @@ def agent(request: HttpRequest, name: str) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("manage:agent", name=name)
-    return _agent_page(request, found, form, TokenForm(), status=422 if form.errors else 200)
+    return _agent_page(
+        request, found, form, TokenForm(agent=found), status=422 if form.errors else 200
+    )
 
 
 @require_POST
@@ -81,7 +84,7 @@ def agent(request: HttpRequest, name: str) -> HttpResponse:
 def new_token(request: HttpRequest, name: str) -> HttpResponse:
     """Issue a token and show it, this once, in the answer itself."""
     found = get_object_or_404(Agent.objects.select_related("owner", "team"), name=name)
-    form = TokenForm(request.POST)
+    form = TokenForm(request.POST, agent=found)
     if form.is_valid():
         try:
             with transaction.atomic(durable=True):
@@ -90,12 +93,15 @@ def new_token(request: HttpRequest, name: str) -> HttpResponse:
                     agent=found,
                     days=form.cleaned_data["days"],
                     label=form.cleaned_data["label"],
+                    audience=form.cleaned_data["audience"],
                     issued_by_id=accounts_person(request.user),
                 )
         except Refused as refused:
             add_refusal(form, refused)
         else:
-            return render(request, "manage/token.html", {"agent": found, "issued": issued})
+            url = form.cleaned_data["audience"] or f"{conf.public_url()}/mcp"
+            shown = {"agent": found, "issued": issued, "url": url}
+            return render(request, "manage/token.html", shown)
     return _agent_page(request, found, AgentForm(agent=found), form, status=422)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 
+from mcpbridge import conf
 from mcpbridge.administration import AgentSettings
 from mcpbridge.administration.agents import (
     MAX_GRACE_SECONDS,
@@ -16,7 +17,7 @@ from mcpbridge.administration.agents import (
 from mcpbridge.administration.tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LABEL
 from mcpbridge.approvals_gateway import Directory, directory
 from mcpbridge.calls.limits import HoldLimits, in_words
-from mcpbridge.models import Agent
+from mcpbridge.models import Agent, Upstream
 
 INPUT = {"class": "input"}
 MONO = {"class": "input mono", "autocapitalize": "none", "spellcheck": "false"}
@@ -106,14 +107,27 @@ class AgentForm(forms.Form):
         )
 
 
+def _audiences(agent: Agent) -> list[tuple[str, str]]:
+    """The addresses that a token of this agent can be issued for; empty is the installation."""
+    own = Upstream.objects.filter(enabled=True, teams=agent.team_id).order_by("name")
+    each = [f"{conf.public_url()}/mcp/u/{upstream.name}" for upstream in own]
+    return [("", "everything that the agent may use"), *((url, f"only {url}") for url in each)]
+
+
 class TokenForm(forms.Form):
-    """A new token's label and term."""
+    """A new token's label, address and term."""
 
     label = forms.CharField(
         required=False,
         max_length=MAX_LABEL,
         widget=forms.TextInput(attrs=INPUT),
         help_text="Where it will be used, as in “laptop”.",
+    )
+    audience = forms.ChoiceField(
+        required=False,
+        widget=forms.Select(attrs=INPUT),
+        label="Opens",
+        help_text="A token for one upstream opens nothing else, even when it leaks.",
     )
     days = forms.IntegerField(
         min_value=1,
@@ -122,3 +136,7 @@ class TokenForm(forms.Form):
         widget=forms.NumberInput(attrs=INPUT),
         label="Good for (days)",
     )
+
+    def __init__(self, *args: Any, agent: Agent, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ChoiceField", self.fields["audience"]).choices = _audiences(agent)

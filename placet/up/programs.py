@@ -23,8 +23,8 @@ class Program:
 
 def web(descriptor: int) -> Program:
     """Daphne on an inherited socket that listens already."""
-    argv = (sys.executable, "-m", "daphne", "--fd", str(descriptor), "--no-server-name")
-    quiet = ("--verbosity", "0", "--application-close-timeout", "3")
+    argv = (sys.executable, "-m", "placet.daphne_server", "--fd", str(descriptor))
+    quiet = ("--no-server-name", "--verbosity", "0", "--application-close-timeout", "3")
     return Program(
         name="web", argv=(*argv, *quiet, "placet.asgi:application"), pass_fds=(descriptor,)
     )

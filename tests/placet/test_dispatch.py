@@ -109,6 +109,24 @@ async def test_lifespan_is_answered_for_servers_that_have_it(
 
 
 @pytest.mark.usefixtures("real_db")
+@pytest.mark.parametrize("broken", [False, True])
+async def test_the_agents_face_is_closed_when_the_server_ends_whatever_comes_of_it(
+    spies: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    closed: list[int] = []
+
+    async def close() -> None:
+        closed.append(1)
+        if broken:
+            raise RuntimeError("broken")
+
+    monkeypatch.setattr(dispatch.app, "close", close)
+    messages: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    sent = await call(over(spies), {"type": "lifespan"}, *messages)
+    assert sent[-1]["type"] == "lifespan.shutdown.complete"
+    assert closed == [1]
+
+
 @pytest.mark.parametrize(
     "origin",
     [
@@ -118,12 +136,26 @@ async def test_lifespan_is_answered_for_servers_that_have_it(
         b"https://127.0.0.1:8000",
         b"http://127.0.0.1.evil.example:8000",
         b"null",
+        b"",
+        b"http://127.0.0.1:99999",
+        b"http://127.0.0.1:x",
+        b"http://[::1",
+        b"http://user@127.0.0.1:8000",
+        b"http://127.0.0.1:8000/",
+        b"\xff",
     ],
 )
 async def test_a_socket_from_another_origin_is_denied(
     spies: list[tuple[str, str]], origin: bytes | None
 ) -> None:
     headers = [(b"origin", origin)] if origin is not None else []
+    scope = {"type": "websocket", "path": "/ws/doorbell/", "headers": headers}
+    sent = await call(over(spies), scope, {"type": "websocket.connect"})
+    assert [m["type"] for m in sent] == ["websocket.close"]
+
+
+async def test_a_socket_with_two_origins_is_denied(spies: list[tuple[str, str]]) -> None:
+    headers = [(b"origin", b"http://127.0.0.1:8000"), (b"origin", b"http://127.0.0.1:8000")]
     scope = {"type": "websocket", "path": "/ws/doorbell/", "headers": headers}
     sent = await call(over(spies), scope, {"type": "websocket.connect"})
     assert [m["type"] for m in sent] == ["websocket.close"]

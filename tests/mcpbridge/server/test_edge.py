@@ -84,6 +84,41 @@ def test_a_header_that_stands_twice_is_refused() -> None:
     assert (problem.status, problem.code) == (400, -32020)
 
 
+@pytest.mark.parametrize(
+    "name", [b"Mcp-Name", b"mcp-method", b"MCP-Protocol-Version", b"Mcp-Param-Region", b"Host"]
+)
+def test_a_header_that_decides_something_stands_once(name: bytes) -> None:
+    problem = refused(edge.check_once, [(name, b"a"), (b"x", b"1"), (name.lower(), b"a")])
+    assert (problem.status, problem.code) == (400, -32020)
+    edge.check_once([(name, b"a"), (b"accept", b"a/b"), (b"accept", b"c/d"), (b"x", b"1")])
+
+
+@pytest.mark.parametrize("charset", [b"utf-16", b"latin-1", b'"utf-7"', b""])
+def test_json_in_another_charset_is_refused(charset: bytes) -> None:
+    headers = [(b"content-type", b"application/json; Charset=" + charset)]
+    assert refused(edge.check_media, headers).status == 415
+    edge.check_media([(b"content-type", b'application/json;charset="UTF-8"; a=b')])
+
+
+def test_a_body_names_the_revision_of_its_header_or_none() -> None:
+    key = "io.modelcontextprotocol/protocolVersion"
+    arrived = edge.Arrived(b"", {"id": 7, "method": "x", "params": {"_meta": {key: "2026-07-28"}}})
+    for headers in ([], [(b"mcp-protocol-version", b"2025-11-25")]):
+        problem = refused(edge.check_revision, headers, arrived)
+        assert (problem.status, problem.code, problem.request_id) == (400, -32020, 7)
+    edge.check_revision([(b"mcp-protocol-version", b"2026-07-28")], arrived)
+    edge.check_revision([], edge.Arrived(b"", {"method": "x", "params": {"_meta": {}}}))
+
+
+async def test_a_body_with_a_length_and_in_chunks_is_refused_unread() -> None:
+    receive = receiving(b"{}")
+    both = [(b"content-length", b"2"), (b"transfer-encoding", b"chunked")]
+    with pytest.raises(Refused) as caught:
+        await edge.read_body(both, receive, 10)
+    assert (caught.value.status, caught.value.headers) == (400, {"Connection": "close"})
+    assert not receive.taken
+
+
 async def test_a_body_is_read_to_its_end() -> None:
     assert await edge.read_body([], receiving(b"ab", b"", b"c"), 3) == b"abc"
 

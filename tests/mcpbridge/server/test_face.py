@@ -21,6 +21,7 @@ from mcpbridge.models import AgentToken, CallRecord
 from mcpbridge.offload import in_database
 from mcpbridge.server import road
 from mcpbridge.server.app import Face
+from mcpbridge.server.auth import Verified
 from mcpbridge.server.capacity import Capacity
 from mcpbridge.server.methods import tools
 from tests.support.bridge import Bridge
@@ -95,7 +96,7 @@ async def test_an_expired_token_is_refused_though_it_was_just_used(
     assert (await listed(face, secret)).status_code == 200
     past = timezone.now() - timedelta(seconds=1)
     await in_database(lambda: AgentToken.objects.update(expires_at=past))
-    face.face.authenticator.__init__()  # type: ignore[misc] # what was remembered has an end too
+    face.face.authenticator.__init__()  # type: ignore[misc] # what is remembered ends with it
     assert (await listed(face, secret)).status_code == 401
 
 
@@ -143,7 +144,9 @@ async def test_what_was_verified_in_an_older_epoch_is_not_remembered_in_a_newer_
     epoch = (await in_database(ledger.gate)).epoch
     digest = hashlib.sha256(secret.encode()).digest()
     authenticator._epoch = epoch + 1  # another thread has seen it already
-    await in_database(authenticator._verify, digest, epoch, "/mcp")
+    found = await in_database(authenticator.read, [digest])
+    assert isinstance(found[digest], Verified)
+    assert (digest in authenticator._known) is (epoch == authenticator._epoch)
     assert digest not in authenticator._known
 
 
@@ -392,23 +395,35 @@ async def test_a_full_process_refuses_politely(
 
 
 async def test_without_the_database_nobody_is_let_in(face: ServedFace) -> None:
-    def away(**_: Any) -> None:
+    def away(_: Any) -> None:
         raise DatabaseError("away")
 
-    face.face.authenticator.authenticate = away  # type: ignore[assignment,method-assign]
+    face.face.authenticator.read = away  # type: ignore[assignment,method-assign]
     answer = await face.modern("tools/list")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 
-async def test_one_token_that_holds_too_much_is_told_to_come_back(
-    face: ServedFace, secret: str
+async def test_one_agent_that_holds_too_much_is_told_to_come_back_whatever_its_token(
+    face: ServedFace, bridge: Bridge, secret: str
 ) -> None:
     room = face.face.capacity
-    token = await in_database(lambda: AgentToken.objects.order_by("-created_at")[0].pk)
-    room._by_token[token] = room.most
-    assert (await listed(face, secret)).status_code == 429
-    del room._by_token[token]
+    other = await in_database(issue_token, actor="system:test", agent=bridge.agent)
+    room._by_agent[bridge.agent.pk] = room._shared = room.most
+    for token in (secret, other.secret):
+        assert (await listed(face, token)).status_code == 429
+    del room._by_agent[bridge.agent.pk]
+    room._shared = 0
     assert (await listed(face, secret)).status_code == 200
+
+
+async def test_a_process_that_is_about_to_end_takes_nothing_new(
+    face: ServedFace, secret: str
+) -> None:
+    assert (await listed(face, secret)).status_code == 200
+    await face.face.close()
+    answer = await listed(face, secret)
+    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+    assert "nothing was executed" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("era", ERAS)

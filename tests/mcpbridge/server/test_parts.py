@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_full_process_refuses_and_finds_room_again() -> None:
         pass
 
 
-def test_one_token_cannot_take_all_the_room() -> None:
+def test_one_agent_cannot_take_all_the_room_and_its_second_token_helps_nothing() -> None:
     room = Capacity(limit=lambda: 0)
     greedy, other = uuid7(), uuid7()
     held = [room.share(greedy) for _ in range(room.most // 2)]
@@ -66,6 +67,21 @@ def test_one_token_cannot_take_all_the_room() -> None:
         one.__exit__(None, None, None)
     with room.share(greedy):
         pass
+    assert (room._shared, dict(room._by_agent)) == (0, {})
+
+
+def test_however_many_agents_take_all_they_may_there_is_room_for_one_more() -> None:
+    room = Capacity(limit=lambda: 1024)
+    with ExitStack() as held:
+        for _ in range(8):
+            agent = uuid7()
+            held.enter_context(room.share(agent))
+            with suppress(Refused):
+                while True:
+                    held.enter_context(room.share(agent))
+        assert room.most - 8 < room._shared < room.most
+        with room.share(uuid7()):
+            pass
 
 
 # -- exchanges ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.test import Client
 
 from approvals import api
 from approvals.models import AuditEvent
+from mcpbridge.administration import UpstreamSettings, create_upstream
 from mcpbridge.models import Agent, AgentToken
 from tests.support.builders import Cast, a_ticket
 from tests.support.pages import form_to, text_of
@@ -99,6 +100,37 @@ def test_a_token_is_shown_once_and_nowhere_else(admin: Client, cast: Cast, robo:
 def test_a_token_without_an_end_or_with_a_long_label_is_refused(
     asked: dict[str, Any], admin: Client, robo: Agent
 ):
+    assert admin.post("/manage/agents/robo/tokens/", asked).status_code == 422
+    assert not AgentToken.objects.exists()
+
+
+def test_a_token_is_issued_for_one_upstream_of_the_agents_team(
+    admin: Client, cast: Cast, robo: Agent
+):
+    for name, teams in (("git", {cast.team_id}), ("secret", set())):
+        settings = UpstreamSettings(
+            transport="http", url=f"https://{name}.example.com/mcp", team_ids=frozenset(teams)
+        )
+        create_upstream(actor="system:test", name=name, settings=settings)
+    page = text_of(admin.get("/manage/agents/robo/").content)
+    assert "only http://127.0.0.1:8000/mcp/u/git" in page
+    assert "/mcp/u/secret" not in page
+
+    asked = {"days": 5, "audience": "http://127.0.0.1:8000/mcp/u/git"}
+    answer = admin.post("/manage/agents/robo/tokens/", asked)
+
+    assert "to http://127.0.0.1:8000/mcp/u/git" in text_of(answer.content)
+    assert AgentToken.objects.get().audience == asked["audience"]
+    assert "only http://127.0.0.1:8000/mcp/u/git" in text_of(
+        admin.get("/manage/agents/robo/").content
+    )
+
+
+@pytest.mark.parametrize("upstream", ["/mcp/u/secret", "https://evil.example.com/mcp"])
+def test_a_token_is_not_issued_for_an_address_that_was_not_offered(
+    upstream: str, admin: Client, robo: Agent
+):
+    asked = {"days": 5, "audience": upstream}
     assert admin.post("/manage/agents/robo/tokens/", asked).status_code == 422
     assert not AgentToken.objects.exists()
 
