@@ -316,7 +316,7 @@ async def test_a_remembered_token_costs_an_allowed_call_no_visit_but_its_record(
     await told(face, CASES["an allowed call"])
     asked: list[str] = []
     monkeypatch.setattr(face.face.epochs, "current", lambda: asked.append("epoch"))
-    monkeypatch.setattr(face.face.authenticator, "authenticate", lambda **_: asked.append("token"))
+    monkeypatch.setattr(face.face.authenticator, "read", lambda _: asked.append("token"))
     assert (await told(face, CASES["an allowed call"]))[0] == 200
     assert asked == []
 
