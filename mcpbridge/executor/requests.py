@@ -17,7 +17,9 @@ from mcpbridge.catalog.snapshot import Source
 from mcpbridge.executor.allowed import completion_of
 from mcpbridge.executor.inflight import in_flight
 from mcpbridge.executor.road import (
+    QUESTION_SECONDS,
     SLACK_SECONDS,
+    Asked,
     Ended,
     Failure,
     OnLog,
@@ -26,6 +28,8 @@ from mcpbridge.executor.road import (
     reply_of,
 )
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
+from mcpbridge.upstream.questions import Asking
+from mcpbridge.upstream.replies import QuestionsAsked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +48,18 @@ async def run_request(
     on_progress: OnProgress | None = None,
     on_log: OnLog | None = None,
     abort: asyncio.Event | None = None,
-) -> Ended:
-    """Make the request and say what came of it; setting `abort`, or cancelling, aborts it."""
+    asking: Asking | None = None,
+) -> Ended | Asked:
+    """Make the request and say what came of it; setting `abort`, or cancelling, aborts it.
+
+    Only with `asking` the upstream may ask meanwhile, or in the place of a result (Asked).
+    """
     abort = abort if abort is not None else asyncio.Event()
     began = asyncio.get_running_loop().time()
-    ended: Ended = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
+    ended: Ended | Asked = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
     try:
         with in_flight().enter(allowed.record_id, abort):
-            ended = await _run(allowed, on_progress, on_log, abort)
+            ended = await _run(allowed, on_progress, on_log, abort, asking)
     finally:
         seconds = asyncio.get_running_loop().time() - began
         records.ended(completion_of(allowed.record_id, ended, milliseconds=int(seconds * 1000)))
@@ -63,7 +71,8 @@ async def _run(
     on_progress: OnProgress | None,
     on_log: OnLog | None,
     abort: asyncio.Event,
-) -> Ended:
+    asking: Asking | None,
+) -> Ended | Asked:
     request = allowed.request
     meta = request.meta.forwarded()
     meta.pop(PROGRESS_TOKEN_KEY, None)  # the road names progress by a token of its own
@@ -76,7 +85,8 @@ async def _run(
         await session.ask_for_logs(level)
     timeouts = session.spec.timeouts
     try:
-        async with asyncio.timeout(timeouts.connect + timeouts.total + SLACK_SECONDS):
+        slack = SLACK_SECONDS if asking is None else SLACK_SECONDS + QUESTION_SECONDS
+        async with asyncio.timeout(timeouts.connect + timeouts.total + slack):
             reply = await session.request(
                 request.method,
                 request.params,
@@ -84,7 +94,10 @@ async def _run(
                 on_progress=on_progress,
                 on_log=on_log,
                 abort=abort,
+                asking=asking,
             )
+    except QuestionsAsked as asked:
+        return Asked(asked.requests, asked.state, asked.size)
     except NothingSent as error:
         return Unsent(error.detail)
     except OutcomeUnknown as error:

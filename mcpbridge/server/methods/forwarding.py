@@ -9,21 +9,35 @@ import asyncio
 import logging
 from typing import Any, Final
 
+from django.db import Error as DatabaseError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 
-from mcpbridge.calls.forwarded import Forwarded
+from mcpbridge.calls.forwarded import GET_PROMPT, READ, Forwarded
 from mcpbridge.executor.requests import AllowedRequest, run_request
+from mcpbridge.executor.road import Asked as Questions
 from mcpbridge.executor.road import Ended, Failure, Result, RpcError, Unsent
 from mcpbridge.pep import RequestRefused, enforce_request
+from mcpbridge.questions.records import QuestionRefused
+from mcpbridge.server.conversation import (
+    ROUNDS,
+    Conversation,
+    InputRequired,
+    Inputs,
+    Unanswerable,
+)
 from mcpbridge.server.methods.asked import Asked
+from mcpbridge.server.methods.questions import talk_of
 from mcpbridge.server.presenters import EVENT_BYTES, size_of
 from mcpbridge.server.waiting import settled
+from mcpbridge.upstream.questions import Asking
 
 logger = logging.getLogger(__name__)
 
 NOT_FOUND: Final = -32002  # what revisions before 2026-07-28 say of an unknown resource
 _REFUSED: Final = -32003
+MAY_ASK: Final = frozenset({GET_PROMPT, READ})
+NOT_ANSWERED: Final = (Unanswerable, QuestionRefused, DatabaseError)
 _CODES: Final = {"unknown_upstream": INVALID_PARAMS, "not_allowed": _REFUSED, "denied": _REFUSED}
 
 
@@ -40,15 +54,50 @@ async def allow(asked: Asked, request: Forwarded) -> AllowedRequest:
 
 
 async def forward(asked: Asked, request: Forwarded) -> dict[str, Any]:
-    """The upstream's whole result. Raises MCPError for everything else that came of it."""
-    allowed = await allow(asked, request)
+    """The upstream's whole result, or what it asks. Raises MCPError for everything else."""
+    if request.method not in MAY_ASK:
+        return _result(asked, request, await _made(asked, await allow(asked, request), None))
+    talk = await talk_of(asked, name=request.method, arguments_bytes=request.recorded)
+    inputs: Inputs | None = None
+    for _ in range(ROUNDS):
+        allowed = await allow(asked, request)
+        conversation = Conversation(
+            talk,
+            source=allowed.source,
+            principal=asked.exchange.principal,
+            call_id=allowed.record_id,
+        )
+        try:
+            inputs = inputs if inputs is not None else await conversation.brought()
+        except NOT_ANSWERED:
+            await _unsent(allowed)
+            raise _refused_question() from None
+        ended = await _made(asked, allowed, conversation.asking(inputs))
+        if not isinstance(ended, Questions):
+            return _result(asked, request, ended)
+        try:
+            step = await conversation.go_on(ended)
+        except NOT_ANSWERED:
+            raise _refused_question() from None
+        if isinstance(step, InputRequired):
+            asked.exchange.result_type = "input_required"
+            return step.result()
+        inputs = step
+    raise _refused_question()
+
+
+async def _made(asked: Asked, allowed: AllowedRequest, asking: Asking | None) -> Ended | Questions:
     exchange = asked.exchange
     abort = asyncio.Event()
     stop = exchange.on_gone(abort.set) if asked.client.is_modern else _nothing
     relay = asked.hears.relay()
     try:
         running = run_request(
-            allowed, on_progress=relay.on_progress, on_log=relay.on_log, abort=abort
+            allowed,
+            on_progress=relay.on_progress,
+            on_log=relay.on_log,
+            abort=abort,
+            asking=asking,
         )
         ended = await settled(running, otherwise=_read)
         await relay.finish()
@@ -58,16 +107,29 @@ async def forward(asked: Asked, request: Forwarded) -> dict[str, Any]:
     finally:
         stop()
         relay.stop()
-    return _result(asked, request, ended)
+    return ended
 
 
-def _result(asked: Asked, request: Forwarded, ended: Ended) -> dict[str, Any]:
+async def _unsent(allowed: AllowedRequest) -> None:
+    """Run a request into its abort, so that its record says that nothing was sent."""
+    abort = asyncio.Event()
+    abort.set()
+    await run_request(allowed, abort=abort)
+
+
+def _refused_question() -> MCPError:
+    return MCPError(
+        code=INVALID_REQUEST,
+        message="the upstream asked a question back, which this gateway does not answer",
+    )
+
+
+def _result(asked: Asked, request: Forwarded, ended: Ended | Questions) -> dict[str, Any]:
     match ended:
+        case Questions():
+            raise _refused_question()
         case Result() if ended.refused_question:
-            raise MCPError(
-                code=INVALID_REQUEST,
-                message="the upstream asked a question back, which this gateway does not answer",
-            )
+            raise _refused_question()
         case Result():
             if asked.exchange.is_stream and size_of(ended.result) > EVENT_BYTES:
                 raise MCPError(
