@@ -79,6 +79,7 @@ class AgentStream:
         self._said = 0
         self._refreshing = asyncio.Lock()
         self.is_over = False
+        self.epoch = -1  # of the gate when it was last settled what may be heard
 
     async def want(self, *, kinds: frozenset[str], uris: Mapping[str, Place]) -> None:
         """Hear of these from now on; returns when the upstreams' streams stand, or soon."""
@@ -93,24 +94,22 @@ class AgentStream:
     async def refresh(self) -> None:
         """Listen to exactly those upstreams that this agent may use now."""
         async with self._refreshing:
+            self.epoch = (await in_database(ledger.gate)).epoch  # before anything that it judges
             wanted = await self._wanted()
             if self.is_over:
                 return
-            for name in [*self._heard_at]:
-                source, before, subscription = self._heard_at[name]
-                now = wanted.get(name)
-                if now is None or now[1] != before or now[0].digest != source.digest:
-                    subscription.close()
-                    del self._heard_at[name]
+            before, self._heard_at = self._heard_at, {}
             for name, (source, what) in wanted.items():
-                if name not in self._heard_at:
-                    subscription = catalog().announcements.listen(
-                        source,
-                        agent_id=self.principal.agent_id,
-                        wanted=what,
-                        listener=self._hear,
-                    )
-                    self._heard_at[name] = (source, what, subscription)
+                kept = before.get(name)
+                if kept is not None and kept[1] == what and kept[0].digest == source.digest:
+                    self._heard_at[name] = before.pop(name)
+                    continue
+                subscription = catalog().announcements.listen(
+                    source, agent_id=self.principal.agent_id, wanted=what, listener=self._hear
+                )
+                self._heard_at[name] = (source, what, subscription)
+            for _, _, subscription in before.values():
+                subscription.close()  # last, so that a stream that is still wanted stands on
 
     def say(self, said: Said, *, key: str = "") -> None:
         """Say something to the agent; what has the same method and key is said once."""
@@ -238,7 +237,6 @@ class Subscriptions:
             await asyncio.gather(self._watcher, return_exceptions=True)
 
     async def _watch(self) -> None:
-        epoch: int | None = None
         while self._streams:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -251,17 +249,16 @@ class Subscriptions:
             for stream in list(self._streams):
                 if stream.is_stale(live):
                     stream.end()
-            if epoch is not None and gate.epoch != epoch:
-                await self._refresh_all()
-            epoch = gate.epoch
+                elif stream.epoch not in (-1, gate.epoch):
+                    await _refresh(stream)
 
-    async def _refresh_all(self) -> None:
-        for stream in list(self._streams):
-            try:
-                stream.principal = await in_database(recheck, stream.principal)
-                await stream.refresh()
-            except AgentNotLive:
-                stream.end()
-            except Exception:
-                logger.exception("What an agent may hear of cannot be told; its stream ends.")
-                stream.end()
+
+async def _refresh(stream: AgentStream) -> None:
+    try:
+        stream.principal = await in_database(recheck, stream.principal)
+        await stream.refresh()
+    except AgentNotLive:
+        stream.end()
+    except Exception:
+        logger.exception("What an agent may hear of cannot be told; its stream ends.")
+        stream.end()

@@ -340,4 +340,4 @@ async def test_how_a_request_ended_is_on_record() -> None:
 
 
 def _kill() -> None:
-    ledger.kill(user=User.objects.get(email__startswith="carol"))
+    ledger.kill(user=User.objects.create_superuser("root@example.test"))
