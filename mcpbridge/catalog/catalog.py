@@ -72,6 +72,11 @@ class Catalog:
             return found
         return await self.reload()
 
+    @property
+    def known_epoch(self) -> int | None:
+        """The epoch of the rows that are remembered; None while there are none."""
+        return self._snapshot.epoch if self._snapshot is not None else None
+
     async def reload(self) -> Snapshot:
         """Read the rows anew; one read serves all who ask at the same time."""
         if self._loading is not None:

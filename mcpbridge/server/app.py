@@ -160,10 +160,11 @@ class Face:
         return arrived
 
     def _believed(self, digest: bytes, place: str) -> Principal | None:
-        """Whose token this was when the epoch was last read; None before the first request."""
+        """Whose token this was at the epoch that the catalogue knows; None where that is unknown."""
         if self.waiters.holder is None:
             return None
-        return self.authenticator.believed(digest=digest, endpoint=place)
+        epoch = catalog.catalog().known_epoch
+        return self.authenticator.believed(digest=digest, endpoint=place, epoch=epoch)
 
     async def _principal(self, digest: bytes, place: str) -> Principal:
         """Whose token this is, by the rows of the epoch of now. Raises Refused."""

@@ -85,14 +85,14 @@ class Authenticator:
             return None
         return check(found, endpoint, now)
 
-    def believed(self, *, digest: bytes, endpoint: str) -> Principal | None:
-        """As `recall`, for the epoch that was read last, whenever that was.
+    def believed(self, *, digest: bytes, endpoint: str, epoch: int | None) -> Principal | None:
+        """As `recall`, for an `epoch` that was read some time ago; None for any other one.
 
         Good only for what compares the epoch in the transaction that records it.
         """
         now = datetime.now(UTC)
         with self._lock:
-            found = self._known.get(digest)
+            found = self._known.get(digest) if epoch == self._epoch else None
             if found is None or self._is_due(digest, now):
                 return None
         try:
