@@ -12,12 +12,14 @@ import hmac
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import Q
+from django.db.models import Field, Q
 from django.utils import timezone
 
 from approvals import conf
@@ -29,6 +31,7 @@ from approvals.models import Payload, Ticket, database_now
 
 NONCE_BYTES = 12
 SALT_BYTES = 32
+_AS_IT_IS: Final = (str, bytes, int, type(None))  # every driver takes these without help
 
 
 class PayloadPurged(Exception):
@@ -49,23 +52,38 @@ def seal(kind: str, data: bytes) -> Payload:
 def seal_all(kind: str, many: Sequence[bytes]) -> list[Payload]:
     """Store each of `many` encrypted, by one plain statement: calls are recorded in groups."""
     payloads = [_sealed(kind, data) for data in many]
+    store_all(payloads)
+    return payloads
+
+
+def store_all(payloads: Sequence[Payload]) -> None:
+    """Insert unsaved rows by one plain statement."""
     database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks it up at each use
-    fields = Payload._meta.concrete_fields
-    columns = ", ".join(database.ops.quote_name(str(field.column)) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    table = database.ops.quote_name(Payload._meta.db_table)
+    statement, fields = _statement(database.vendor)
     with database.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 (our own names)
+            statement,
             [
                 [
-                    field.get_db_prep_save(getattr(payload, field.attname), database)
+                    value
+                    if type(value := getattr(payload, field.attname)) in _AS_IT_IS
+                    else field.get_db_prep_save(value, database)
                     for field in fields
                 ]
                 for payload in payloads
             ],
         )
-    return payloads
+
+
+@cache
+def _statement(vendor: str) -> tuple[str, tuple[Field[Any, Any], ...]]:
+    """The statement that inserts a payload, and the fields in its order; one for each database."""
+    quoted = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    fields = Payload._meta.concrete_fields
+    columns = ", ".join(quoted(str(field.column)) for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    table = quoted(Payload._meta.db_table)
+    return f"INSERT INTO {table} ({columns}) VALUES ({places})", tuple(fields)  # noqa: S608 (ours)
 
 
 def _sealed(kind: str, data: bytes) -> Payload:

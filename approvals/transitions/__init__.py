@@ -10,7 +10,13 @@ Lock order everywhere: the gate before tickets, tickets in the order of their nu
 from approvals.transitions.deciding import approve, record_vote, reject, revoke
 from approvals.transitions.ending import cancel, expire
 from approvals.transitions.executing import claim, release, renew_lease, retry_sent, send
-from approvals.transitions.gate import bump_epoch, gate_for_share, set_kill, set_policy
+from approvals.transitions.gate import (
+    bump_epoch,
+    gate_facts_for_share,
+    gate_for_share,
+    set_kill,
+    set_policy,
+)
 from approvals.transitions.grants import make_grant, revoke_grant
 from approvals.transitions.notes import (
     annotate,
@@ -37,6 +43,7 @@ __all__ = [
     "expire",
     "fail_sent",
     "fail_unsent",
+    "gate_facts_for_share",
     "gate_for_share",
     "hand_over",
     "late_answer",

@@ -31,6 +31,22 @@ def gate_for_share() -> Gate:
     raise Gate.DoesNotExist("the gate row is missing, so nothing may run")
 
 
+def gate_facts_for_share() -> tuple[bool, int, int | None]:
+    """Killed, epoch and policy of the gate, held as by `gate_for_share`, by one plain statement.
+
+    Every call that policy allows looks at them.
+    """
+    require_transaction()
+    statement = "SELECT killed, epoch, policy_id FROM approvals_gate WHERE id = 1"
+    with connection.cursor() as cursor:
+        cursor.execute(statement + (" FOR SHARE" if connection.vendor == "postgresql" else ""))
+        row = cursor.fetchone()
+    if row is None:
+        raise Gate.DoesNotExist("the gate row is missing, so nothing may run")
+    killed, epoch, policy = row
+    return bool(killed), int(epoch), policy
+
+
 def pass_gate(*, epoch: int | None = None) -> Gate:
     """The gate, locked for share; raises KillSwitchOn, or AuthorityChanged when not at `epoch`."""
     gate = gate_for_share()

@@ -6,6 +6,7 @@ every use of it is checked against the gate when the call is recorded.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -46,6 +47,7 @@ class CatalogTool:
     digest: bytes
     definition: Mapping[str, Any] = field(repr=False)
     max_attempts: int = 1  # above 1 only where an admin called the tool idempotent
+    mirrors_parameters: bool = True  # perhaps: False where its schema never says `x-mcp-header`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,4 +159,5 @@ def _tool(pin: ToolPin, source: Source) -> CatalogTool | None:
         digest=bytes(pin.digest),
         definition=pin.definition,
         max_attempts=pin.max_attempts if pin.idempotent else 1,
+        mirrors_parameters="x-mcp-header" in json.dumps(pin.definition.get("inputSchema")),
     )

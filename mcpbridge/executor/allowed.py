@@ -12,6 +12,7 @@ from uuid import UUID
 
 from mcpbridge import records
 from mcpbridge.calls import outcome as outcomes
+from mcpbridge.calls.abort import Abort
 from mcpbridge.calls.outcome import Outcome
 from mcpbridge.calls.tool_call import LOG_LEVEL_KEY, PROGRESS_TOKEN_KEY, ToolCall
 from mcpbridge.catalog.catalog import CatalogTool, catalog
@@ -70,7 +71,7 @@ async def converse(
 
     Asked is what a modern upstream wants to know before it goes on: by another call.
     """
-    abort = abort if abort is not None else asyncio.Event()
+    abort = abort if abort is not None else Abort()
     began = asyncio.get_running_loop().time()
     ended: Ended | Asked = Failure(Unknown.ABORTED)  # what is recorded if the caller is cancelled
     try:

@@ -118,7 +118,7 @@ async def make_call(
             tell(reply_of(reply))
 
     timeouts = session.spec.timeouts
-    schema = tool.definition.get("inputSchema")
+    schema = tool.definition.get("inputSchema") if tool.mirrors_parameters else {}
     try:
         slack = SLACK_SECONDS if asking is None else SLACK_SECONDS + QUESTION_SECONDS
         async with asyncio.timeout(timeouts.connect + timeouts.total + slack):

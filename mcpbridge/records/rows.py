@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Exists, Field, Model, OuterRef, Q
 from uuid6 import uuid7
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import AuthorityChanged, GateView, KillSwitchOn
 from mcpbridge.models import AgentToken, CallCompletion, CallRecord
+
+_AS_IT_IS: Final = (str, bytes, int, type(None))  # every driver takes these without help
 
 type Status = Literal["ok", "error", "unsent", "unknown"]
 
@@ -126,16 +129,30 @@ def _insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     Columns that are not named take the database's default.
     """
     database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks it up at each use
-    options = model._meta
-    fields = [field for field in options.concrete_fields if field.name in rows[0]]
-    columns = ", ".join(database.ops.quote_name(str(field.column)) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    table = database.ops.quote_name(options.db_table)
+    statement, fields = _statement(model, database.vendor, tuple(rows[0]))
     with database.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 (our own names)
+            statement,
             [
-                [field.get_db_prep_save(row[field.name], database) for field in fields]
+                [
+                    value
+                    if type(value := row[field.name]) in _AS_IT_IS
+                    else field.get_db_prep_save(value, database)
+                    for field in fields
+                ]
                 for row in rows
             ],
         )
+
+
+@cache
+def _statement(
+    model: type[Model], vendor: str, names: tuple[str, ...]
+) -> tuple[str, tuple[Field[Any, Any], ...]]:
+    """The statement that inserts these columns, and their fields in its order."""
+    quoted = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    fields = tuple(field for field in model._meta.concrete_fields if field.name in names)
+    columns = ", ".join(quoted(str(field.column)) for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    table = quoted(model._meta.db_table)
+    return f"INSERT INTO {table} ({columns}) VALUES ({places})", fields  # noqa: S608 (our own)

@@ -160,7 +160,7 @@ class Face:
         return arrived
 
     def _believed(self, digest: bytes, place: str) -> Principal | None:
-        """Whose token this was at the epoch that the catalogue knows; None where that is unknown."""
+        """Whose token this was at the epoch that the catalogue knows; None where none is."""
         if self.waiters.holder is None:
             return None
         epoch = catalog.catalog().known_epoch

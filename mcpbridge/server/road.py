@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 from mcpbridge import conf
 from mcpbridge.approvals_gateway import AgentNotLive, TicketView, Waiting
 from mcpbridge.calls import outcome as outcomes
+from mcpbridge.calls.abort import Abort
 from mcpbridge.calls.outcome import Outcome, outcome_of
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.executor.allowed import converse, run_allowed
@@ -158,7 +159,7 @@ class Road:
         hears: Hears,
     ) -> Outcome:
         """An allowed call, run in this process; aborted when its agent cancels it."""
-        abort = asyncio.Event()
+        abort = Abort()
         stop = exchange.on_gone(abort.set) if call.client.is_modern else _nothing
         relay = hears.relay()
         try:
@@ -185,7 +186,7 @@ class Road:
         inputs: Inputs | None,
     ) -> Outcome | InputRequired | Inputs:
         """An allowed call during which the upstream may ask."""
-        opened = OpenCall(agent_id=exchange.principal.agent_id, abort=asyncio.Event())
+        opened = OpenCall(agent_id=exchange.principal.agent_id, abort=Abort())
         conversation = Conversation(
             talk,
             source=allowed.tool.source,
@@ -262,7 +263,7 @@ class Road:
 
 async def _unsent(allowed: Allowed) -> None:
     """Run an allowed call into its abort, so that its record says that nothing was sent."""
-    abort = asyncio.Event()
+    abort = Abort()
     abort.set()
     await run_allowed(allowed, abort=abort)
 

@@ -29,7 +29,7 @@ from mcpbridge.calls.outcome import UpstreamError
 from mcpbridge.calls.tool_call import ToolCall
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.catalog.snapshot import CatalogTool
-from mcpbridge.server.conversation import InputRequired
+from mcpbridge.server.conversation import InputRequired, Talk
 from mcpbridge.server.exchange import exchange_of
 from mcpbridge.server.holding import AgentLeft
 from mcpbridge.server.methods.asked import Asked, Context, asked_of, canonical_arguments
@@ -124,7 +124,7 @@ class Tools:
         tool = await resolve(asked.exchange.principal, name, upstream=asked.exchange.upstream)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}")
-        if asked.client.is_modern:
+        if asked.client.is_modern and tool.mirrors_parameters:
             _check_parameter_headers(asked, tool, arguments)
         if came_back is not None:
             outcome = await self._again(asked, came_back, kind="call")
@@ -148,7 +148,7 @@ class Tools:
                 ),
                 report=asked.report(),
                 hears=asked.hears,
-                talk=await talk_of(asked, name=name, arguments_bytes=call.arguments_bytes),
+                talk=await _talk(asked, tool, name, call.arguments_bytes),
             )
         except CallInvalid as invalid:
             raise MCPError(
@@ -269,6 +269,15 @@ def _ticket_id(arguments: Mapping[str, Any]) -> UUID:
         code=INVALID_PARAMS,
         message=f"{AWAIT_TICKET} takes one argument, ticket_id: the id of a pending result",
     )
+
+
+async def _talk(asked: Asked, tool: CatalogTool, name: str, arguments_bytes: bytes) -> Talk | None:
+    """How the agent can be asked during this call; None where nobody will, as for most calls."""
+    spec, params = tool.source.spec, asked.exchange.arrived.params
+    may_ask = spec is not None and spec.questions.answers_any
+    if may_ask or "requestState" in params or "inputResponses" in params:
+        return await talk_of(asked, name=name, arguments_bytes=arguments_bytes)
+    return None
 
 
 def _check_parameter_headers(asked: Asked, tool: CatalogTool, arguments: dict[str, Any]) -> None:

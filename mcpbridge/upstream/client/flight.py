@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
+from mcpbridge.calls.abort import Abort
 from mcpbridge.upstream.client.asking import OpenQuestions
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown
 from mcpbridge.upstream.notifications import ANNOUNCEMENTS, LOG
@@ -155,11 +156,14 @@ async def wait_for_answer(
 ) -> Unknown | None:
     """Wait until `task` is done (None) or waiting ends: TIMEOUT or ABORTED. Leaves `task` alone."""
     loop = asyncio.get_running_loop()
-    verdict: asyncio.Future[Unknown] = loop.create_future()
+    verdict: asyncio.Future[Unknown | None] = loop.create_future()
 
-    def give_up(reason: Unknown) -> None:
+    def give_up(reason: Unknown | None) -> None:
         if not verdict.done():
             verdict.set_result(reason)
+
+    def over(_task: asyncio.Task[Any]) -> None:
+        give_up(None)
 
     def no_answer_yet() -> None:
         if not flight.answering:
@@ -180,22 +184,30 @@ async def wait_for_answer(
     timers = [loop.call_later(timeouts.total, out_of_time)]
     if first_byte:
         timers.append(loop.call_later(timeouts.connect + timeouts.first_byte, no_answer_yet))
-    watcher: asyncio.Task[None] | None = None
-    if abort is not None:
-
-        async def watch(event: asyncio.Event) -> None:
-            await event.wait()
-            give_up(Unknown.ABORTED)
-
-        watcher = asyncio.create_task(watch(abort))
+    stop_listening = _on_abort(abort, lambda: give_up(Unknown.ABORTED))
+    task.add_done_callback(over)
     try:
-        await asyncio.wait({task, verdict}, return_when=asyncio.FIRST_COMPLETED)
-        return None if task.done() else verdict.result()
+        reason = await verdict
+        return None if task.done() else reason
     finally:
+        task.remove_done_callback(over)
         for timer in timers:
             timer.cancel()
-        if watcher is not None:
-            watcher.cancel()
+        stop_listening()
+
+
+def _on_abort(abort: asyncio.Event | None, call: Callable[[], None]) -> Callable[[], object]:
+    """Call when the event is set; returns how to stop that."""
+    if isinstance(abort, Abort):
+        return abort.listen(call)
+    if abort is None:
+        return lambda: None
+
+    async def watch(event: asyncio.Event) -> None:
+        await event.wait()
+        call()
+
+    return asyncio.create_task(watch(abort)).cancel
 
 
 async def stop(task: asyncio.Task[Any]) -> None:
