@@ -91,7 +91,7 @@ class Answer:
             params["message"] = message
         said = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
         await self._write(_event(said))
-        self._rearm()
+        self._watch()
 
     async def log(self, params: Mapping[str, Any]) -> None:
         """Write one log message of the upstream."""
@@ -130,8 +130,11 @@ class Answer:
 
     def _watch(self) -> None:
         """The call takes a while: notice when its agent leaves, and keep the connection alive."""
-        self._watching = self._loop.create_task(self._until_gone())
-        self._rearm()
+        if self._watching is None:
+            self._watching = self._loop.create_task(self._until_gone())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(PING_SECONDS, self._tick)
 
     async def _until_gone(self) -> None:
         """Let go of the request at once when its agent leaves, whatever it waits for."""
@@ -140,11 +143,6 @@ class Answer:
             self._left = True
             self._task.cancel()
 
-    def _rearm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = self._loop.call_later(PING_SECONDS, self._tick)
-
     def _tick(self) -> None:
         self._pinging = self._loop.create_task(self._ping())
 
@@ -152,7 +150,7 @@ class Answer:
         with contextlib.suppress(Refused):  # told when the call is over
             await self._sure()
             await self._write(PING)
-            self._rearm()
+            self._watch()
 
     async def _sure(self) -> None:
         """Believe the agent's token only where a committed record or the rows confirm it."""

@@ -262,6 +262,26 @@ async def test_both_roads_record_the_same(
     assert rows[:2] == rows[2:]
 
 
+async def test_who_leaves_after_progress_was_said_at_once_is_noticed(
+    face: ServedFace, short: Noting, open_house: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await told(face, CASES["an allowed call"])
+    monkeypatch.setattr(direct_answer, "WATCH_AFTER", 60)  # so that only the progress can begin it
+    case = Case("witness__write_note", {"note": "x"}, meta={"progressToken": 1})
+    async with (
+        httpx2.AsyncClient(timeout=20) as http,
+        http.stream(
+            "POST",
+            face.origin + case.path,
+            content=json.dumps(case.body()).encode(),
+            headers=case.lines(face.secret),
+        ) as answer,
+    ):
+        assert answer.status_code == 200
+        await eventually_async(lambda: in_database(_open_tickets), within=10)
+    await eventually_async(lambda: face.face.capacity.in_flight == 0, within=10)
+
+
 # -- whom the short road believes -----------------------------------------------------------------
 
 
@@ -313,7 +333,8 @@ def _open_tickets() -> bool:
 async def test_a_remembered_token_costs_an_allowed_call_no_visit_but_its_record(
     face: ServedFace, short: Noting, open_house: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await told(face, CASES["an allowed call"])
+    for _ in range(2):  # the first one reads the upstream's tools, which moves the epoch
+        await told(face, CASES["an allowed call"])
     asked: list[str] = []
     monkeypatch.setattr(face.face.epochs, "current", lambda: asked.append("epoch"))
     monkeypatch.setattr(face.face.authenticator, "read", lambda _: asked.append("token"))
