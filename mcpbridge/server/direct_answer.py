@@ -97,7 +97,7 @@ class Answer:
         """Write one log message of the upstream."""
         said = {"jsonrpc": "2.0", "method": "notifications/message", "params": dict(params)}
         await self._write(_event(said))
-        self._rearm()
+        self._watch()
 
     async def result(self, result: Mapping[str, Any]) -> None:
         """Write the result and end the response. Raises Refused."""
