@@ -465,4 +465,12 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "same-result": Requirement(
+        "Every tool answers through the bridge as it does directly, from both eras.",
+        {
+            "outside/test_mixed.py": (
+                "test_every_tool_of_every_kind_of_upstream_answers_as_directly_in_both_eras",
+            ),
+        },
+    ),
 }

@@ -11,10 +11,10 @@ from tests.support.processes import ROOT
 
 
 @contextmanager
-def an_everything_server() -> Iterator[str]:
+def an_everything_server(*options: str) -> Iterator[str]:
     """The everything server in a process of its own; yields its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.outside.everything"],
+        [sys.executable, "-m", "tests.outside.everything", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
