@@ -33,6 +33,7 @@ from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.tasks import refresh_catalog
 from mcpbridge.web.access import actor_of, admin_page, admins_only, may_change
 from mcpbridge.web.choices import changed_choices, whole
+from mcpbridge.web.others_view import others_view
 from mcpbridge.web.problems import add_refusal
 from mcpbridge.web.tools import sandbox_view, tool_views
 from mcpbridge.web.upstream_form import UpstreamForm
@@ -109,14 +110,14 @@ def upstream(request: HttpRequest, name: str) -> HttpResponse:
     """An upstream's tools with allow, ask or deny; a POST publishes the changed choices."""
     found = get_object_or_404(Upstream, name=name)
     if request.method != "POST":
-        return _tools_page(request, found)
+        return tools_page(request, found)
     try:
         with transaction.atomic(durable=True):
             version, count = _publish(request, found)
     except Moved as moved:
-        return _tools_page(request, found, problem=moved.message, status=409)
+        return tools_page(request, found, problem=moved.message, status=409)
     except Refused as refused:
-        return _tools_page(request, found, problem=refused.message, status=422, posted=request.POST)
+        return tools_page(request, found, problem=refused.message, status=422, posted=request.POST)
     words = "Nothing was changed." if not count else f"Saved as policy version {version}."
     messages.success(request, words)
     return redirect("manage:upstream", name=name)
@@ -133,9 +134,9 @@ def decide_pin(request: HttpRequest, name: str, pin_id: UUID) -> HttpResponse:
         with transaction.atomic(durable=True):
             said = _decide(request, pin)
     except Moved as moved:
-        return _tools_page(request, pin.upstream, problem=moved.message, status=409)
+        return tools_page(request, pin.upstream, problem=moved.message, status=409)
     except Refused as refused:
-        return _tools_page(request, pin.upstream, problem=refused.message, status=422)
+        return tools_page(request, pin.upstream, problem=refused.message, status=422)
     messages.success(request, said)
     return redirect("manage:upstream", name=name)
 
@@ -157,9 +158,9 @@ def pin_all_new(request: HttpRequest, name: str) -> HttpResponse:
                     person_id=accounts_person(request.user),
                 )
     except Moved as moved:
-        return _tools_page(request, found, problem=moved.message, status=409)
+        return tools_page(request, found, problem=moved.message, status=409)
     except Refused as refused:
-        return _tools_page(request, found, problem=refused.message, status=422)
+        return tools_page(request, found, problem=refused.message, status=422)
     messages.success(request, "Pinned as shown.")
     return redirect("manage:upstream", name=name)
 
@@ -224,7 +225,7 @@ def _publish(request: HttpRequest, found: Upstream) -> tuple[int | None, int]:
     return published, len(choices)
 
 
-def _tools_page(
+def tools_page(
     request: HttpRequest,
     found: Upstream,
     *,
@@ -239,6 +240,7 @@ def _tools_page(
         "upstream": found,
         "sandbox": sandbox_view(found),
         "tools": tools,
+        "others": others_view(found.name, document),
         "held": [tool for tool in tools if tool.held],
         "version": version,
         "groups": directory().groups,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mcpbridge.web import agents, upstreams
+from mcpbridge.web import agents, others, upstreams
 
 app_name = "manage"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("upstreams/<slug:name>/", upstreams.upstream, name="upstream"),
     path("upstreams/<slug:name>/settings/", upstreams.upstream_settings, name="upstream_settings"),
     path("upstreams/<slug:name>/refresh/", upstreams.refresh, name="refresh"),
+    path("upstreams/<slug:name>/others/", others.choose, name="others"),
     path("upstreams/<slug:name>/pins/", upstreams.pin_all_new, name="pin_all_new"),
     path("upstreams/<slug:name>/pins/<uuid:pin_id>/", upstreams.decide_pin, name="decide_pin"),
     path("agents/", agents.agents, name="agents"),
