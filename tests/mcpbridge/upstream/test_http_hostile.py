@@ -16,6 +16,7 @@ from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from tests.support.witness.core import basics, reply
 
 OK = {"content": [{"type": "text", "text": "done"}], "resultType": "complete"}
+BOMB = gzip.compress(b" " * 50_000_000)
 SSE = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
 
 
@@ -26,6 +27,9 @@ class RawServer:
         self.on_call, self.on_get, self.era = on_call, on_get, era
         self.calls: list[dict] = []
         self.requests: list[str] = []
+        self.replies: asyncio.Queue[dict] = asyncio.Queue()
+        self.redirect: str | None = None
+        self.hang_up_after = ""
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -51,7 +55,15 @@ class RawServer:
                 if head.startswith("GET"):
                     await self.on_get(head, writer)
                     return
+                if self.redirect is not None:
+                    target = f"Location: {self.redirect}\r\n"
+                    writer.write(http_json({}, "308 Permanent Redirect", target))
+                    continue
                 message = json.loads(body)
+                if "method" not in message:
+                    self.replies.put_nowait(message)
+                    writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+                    continue
                 if message.get("method") == "tools/call":
                     self.calls.append(message)
                     await self.on_call(message, writer)
@@ -62,6 +74,8 @@ class RawServer:
                 outcome = basics(message["method"], message.get("params", {}), self.era)
                 writer.write(http_json(reply(message["id"], outcome)))
                 await writer.drain()
+                if message["method"] == self.hang_up_after and "nextCursor" not in outcome:
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -169,8 +183,7 @@ async def redirect(message, writer):
 
 
 async def bomb(message, writer):
-    packed = gzip.compress(b" " * 50_000_000)
-    writer.write(http_json(packed, extra="Content-Encoding: gzip\r\n"))
+    writer.write(http_json(BOMB, extra="Content-Encoding: gzip\r\n"))
 
 
 async def not_http(message, writer):

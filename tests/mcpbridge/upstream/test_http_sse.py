@@ -68,7 +68,8 @@ class SseServer:
                     writer.write(self.opening)
                     if self.endpoint is not None:
                         writer.write(f"event: endpoint\ndata: {self.endpoint}\n\n".encode())
-                    await asyncio.Event().wait()
+                    await reader.read()
+                    return
                 if not head.startswith("POST /post"):
                     writer.write(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n")
                     continue
