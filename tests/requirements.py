@@ -222,6 +222,12 @@ REQUIREMENTS: dict[str, Requirement] = {
             "mcpbridge/upstream/test_sandbox.py": (
                 "test_nothing_a_server_forked_outlives_its_host_by_five_seconds",
             ),
+            "mcpbridge/hostile_upstreams/test_processes.py": (
+                "test_a_fork_bomb_is_held_to_its_number_and_gone_with_its_server",
+            ),
+            "mcpbridge/hostile_upstreams/test_over_stdio.py": (
+                "test_whatever_it_does_the_outcome_is_unknown_and_nothing_of_it_is_left",
+            ),
         },
     ),
     "grant-uses": Requirement(
@@ -375,6 +381,50 @@ REQUIREMENTS: dict[str, Requirement] = {
             "mcpbridge/upstream/test_sandbox.py": (
                 "test_no_environment_of_placet_can_be_seen_inside",
                 "test_placets_data_is_hidden_even_below_a_visible_folder_but_named_paths_inside_work",
+            ),
+        },
+    ),
+    "honest-sandbox": Requirement(
+        "A sandbox is called what it keeps; unconfined runs only what an admin accepted.",
+        {
+            "mcpbridge/upstream/test_sandbox.py": (
+                "test_neither_datagrams_nor_unix_sockets_lead_out_of_a_closed_sandbox",
+                "test_where_nothing_can_confine_it_a_server_runs_only_if_an_admin_accepted_that",
+                "test_an_older_landlock_is_named_with_what_it_leaves_open",
+            ),
+        },
+    ),
+    "own-sockets": Requirement(
+        "The stdio host and the broker serve only whoever knows the installation's secret.",
+        {
+            "mcpbridge/upstream/test_stdio.py": (
+                "test_whoever_does_not_know_the_installations_secret_gets_no_server",
+                "test_a_program_in_the_hosts_place_is_not_given_a_call",
+            ),
+            "placet/up/test_up.py": (
+                "test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data",
+            ),
+            "placet/test_compose.py": (
+                "test_the_broker_asks_for_its_password_which_stands_on_no_command_line",
+            ),
+        },
+    ),
+    "hostile-upstreams": Requirement(
+        "A hostile upstream costs bounded memory and time, its calls end truthfully, nobody else's"
+        " are touched.",
+        {
+            "mcpbridge/hostile_upstreams/test_over_http.py": (
+                "test_whatever_it_answers_the_outcome_is_unknown_and_others_go_on",
+                "test_an_answer_before_its_request_was_made_is_none",
+                "test_a_name_that_points_inside_by_the_time_of_the_call_gets_nothing",
+            ),
+            "mcpbridge/hostile_upstreams/test_over_stdio.py": (
+                "test_whatever_it_does_the_outcome_is_unknown_and_nothing_of_it_is_left",
+                "test_a_tool_that_changed_after_the_approval_is_not_called",
+            ),
+            "mcpbridge/upstream/test_http_sse.py": (
+                "test_an_endpoint_outside_the_origin_is_refused_and_nothing_is_posted",
+                "test_a_broken_answer_means_outcome_unknown_and_the_call_is_posted_once",
             ),
         },
     ),

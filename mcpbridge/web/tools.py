@@ -14,6 +14,7 @@ from mcpbridge.administration import InForce, in_force
 from mcpbridge.approvals_gateway import Effect
 from mcpbridge.calls.pins import DefinitionChange, diff_definitions, pinned_part
 from mcpbridge.models import ToolPin, Upstream
+from mcpbridge.upstream.sandbox import gaps
 from mcpbridge.web.choices import SEVERAL, minutes_of
 
 ANNOTATIONS = (
@@ -76,11 +77,17 @@ class ToolView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxView:
-    """How a stdio server is confined; `warning` when it is not."""
+    """How a stdio server is confined; `warning` when it is not. `gaps` are left open anyway.
+
+    `problem` is why its process ended or could not start, in its own or the host's words.
+    """
 
     label: str
     warning: bool
     started: bool = True
+    gaps: tuple[str, ...] = ()
+    state: str = ""
+    problem: str = ""
 
 
 def tool_views(
@@ -105,8 +112,19 @@ def sandbox_view(upstream: Upstream) -> SandboxView | None:
     leases = sorted(upstream.leases.all(), key=lambda lease: lease.expires_at)
     lease = leases[-1] if leases else None
     if lease is None or not lease.sandbox_label:
-        return SandboxView(label="not started yet", warning=False, started=False)
-    return SandboxView(label=lease.sandbox_label, warning=lease.sandbox_label == "unsandboxed")
+        return SandboxView(
+            label="not started yet",
+            warning=False,
+            started=False,
+            problem=lease.last_error if lease is not None else "",
+        )
+    return SandboxView(
+        label=lease.sandbox_label,
+        warning=lease.sandbox_label == "unsandboxed",
+        gaps=gaps(lease.sandbox_label),
+        state=lease.state,
+        problem=lease.last_error,
+    )
 
 
 def _view(pin: ToolPin, force: InForce, posted: Mapping[str, str]) -> ToolView:

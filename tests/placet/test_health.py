@@ -1,6 +1,7 @@
 """What monitors are told, and who may read the figures."""
 
 import dataclasses
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +9,12 @@ import pytest
 from django.db import DatabaseError
 from django.db.models.functions import Now
 from django.test import Client
+from django.utils import timezone
 
 from mcpbridge import approvals_gateway as ledger
+from mcpbridge.administration import UpstreamSettings, create_upstream
+from mcpbridge.catalog.recording import record_failure
+from mcpbridge.models import Upstream
 from mcpbridge.records.rows import CallEnd, CallStart, insert_ends, insert_starts
 from placet import health, heartbeats
 from placet.models import Heartbeat
@@ -150,6 +155,24 @@ def test_metrics_are_refused_to_anybody_else(client: Client, extra: dict[str, st
     answer = client.get("/metrics", **extra)  # type: ignore[arg-type]
     assert answer.status_code == 403
     assert b"placet_" not in answer.content
+
+
+def test_metrics_tell_how_upstreams_are(client: Client) -> None:
+    made = create_upstream(
+        actor="system:test",
+        name="tools",
+        settings=UpstreamSettings(transport="http", url="https://tools.example.test/mcp"),
+    )
+    Upstream.objects.update(last_seen_at=timezone.now() - timedelta(seconds=90))
+    record_failure(upstream_id=made.pk, error="gone")
+
+    text = client.get("/metrics").content.decode()
+
+    assert 'placet_upstream_failing{upstream="tools"} 1.0' in text
+    assert 'placet_upstream_unsandboxed{upstream="tools"} 0.0' in text
+    age = re.search(r'placet_upstream_last_contact_seconds\{upstream="tools"\} ([\d.]+)', text)
+    assert age is not None
+    assert 90 <= float(age[1]) < 120
 
 
 def test_behind_a_proxy_loopback_is_nobody(client: Client, environment: Any) -> None:

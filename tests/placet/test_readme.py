@@ -51,6 +51,8 @@ def test_every_path_of_the_readme_exists() -> None:
     assert [found for found in paths if not (ROOT / found).exists()] == []
 
 
-def test_the_example_configuration_is_one() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    parse_document(yaml.safe_load(example))
+def test_every_example_of_a_configuration_is_one() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert len(examples) > 1
+    for example in examples:
+        parse_document(yaml.safe_load(example))

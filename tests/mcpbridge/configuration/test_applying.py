@@ -68,6 +68,21 @@ def test_what_was_exported_applies_without_a_change(db: None, apply: Apply):
     assert export_document() == exported
 
 
+def test_the_older_transport_and_an_accepted_sandbox_survive_apply_and_export(apply: Apply):
+    document = whole()
+    document["upstreams"][0]["transport"] = "sse"
+    document["upstreams"][0]["caps"] = {"notifications": 5, "line_bytes": 4096}
+    document["upstreams"][1]["sandbox"]["accept_unsandboxed"] = True
+    apply(document)
+
+    exported = export_document()
+    files, git = exported["upstreams"]
+    assert (files["transport"], files["timeouts"]) == ("sse", {"total": 20})
+    assert files["caps"] == {"notifications": 5, "line_bytes": 4096}
+    assert git["sandbox"]["accept_unsandboxed"] is True
+    assert apply(document).changes == ()
+
+
 def test_an_export_rebuilds_an_empty_installation(apply: Apply, db: None):
     apply(whole())
     exported = export_document()

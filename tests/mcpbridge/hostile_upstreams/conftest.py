@@ -43,6 +43,7 @@ __all__ = ["short_folder"]  # a fixture of the neighbouring folder
 
 MIB = 1 << 20
 HASTE = {"connect": 1, "first_byte": 0.4, "total": 0.8}
+PATIENCE = {"connect": 2, "first_byte": 6, "total": 7}
 CAPS = {"result_bytes": 4 * MIB, "line_bytes": 4 * MIB}
 MOST_SECONDS = 8.0
 MOST_GROWTH = 96 * MIB
@@ -130,7 +131,7 @@ class Scene:
 
 
 def _scene(told_figure: Callable[[str, object], None], calm: str, url: str, **settings) -> Scene:
-    bridge = a_bridge(url, **{"timeouts": HASTE, "caps": CAPS} | settings)
+    bridge = a_bridge(url, **{"timeouts": PATIENCE, "caps": CAPS} | settings)
     create_upstream(
         actor="system:test",
         name="calm",

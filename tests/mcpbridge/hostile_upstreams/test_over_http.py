@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import pytest
 
 from mcpbridge.approvals_gateway import CancelReason, State, UnknownReason
 from mcpbridge.catalog.catalog import catalog
 from mcpbridge.upstream.client import UpstreamPool
+from tests.mcpbridge.hostile_upstreams.conftest import HASTE, PATIENCE
 from tests.mcpbridge.upstream.test_http_hostile import (
     OK,
     SSE,
     RawServer,
-    answers_with,
     bomb,
     eof_before_headers,
     hang_after_headers,
@@ -93,7 +94,8 @@ async def test_whatever_it_answers_the_outcome_is_unknown_and_others_go_on(
     over_http, misbehaviour, reason
 ):
     async with RawServer(misbehaviour, era="legacy") as server:
-        scene = await over_http(server.url)
+        patience = HASTE if reason is UnknownReason.TIMEOUT else PATIENCE
+        scene = await over_http(server.url, timeouts=patience)
         ticket = await scene.run(await scene.ticket())
         assert (ticket.state, ticket.unknown_reason) == (U, reason)
         assert len(server.calls) == 1
@@ -161,28 +163,22 @@ async def test_a_modern_question_in_the_place_of_a_result_fails_the_call(over_ht
 
 
 async def test_a_name_that_points_inside_by_the_time_of_the_call_gets_nothing(over_http):
+    points_to = {"rebinding.example": "127.0.0.1"}
+
+    async def look_up(host, port, family):
+        address = points_to.get(host, host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
     async with RawServer(wrong_id) as server:
         scene = await over_http(f"http://rebinding.example:{server.port}/mcp")
+        catalog()._pool = UpstreamPool(look_up=look_up)
         uid = await scene.ticket()
-        await catalog().close()
-        catalog()._pool = UpstreamPool(look_up=_rebinding("127.0.0.1", "169.254.169.254"))
-        server.hang_up_after = "tools/list"
+        points_to["rebinding.example"] = "169.254.169.254"
+        server._server.close_clients()
         ticket = await scene.run(uid)
         assert ticket.state == State.FAILED
         assert "never live there" in ticket.reason
         assert server.calls == []
-
-
-def _rebinding(*addresses: str):
-    """Other names resolve to this machine as ever."""
-    rebind = answers_with(*addresses)
-
-    async def look_up(host, port, family):
-        if host == "rebinding.example":
-            return await rebind(host, port, family)
-        return await answers_with("127.0.0.1")(host, port, family)
-
-    return look_up
 
 
 async def test_a_redirect_to_the_metadata_service_is_not_followed_at_the_handshake(over_http):

@@ -29,7 +29,6 @@ class RawServer:
         self.requests: list[str] = []
         self.replies: asyncio.Queue[dict] = asyncio.Queue()
         self.redirect: str | None = None
-        self.hang_up_after = ""
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -74,8 +73,6 @@ class RawServer:
                 outcome = basics(message["method"], message.get("params", {}), self.era)
                 writer.write(http_json(reply(message["id"], outcome)))
                 await writer.drain()
-                if message["method"] == self.hang_up_after and "nextCursor" not in outcome:
-                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

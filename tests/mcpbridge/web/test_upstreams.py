@@ -13,6 +13,7 @@ from approvals import api
 from mcpbridge.administration import UpstreamSettings, create_upstream, secrets_of
 from mcpbridge.catalog.recording import record_failure
 from mcpbridge.catalog.secrets import Secrets
+from mcpbridge.catalog.specs import spec_of
 from mcpbridge.models import StdioLease, Upstream
 from mcpbridge.web import upstreams
 from tests.mcpbridge.web.conftest import ACTOR
@@ -210,6 +211,96 @@ def test_how_a_server_is_confined_is_said(label: str, words: str, warns: bool, a
     assert ("runs unsandboxed" in text) is warns
     assert ("Unsandboxed" in text_of(admin.get("/manage/upstreams/").content)) is warns
     assert words in text
+
+
+def test_what_a_weaker_sandbox_leaves_open_and_why_a_process_ended_is_said(admin: Client, cast):
+    a_stdio_upstream(label="landlock 2")
+    StdioLease.objects.update(state="backoff", last_error="exit code 3; its last words: <b>no</b>")
+
+    page = admin.get("/manage/upstreams/local/").content
+    text = text_of(page)
+
+    assert "cut off files that it may only read" in text
+    assert "waits to be started again" in text
+    assert "exit code 3" in text
+    assert b"<b>no</b>" not in page
+    assert "waiting to restart" in text_of(admin.get("/manage/upstreams/").content)
+
+
+def test_since_when_an_upstream_fails_and_when_it_is_tried_again_is_said(
+    admin: Client, files: Upstream
+):
+    Upstream.objects.update(last_seen_at=timezone.now())
+    record_failure(upstream_id=files.pk, error="gone", retry_after=30)
+    first = Upstream.objects.get()
+    record_failure(upstream_id=files.pk, error="still gone", retry_after=5)
+    again = Upstream.objects.get()
+
+    assert first.failing_since == again.failing_since
+    assert again.failing_since is not None
+    assert again.next_try_at is not None
+    for page in ("", "files/"):
+        text = text_of(admin.get(f"/manage/upstreams/{page}").content)
+        assert "still gone" in text
+        assert "last read" in text
+        assert "not tried again before" in text
+
+
+def test_time_outs_and_limits_are_set_and_taken_back_on_the_page(admin: Client, cast: Cast):
+    posted = {
+        **STDIO,
+        "enabled": "on",
+        "network": "on",
+        "accept_unsandboxed": "on",
+        "per_agent": "on",
+        "read_paths": "/srv/read",
+        "timeouts_total": "2.5",
+        "caps_notifications": "7",
+        "sandbox_processes": "9",
+    }
+    admin.post("/manage/upstreams/new/", posted)
+
+    found = Upstream.objects.get()
+    assert found.timeouts == {"total": 2.5}
+    assert found.caps == {"notifications": 7}
+    assert found.per_agent
+    assert found.sandbox == {
+        "network": True,
+        "accept_unsandboxed": True,
+        "read_paths": ["/srv/read"],
+        "processes": 9,
+    }
+    spec = spec_of(found)
+    assert (spec.timeouts.total, spec.caps.notifications, spec.sandbox.processes) == (2.5, 7, 9)
+    page = "/manage/upstreams/local/settings/"
+    assert 'value="2.5"' in admin.get(page).content.decode()
+
+    admin.post(page, {"transport": "stdio", "command": "server", "enabled": "on"})
+    found.refresh_from_db()
+    assert (found.timeouts, found.caps, found.sandbox, found.per_agent) == ({}, {}, {}, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("timeouts_total", "0"), ("caps_tools", "-1"), ("sandbox_files", "many")],
+)
+def test_a_limit_that_is_none_is_refused(field: str, value: str, admin: Client, cast: Cast):
+    answer = admin.post("/manage/upstreams/new/", {**STDIO, "enabled": "on", field: value})
+
+    assert answer.status_code == 422
+    assert "<details" in answer.content.decode()
+    assert Upstream.objects.count() == 0
+
+
+def test_the_older_transport_takes_an_address_and_a_credential(admin: Client, cast: Cast):
+    posted = {**HTTP, "transport": "sse", "authorization": "Bearer x", "enabled": "on"}
+    admin.post("/manage/upstreams/new/", posted)
+
+    found = Upstream.objects.get()
+    assert spec_of(found).transport == "sse"
+    assert spec_of(found).headers == {"Authorization": "Bearer x"}
+    refused = admin.post("/manage/upstreams/new/", {**posted, "name": "b", "command": "server"})
+    assert refused.status_code == 422
 
 
 def test_an_error_of_an_upstream_is_shown_as_somebody_elses_words(admin: Client, files: Upstream):
