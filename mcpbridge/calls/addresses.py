@@ -25,3 +25,11 @@ def read_address(uri: str) -> tuple[str, str] | None:
     """(upstream, its own URI) of an address that names its upstream; None for any other URI."""
     found = _ADDRESS.match(uri)
     return (found[1], found[2]) if found else None
+
+
+def below(uri: str, root: str) -> str | None:
+    """What follows `root` in the URI of one of its parts; empty for itself, None for others."""
+    if uri == root:
+        return ""
+    edge = root.rstrip("/") + "/"
+    return uri[len(root.rstrip("/")) :] if uri.startswith(edge) else None

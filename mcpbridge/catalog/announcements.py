@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from mcpbridge.calls.addresses import MAX_URI, below
 from mcpbridge.catalog.snapshot import Source
 from mcpbridge.upstream.client import NoStream, UpstreamSession
 from mcpbridge.upstream.errors import (
@@ -118,12 +119,7 @@ class _Channel:
     def tell(self, announcement: Announcement) -> None:
         """Pass an announcement to those who want it."""
         for member in list(self.members):
-            is_wanted = (
-                announcement.uri in member.wanted.uris
-                if announcement.kind == "updated"
-                else announcement.kind in member.wanted.kinds
-            )
-            if is_wanted:
+            if _is_wanted(announcement, member.wanted):
                 try:
                     member.listener(announcement)
                 except Exception:
@@ -264,7 +260,7 @@ class Announcements:
             channel.tell(Announcement(upstream=name, kind=kind))
         elif message.method == UPDATED:
             uri = (message.body.get("params") or {}).get("uri")
-            if isinstance(uri, str):
+            if isinstance(uri, str) and len(uri) <= MAX_URI:
                 channel.tell(Announcement(upstream=name, kind="updated", uri=uri))
 
     async def close(self) -> None:
@@ -298,6 +294,13 @@ class Announcements:
         except Exception as error:  # noqa: BLE001  # whatever it is: agents are to look themselves
             logger.info("The tools of %s could not be read: %s", channel.source.name, error)
         channel.tell(Announcement(upstream=channel.source.name, kind="tools"))
+
+
+def _is_wanted(announcement: Announcement, wanted: Wanted) -> bool:
+    """Whether it is; an upstream may name a part of the resource that somebody watches."""
+    if announcement.kind != "updated":
+        return announcement.kind in wanted.kinds
+    return any(below(announcement.uri, uri) is not None for uri in wanted.uris)
 
 
 async def _subscribe(session: UpstreamSession, wanted: frozenset[str], have: set[str]) -> None:

@@ -19,6 +19,7 @@ from django.db import Error as DatabaseError
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import AgentNotLive
+from mcpbridge.calls.addresses import below
 from mcpbridge.calls.forwarded import GET_PROMPT, READ
 from mcpbridge.calls.principal import Principal
 from mcpbridge.catalog.announcements import Announcement, Subscription
@@ -154,8 +155,10 @@ class AgentStream:
             self.say(Said(METHODS[announcement.kind]))
             return
         for public, place in self.uris.items():
-            if place == Place(upstream=announcement.upstream, name=announcement.uri):
-                self.say(Said(UPDATED, {"uri": public}), key=public)
+            rest = below(announcement.uri, place.name)
+            if place.upstream == announcement.upstream and rest is not None:
+                uri = public if not rest else public.rstrip("/") + rest
+                self.say(Said(UPDATED, {"uri": uri}), key=uri)
 
     async def _wanted(self) -> dict[str, tuple[Source, Wanted]]:
         """What to listen for at each upstream; says which lists changed since the last look."""

@@ -62,6 +62,7 @@ class Library:
     page: int = 2
     url: str = ""
     asked: list[tuple[str, Any]] = field(default_factory=list)
+    metas: list[tuple[str, Any]] = field(default_factory=list)
     hold: asyncio.Event | None = None
     sessions: dict[str, list[ServerSession]] = field(default_factory=dict)
     bus: InMemorySubscriptionBus = field(default_factory=InMemorySubscriptionBus)
@@ -111,7 +112,7 @@ class Library:
     def _whole(self, handler: Any) -> Any:
         async def noting(ctx: Any, params: Any) -> Any:
             given = params.model_dump(by_alias=True, mode="json", exclude_none=True)
-            given.pop("_meta", None)
+            self.metas.append((ctx.method, given.pop("_meta", {})))
             self.asked.append((ctx.method, given))
             if (session := ctx.session) is not None and ctx.protocol_version < "2026":
                 known = self.sessions.setdefault("", [])

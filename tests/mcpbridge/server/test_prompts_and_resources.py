@@ -281,6 +281,34 @@ def _teams() -> list[Any]:
 
 @pytest.mark.parametrize("upstream_era", ["both", "legacy"])
 @pytest.mark.parametrize("era", ERAS)
+async def test_of_a_requests_meta_only_the_trace_reaches_the_upstream(
+    era: str, upstream_era: str
+) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    library = Library(era=upstream_era)
+    async with a_house(library) as face, face.agent(era) as agent:
+        await agent.read_resource("book://moby", meta={"traceparent": parent, "agent/secret": "s"})
+    [meta] = [meta for method, meta in library.metas if method == "resources/read"]
+    own = {key: value for key, value in meta.items() if not key.startswith("io.modelcontext")}
+    assert own == {"traceparent": parent}
+    record = await in_database(CallRecord.objects.get)
+    assert record.trace_id == parent[3:35]
+
+
+@pytest.mark.parametrize("upstream_era", ["both", "legacy"])
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_a_tool_answers_comes_whole_between_any_two_eras(
+    era: str, upstream_era: str
+) -> None:
+    async with a_house(Library(era=upstream_era)) as face, face.agent(era) as agent:
+        result = await agent.call_tool("library__lend", {})
+    assert result.structured_content == {"days": 14}
+    assert result.meta is not None
+    assert result.meta["library/shelf"] == 7
+
+
+@pytest.mark.parametrize("upstream_era", ["both", "legacy"])
+@pytest.mark.parametrize("era", ERAS)
 async def test_log_messages_come_at_the_level_that_the_agent_wants(
     era: str, upstream_era: str
 ) -> None:

@@ -228,3 +228,53 @@ async def test_when_the_call_is_over_its_open_question_is_refused(traffic):
     assert (await queued(traffic))["error"]["code"] == -32601
     traffic.answer(client, "s-1", answer("s-1"))
     assert not traffic._queue
+
+
+def said(method: str, **params) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode()
+
+
+async def test_what_a_server_announces_goes_to_every_client(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    for kind in ("tools", "prompts", "resources"):
+        traffic.route(said(f"notifications/{kind}/list_changed"))
+    traffic.route(said("notifications/resources/updated", uri="book://moby"))
+    assert len(one.lines) == len(two.lines) == 4
+
+
+async def test_a_log_message_goes_to_the_one_call_that_it_can_belong_to(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    first = one.ask()
+    await traffic.next_line()
+    traffic.route(said("notifications/message", level="info", data="mine"))
+    two.ask()
+    await traffic.next_line()
+    traffic.route(said("notifications/message", level="info", data="whose?"))
+    assert [line["params"]["data"] for line in one.lines] == ["mine"]
+    assert two.lines == []
+    traffic.route(answer(first))
+    traffic.route(said("notifications/message", level="info", data="now the other's"))
+    assert [line["params"]["data"] for line in two.lines] == ["now the other's"]
+
+
+async def test_a_stream_of_announcements_is_no_call(traffic):
+    client = Client(1, traffic)
+    stream = link.first_id(1) + 1
+    traffic.submit(client, stream, b"{}", is_stream=True)
+    assert traffic.settled.is_set()
+    call = client.ask(2)
+    await traffic.next_line()
+    await traffic.next_line()
+    assert not traffic.settled.is_set()
+    traffic.route(said("notifications/message", level="info", data="of the call"))
+    tag = {"io.modelcontextprotocol/subscriptionId": stream}
+    traffic.route(said("notifications/subscriptions/acknowledged", _meta=tag))
+    hostile = {"io.modelcontextprotocol/subscriptionId": [stream]}
+    traffic.route(said("notifications/subscriptions/acknowledged", _meta=hostile))
+    traffic.route(answer(call))
+    assert traffic.settled.is_set()
+    assert [line.get("method", "answer") for line in client.lines] == [
+        "notifications/message",
+        "notifications/subscriptions/acknowledged",
+        "answer",
+    ]
