@@ -335,6 +335,7 @@ REQUIREMENTS: dict[str, Requirement] = {
                 "test_a_task_survives_its_connections_and_a_held_repeat_that_leaves",
                 "test_a_task_that_its_agent_was_never_told_of_is_taken_back",
                 "test_a_header_that_names_another_task_is_refused",
+                "test_a_listening_client_hears_of_its_own_tasks_and_of_no_others",
             ),
         },
     ),

@@ -22,6 +22,7 @@ from mcpbridge.approvals_gateway import AgentNotLive
 from mcpbridge.calls.addresses import below
 from mcpbridge.calls.forwarded import GET_PROMPT, READ
 from mcpbridge.calls.principal import Principal
+from mcpbridge.calls.tool_call import ClientDeclaration
 from mcpbridge.catalog.announcements import Announcement, Subscription
 from mcpbridge.catalog.catalog import catalog
 from mcpbridge.catalog.listing import tools_in_sight
@@ -196,9 +197,11 @@ class AgentStream:
             self.say(Said(METHODS[kind]))
 
 
-type Extension = Callable[[AgentStream, Any], Awaitable[tuple[Any, Callable[[], None]]]]
-"""Serves one more key of a modern client's filter: (stream, what was asked) → what is honoured,
-and how to stop. It says what it has to say by `AgentStream.say`."""
+type Extension = Callable[
+    [AgentStream, ClientDeclaration, Any], Awaitable[tuple[Any, Callable[[], None]]]
+]
+"""Serves one more key of a modern client's filter: (stream, its client, what was asked) → what is
+honoured, and how to stop. It says what it has to say by `AgentStream.say`."""
 
 
 class Subscriptions:

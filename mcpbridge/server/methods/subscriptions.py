@@ -137,7 +137,7 @@ class Family:
         for key, given in (wanted.model_extra or {}).items():
             extension = self._subscriptions.extensions.get(key)
             if extension is not None:
-                more[key], stop = await extension(stream, given)
+                more[key], stop = await extension(stream, asked.client, given)
                 stops.append(stop)
         changed = {f"{kind}_list_changed": True for kind in kinds}
         return SubscriptionFilter(

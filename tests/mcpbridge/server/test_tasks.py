@@ -326,3 +326,51 @@ async def test_who_stops_watching_leaves_nothing_behind(face: ServedFace, bridge
     watched.stop()
     assert [change async for change in watched.changes()] == []
     assert len(face.face.waiters) == 0
+
+
+async def heard(lines: Any) -> dict[str, Any]:
+    """The next notification of a stream."""
+    async with asyncio.timeout(10):
+        async for line in lines:
+            if line.startswith("data:"):
+                return json.loads(line.removeprefix("data:"))
+    raise AssertionError("the stream ended")
+
+
+def listening(face: ServedFace, http: httpx2.AsyncClient, params: dict[str, Any]) -> Any:
+    headers = face.headers(mcp_protocol_version=MODERN, mcp_method="subscriptions/listen")
+    body = json.dumps(modern_body("subscriptions/listen", params))
+    return http.stream("POST", face.origin + "/mcp", content=body, headers=headers)
+
+
+async def test_a_listening_client_hears_of_its_own_tasks_and_of_no_others(
+    face: ServedFace, bridge: Bridge
+) -> None:
+    created = await called(face)
+    own, face.secret = face.secret, await in_database(another_agent, bridge)
+    foreign = await called(face)
+    face.secret = own
+    ids = [created["taskId"], foreign["taskId"], str(uuid4())]
+    wanted = with_tasks({"notifications": {"taskIds": ids}})
+    async with httpx2.AsyncClient(timeout=20) as http, listening(face, http, wanted) as stream:
+        lines = stream.aiter_lines()
+        acknowledged = await heard(lines)
+        assert acknowledged["params"]["notifications"]["taskIds"] == [created["taskId"]]
+        first = await heard(lines)
+        assert (first["method"], first["params"]["status"]) == ("notifications/tasks", "working")
+        for ticket in await in_database(lambda: list(Ticket.objects.filter(ended_at=None))):
+            await decide(ticket, bridge.cast.bob, "reject", "no")
+        over = await heard(lines)
+    assert over["params"]["taskId"] == created["taskId"]
+    assert over["params"]["status"] == "completed"
+    assert "Rejected" in over["params"]["result"]["content"][0]["text"]
+    await eventually_async(lambda: len(face.face.waiters) == 0, within=5)
+
+
+async def test_without_the_extension_nobody_hears_of_tasks(face: ServedFace) -> None:
+    created = await called(face)
+    wanted = {"notifications": {"taskIds": [created["taskId"]]}}
+    answer = await face.modern("subscriptions/listen", wanted)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == -32021
+    assert len(face.face.waiters) == 0
