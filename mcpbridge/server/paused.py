@@ -83,12 +83,15 @@ class PausedCalls:
     ) -> HeldOutcome:
         """The outcome of an earlier call of this agent, or that it is still pending.
 
-        `come_back`: the round that brings the request here; raises StateUsed. `kind`: whether
-        the request is that call itself, sent again, or only waits for it.
+        At an upstream's own endpoint only calls of that upstream are found: a token may open no
+        more than that. `come_back`: the round that brings the request here; raises StateUsed.
+        `kind`: whether the request is that call itself, sent again, or only waits for it.
         """
         waiter = self._waiters.join(uid, exchange.principal.agent_id)
         try:
             by = None if come_back is None else come_back.attach
+            if exchange.upstream is not None:
+                await self._require_within(uid, exchange)
             ticket = await self._waiters.attach(waiter, by=by)
         except NotVisible:
             self._waiters.leave(waiter)
@@ -99,6 +102,13 @@ class PausedCalls:
         return await self._wait(
             waiter, ticket, exchange, kind=kind, client=client, style=style, report=report
         )
+
+    async def _require_within(self, uid: UUID, exchange: Exchange) -> None:
+        """Raise NotVisible for a ticket of another upstream than the endpoint's."""
+        agent_id = exchange.principal.agent_id
+        ticket = await in_database(self._waiters.ledger.view, uid=uid, agent_id=agent_id)
+        if ticket.upstream_name != exchange.upstream:
+            raise NotVisible
 
     def begun(self, ticket: TicketView, exchange: Exchange) -> None:
         """A task is told to its agent; if that fails, nobody can ever ask for it: it is taken back.

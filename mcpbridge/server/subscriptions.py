@@ -39,6 +39,7 @@ PACE_SECONDS: Final = 0.1  # between two batches of one stream
 OPENING_SECONDS: Final = 0.5  # how long a new stream waits for those of its upstreams
 MOST_OF_ONE_AGENT: Final = 100  # streams
 MOST_URIS: Final = 200  # of one stream
+LONGEST_URI: Final = 2_048  # characters: they are kept as long as the stream
 MOST_PENDING: Final = 1_000
 MOST_SAID: Final = 5_000  # then a stream ends, and whoever reads it opens another
 KINDS: Final = frozenset(LIST_CHANGED.values())

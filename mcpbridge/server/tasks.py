@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from mcpbridge.server.waiting import Waiter, Waiters
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+MOST_WATCHED = 100  # by one stream
 
 
 class UnknownTask(Exception):
@@ -77,9 +79,12 @@ class WatchedTasks:
         self._watched: dict[UUID, Waiter] = {}
 
     async def watch(self, task_ids: Collection[object]) -> list[str]:
-        """Watch those of the ids that are tasks of this agent; which ones that are, as given."""
+        """Watch those of the ids that are tasks of this agent; which ones that are, as given.
+
+        Of more than MOST_WATCHED the rest is not looked at: each costs a visit to the database.
+        """
         found: list[str] = []
-        for task_id in task_ids:
+        for task_id in islice(task_ids, MOST_WATCHED):
             try:
                 ticket = await find_task(task_id, agent_id=self._agent_id, upstream=self._upstream)
             except UnknownTask:

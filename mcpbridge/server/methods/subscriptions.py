@@ -43,6 +43,7 @@ from mcpbridge.server.methods.parts import Parts
 from mcpbridge.server.methods.resources import place_of
 from mcpbridge.server.subscriptions import (
     KINDS,
+    LONGEST_URI,
     MOST_URIS,
     PACE_SECONDS,
     AgentStream,
@@ -169,6 +170,10 @@ class Family:
 
 async def _may_watch(asked: Asked, uri: str) -> Place:
     """Where the resource is, once watching it is allowed and on record. Raises MCPError."""
+    if len(uri) > LONGEST_URI:
+        raise MCPError(
+            code=INVALID_PARAMS, message=f"a watched URI has at most {LONGEST_URI} characters"
+        )
     place = await place_of(asked, uri)
     watched = {"uri": place.name}
     allowed = await allow(

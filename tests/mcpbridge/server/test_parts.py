@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from mcp.shared.exceptions import MCPError
 from uuid6 import uuid7
 
-from mcpbridge.approvals_gateway import State
+from mcpbridge.approvals_gateway import State, TicketView
 from mcpbridge.calls.limits import Hold, HoldLimits
 from mcpbridge.calls.outcome import Executed, Pending, outcome_of
 from mcpbridge.calls.tool_call import ClientDeclaration
@@ -18,6 +19,8 @@ from mcpbridge.server import edge
 from mcpbridge.server.capacity import RESERVE, Capacity
 from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.inflight import InFlight
+from mcpbridge.server.methods.asked import Asked
+from mcpbridge.server.methods.subscriptions import _may_watch
 from mcpbridge.server.presenters import (
     EVENT_BYTES,
     enveloped,
@@ -27,6 +30,9 @@ from mcpbridge.server.presenters import (
     tool_list,
 )
 from mcpbridge.server.rendering import progress_message, style_of
+from mcpbridge.server.subscriptions import LONGEST_URI
+from mcpbridge.server.tasks import MOST_WATCHED, UnknownTask, WatchedTasks
+from mcpbridge.server.waiting import Waiters
 from mcpbridge.server.wire import Refused
 from tests.mcpbridge.server.support import a_principal, a_ticket, an_exchange
 
@@ -330,3 +336,26 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Refused) as caught:
         await edge.read_body([], receive, 10)
     assert caught.value.status == 408
+
+
+# -- what is kept for as long as a stream ---------------------------------------------------------
+
+
+async def test_a_uri_that_is_too_long_to_be_kept_is_not_watched() -> None:
+    nobody = cast("Asked", None)
+    with pytest.raises(MCPError) as caught:
+        await _may_watch(nobody, "file:///" + "x" * LONGEST_URI)
+    assert caught.value.error.code == -32602
+
+
+async def test_of_many_tasks_only_so_many_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+
+    async def none(task_id: object, **_: Any) -> TicketView:
+        looked.append(task_id)
+        raise UnknownTask
+
+    monkeypatch.setattr("mcpbridge.server.tasks.find_task", none)
+    watched = WatchedTasks(cast("Waiters", None), agent_id=uuid7(), upstream=None)
+    assert await watched.watch([str(n) for n in range(100_000)]) == []
+    assert len(looked) == MOST_WATCHED

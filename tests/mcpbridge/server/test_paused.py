@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
@@ -104,6 +105,23 @@ async def test_a_decision_reaches_the_held_call(scene: Scene) -> None:
     outcome = await asyncio.wait_for(held, 5)
     assert isinstance(outcome, Rejected)
     assert outcome.reason == "not on a Friday"
+    assert len(scene.waiters) == 0
+
+
+@pytest.mark.parametrize(("upstream", "is_found"), [(None, True), ("git", True), ("mail", False)])
+async def test_at_an_upstreams_own_endpoint_only_its_tickets_are_waited_for(
+    scene: Scene, upstream: str | None, is_found: bool
+) -> None:
+    exchange = scene.exchange()
+    exchange.upstream = upstream
+    scene.ledger.end(scene.ticket.uid, State.REJECTED, reason="not on a Friday")
+    scene.ledger.calls.clear()
+    outcome = await asyncio.wait_for(scene.again(exchange), 5)
+    assert isinstance(outcome, Rejected) is is_found
+    assert ("attach" in scene.ledger.calls) is is_found
+    if not is_found:
+        stranger = await asyncio.wait_for(scene.again(uid=uuid4()), 5)
+        assert outcome == stranger  # as if there were none
     assert len(scene.waiters) == 0
 
 
