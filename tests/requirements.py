@@ -358,6 +358,13 @@ REQUIREMENTS: dict[str, Requirement] = {
     "strict-input": Requirement(
         "Bad input gets an error by the specification, and no ticket.",
         {
+            "mcpbridge/server/test_input.py": (
+                "test_bad_input_gets_the_code_of_the_specification_and_leaves_nothing_behind",
+                "test_what_is_unusual_but_right_is_a_call_of_its_own",
+            ),
+            "journeys/test_input_on_the_wire.py": (
+                "test_hostile_bytes_get_a_refusal_each_and_leave_nothing_behind",
+            ),
             "mcpbridge/server/test_face.py": (
                 "test_bad_bodies_are_json_rpc_errors_in_both_eras",
                 "test_headers_that_contradict_the_body_are_refused_and_nothing_runs",

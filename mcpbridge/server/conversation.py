@@ -106,6 +106,7 @@ class Conversation:
         ask_later: Answering | None = None,
     ) -> None:
         self._talk = talk
+        self._upstream = source.digest.hex()  # as it is configured now
         policy = source.spec.questions if source.spec is not None else QuestionPolicy()
         self._answerer = Answerer(
             policy,
@@ -129,6 +130,9 @@ class Conversation:
         resumed = self._talk.resumed
         if resumed is None:
             return await self._unasked()
+        if resumed.get("configured") != self._upstream:
+            # Who may answer, or whom we would answer, is not what it was when this was asked.
+            raise Unanswerable("the upstream was changed since it asked")
         responses: dict[str, Any] = {}
         for key, (kind, record) in resumed["agent"].items():
             given = self._talk.responses.get(key)
@@ -148,6 +152,7 @@ class Conversation:
             return Inputs(responses=await self._answered(here), state=asked.state)
         state = seal_state(
             {
+                "configured": self._upstream,
                 "upstream": asked.state,
                 "agent": {
                     key: [question.kind.value, str(await self._answerer.open(question))]

@@ -34,6 +34,8 @@ BODY_SECONDS: Final = 30.0
 _MAX_REQUEST_ID: Final = 256
 _JSON: Final = "application/json"
 _IDENTITY: Final = ("", "identity")
+_MOST_HEADERS: Final = 500
+_MOST_HEADER_BYTES: Final = 32 * 1024
 _CLOSE: Final = {"Connection": "close"}
 _PARAMETER: Final = b"mcp-param-"
 _ONCE: Final = frozenset(
@@ -109,10 +111,16 @@ def check_method(method: str) -> None:
 def check_once(headers: Headers) -> None:
     """Refuse (400, -32020) a header that decides something and stands twice.
 
-    Of two readers one would believe the first, the other the last.
+    Of two readers one would believe the first, the other the last. More headers than any client
+    has are refused too (431): not every server bounds them.
     """
     seen: set[bytes] = set()
-    for name, _value in headers:
+    count = size = 0
+    for name, value in headers:
+        count += 1
+        size += len(name) + len(value)
+        if count > _MOST_HEADERS or size > _MOST_HEADER_BYTES:
+            raise Refused(431, "the headers are too many or too long", headers=_CLOSE)
         key = name.lower()
         if key in seen and (key in _ONCE or key.startswith(_PARAMETER)):
             spelled = key.decode("ascii", "replace")

@@ -93,6 +93,13 @@ def test_a_header_that_decides_something_stands_once(name: bytes) -> None:
     edge.check_once([(name, b"a"), (b"accept", b"a/b"), (b"accept", b"c/d"), (b"x", b"1")])
 
 
+@pytest.mark.parametrize(
+    "headers", [[(b"x-a", b"b" * 33_000)], [(b"x-%d" % n, b"b") for n in range(501)]]
+)
+def test_headers_without_bounds_are_refused(headers) -> None:
+    assert refused(edge.check_once, headers).status == 431
+
+
 @pytest.mark.parametrize("charset", [b"utf-16", b"latin-1", b'"utf-7"', b""])
 def test_json_in_another_charset_is_refused(charset: bytes) -> None:
     headers = [(b"content-type", b"application/json; Charset=" + charset)]

@@ -371,26 +371,39 @@ async def test_the_kill_switch_lets_no_answer_leave(make: Make) -> None:
     assert not any("content" in told.get("elicitation", {}) for told in scene.asker.told)
 
 
+def answers_nobody(scene: Scene) -> None:
+    """An admin takes back that agents answer the upstream."""
+    upstream = scene.bridge.upstream
+    change_upstream(
+        actor="system:test",
+        upstream_id=upstream.pk,
+        settings=UpstreamSettings(
+            transport="http",
+            url=upstream.url,
+            allow_private_addresses=True,
+            team_ids=frozenset({scene.bridge.cast.team.pk}),
+        ),
+    )
+
+
+async def test_an_answer_to_what_was_asked_before_the_upstream_changed_is_not_passed_on(
+    make: Make,
+) -> None:
+    scene = await make("modern", TO_AGENT)
+    asked = await begin(scene, "elicitation")
+    await in_database(answers_nobody, scene)
+    before = len(scene.asker.asked)
+    answer = await come_back(scene, scene.face, asked)
+    assert len(scene.asker.asked) == before
+    assert "was changed since it asked" in answer["result"]["content"][0]["text"]
+
+
 async def test_a_question_of_a_changed_upstream_is_put_to_nobody(make: Make) -> None:
     scene, person = await make("legacy", TO_AGENT), Person("robo", gate=asyncio.Event())
     async with scene.face.agent("legacy", **person.abilities()) as agent:
         call = asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
         await eventually_async(lambda: person.asked, within=10)
-
-        def close_it() -> None:
-            upstream = scene.bridge.upstream
-            change_upstream(
-                actor="system:test",
-                upstream_id=upstream.pk,
-                settings=UpstreamSettings(
-                    transport="http",
-                    url=upstream.url,
-                    allow_private_addresses=True,
-                    team_ids=frozenset({scene.bridge.cast.team.pk}),
-                ),
-            )
-
-        await in_database(close_it)
+        await in_database(answers_nobody, scene)
         assert person.gate is not None
         person.gate.set()
         result = await call
