@@ -115,9 +115,8 @@ def check_once(headers: Headers) -> None:
     has are refused too (431): not every server bounds them.
     """
     seen: set[bytes] = set()
-    count = size = 0
-    for name, value in headers:
-        count += 1
+    size = 0
+    for count, (name, value) in enumerate(headers, start=1):
         size += len(name) + len(value)
         if count > _MOST_HEADERS or size > _MOST_HEADER_BYTES:
             raise Refused(431, "the headers are too many or too long", headers=_CLOSE)
