@@ -531,4 +531,25 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "short-road": Requirement(
+        "A plain call is answered alike on the short road and on the SDK's; whoever is believed "
+        "from memory is compared with the gate before anything of it counts.",
+        {
+            "mcpbridge/server/test_direct.py": (
+                "test_both_roads_give_the_same_answer_to_the_same_request",
+                "test_both_roads_say_the_same_while_a_call_takes_its_time",
+                "test_both_roads_record_the_same",
+                "test_a_revoked_token_is_refused_at_the_next_call_and_nothing_is_recorded",
+                "test_a_revoked_token_gets_no_outcome_that_a_repeat_would_get",
+            ),
+        },
+    ),
+    "waiting-is-cheap": Requirement(
+        "Waiting calls cost memory only, and keep neither other agents nor reviewers from working.",
+        {
+            "journeys/test_many_paused.py": (
+                "test_hundreds_of_paused_calls_keep_nobody_else_from_working",
+            ),
+        },
+    ),
 }

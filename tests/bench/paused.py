@@ -1,7 +1,8 @@
 """Many calls paused at once in one web process: their memory, and what everybody else notices.
 
-Several agents make the calls, since each may hold half of the room only. Another agent makes
-allowed calls and a reviewer opens the inbox: before, while the calls arrive, and while they wait.
+Several agents make the calls, since each may hold half of the room only. The first half arrives
+with nobody looking on, so that its memory is that of calls alone. Another agent makes allowed calls
+and a reviewer opens the inbox: before, while the second half arrives, and while all wait.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ class Onlookers:
             "inbox p50": pages["p50 ms"],
             "inbox p99 ms": pages["p99 ms"],
             "paused/s": "",
+            "CPU ms/paused": "",
             "RSS KiB/call": "",
             "RSS MiB": "",
             "idle CPU %": "",
@@ -154,33 +156,42 @@ async def _measure(
                 over.set()
                 await looking
 
+        def rss() -> int:
+            return int(web.memory_info().rss)
+
         try:
             await until_held(FIRST)
             await watched(asyncio.sleep(1))
             onlookers.row("warm-up", FIRST)
             await watched(asyncio.sleep(2))
             rows = [onlookers.row("before", FIRST)]
-            base, began = web.memory_info().rss, time.monotonic()
+            base, began, used = rss(), time.monotonic(), _cpu(web)
+            await until_held(FIRST + wanted // 2)
+            rows[0] |= {
+                "paused/s": round(wanted // 2 / (time.monotonic() - began)),
+                "CPU ms/paused": round((_cpu(web) - used) / (wanted // 2) * 1000, 1),
+                "RSS KiB/call": round((rss() - base) / (wanted // 2) / 1024, 1),
+            }
+            began = time.monotonic()
             await watched(until_held(FIRST + wanted))
-            rate = wanted / (time.monotonic() - began)
+            rate = (wanted - wanted // 2) / (time.monotonic() - began)
             rows.append(onlookers.row("arriving", FIRST + wanted, **{"paused/s": round(rate)}))
             await watched(asyncio.sleep(SECONDS))
             row = onlookers.row("waiting", FIRST + wanted)
-            used = web.cpu_times()
+            used = _cpu(web)
             await asyncio.sleep(SECONDS)  # nobody but those who wait
-            later = web.cpu_times()
-            idle = later.user + later.system - used.user - used.system
-            rss = web.memory_info().rss
-            row |= {
-                "RSS KiB/call": round((rss - base) / wanted / 1024, 1),
-                "RSS MiB": round(rss / 1024 / 1024),
-                "idle CPU %": round(idle / SECONDS * 100, 1),
-            }
+            row["idle CPU %"] = round((_cpu(web) - used) / SECONDS * 100, 1)
+            row["RSS MiB"] = round(rss() / 1024 / 1024)
             return [*rows, row]
         finally:
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
+
+
+def _cpu(process: psutil.Process) -> float:
+    used = process.cpu_times()
+    return float(used.user + used.system)
 
 
 def _open(wanted: int) -> bool:
