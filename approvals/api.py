@@ -12,6 +12,8 @@ from approvals.domain.errors import (
     AgentNotLive,
     AlreadyDecided,
     AlreadyVoted,
+    AnswerMissing,
+    AnswerUnfit,
     ApprovalNotLive,
     AttemptsExhausted,
     AuditBroken,
@@ -50,6 +52,7 @@ from approvals.domain.quorum import Answer
 from approvals.domain.states import OPEN, TERMINAL, CancelReason, State, UnknownReason, Waiting
 from approvals.domain.verdicts import Clause, Effect, Verdict
 from approvals.events import Bus, bus
+from approvals.services.answers import answer_of, can_be_asked
 from approvals.services.contract import (
     Claim,
     Decided,
@@ -156,6 +159,8 @@ __all__ = [
     "AlreadyDecided",
     "AlreadyVoted",
     "Answer",
+    "AnswerMissing",
+    "AnswerUnfit",
     "ApprovalNotLive",
     "AttemptsExhausted",
     "AuditBroken",
@@ -215,10 +220,12 @@ __all__ = [
     "abort_wanted",
     "accounts_person",
     "annotate_unknown",
+    "answer_of",
     "attach",
     "audit",
     "bump_epoch",
     "bus",
+    "can_be_asked",
     "cancel_by_person",
     "cancel_tickets",
     "canonical_bytes",

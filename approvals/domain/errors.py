@@ -78,6 +78,18 @@ class ReasonRequired(Refusal):
     kind = "invalid"
 
 
+class AnswerMissing(Refusal):
+    """This ticket asks for an answer. Fill in its form to approve."""
+
+    kind = "invalid"
+
+
+class AnswerUnfit(Refusal):
+    """The answer does not fit what was asked."""
+
+    kind = "invalid"
+
+
 class ReasonTooLong(Refusal):
     """The reason is too long."""
 

@@ -2,7 +2,7 @@
 
 from approvals.models.audit import AuditEvent, Checkpoint, CheckpointLeaf, Payload
 from approvals.models.clock import DatabaseNow, after_seconds, database_now
-from approvals.models.decision import Decision
+from approvals.models.decision import Decision, TypedAnswer
 from approvals.models.grant import Grant
 from approvals.models.people import (
     GroupMembership,
@@ -32,6 +32,7 @@ __all__ = [
     "Team",
     "TeamMembership",
     "Ticket",
+    "TypedAnswer",
     "User",
     "after_seconds",
     "database_now",

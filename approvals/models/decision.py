@@ -49,3 +49,16 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} on ticket {self.ticket_id}"
+
+
+class TypedAnswer(models.Model):
+    """What a person typed when approving a ticket that asks for an answer. Never changed."""
+
+    decision = models.OneToOneField(
+        Decision, primary_key=True, on_delete=models.PROTECT, related_name="answer"
+    )
+    ticket = models.ForeignKey("approvals.Ticket", on_delete=models.PROTECT, related_name="+")
+    payload = models.ForeignKey("approvals.Payload", on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"answer of decision {self.decision_id}"

@@ -14,6 +14,7 @@ _IMMUTABLE: Final = (
     "approvals_decision",
     "approvals_policyversion",
     "approvals_ticket_groups",
+    "approvals_typedanswer",
 )
 _PERMANENT: Final = (
     "approvals_ticket",

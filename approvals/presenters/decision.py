@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from django.urls import reverse
 
 from approvals.domain.errors import Refusal
+from approvals.domain.forms import Field
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.states import State
 from approvals.models import Ticket
+from approvals.presenters.answers import AnswerField, answer_fields
 from approvals.presenters.arguments import Row
 
 REASON_CHARS: Final = 2000
@@ -67,6 +69,7 @@ class Posted:
     reason: str = ""
     evidence: str = ""
     ran: str = ""
+    typed: Mapping[str, Sequence[str]] | None = None  # by the field that was asked for
     refusal: Refusal | None = None
 
     def says(self, *codes: str) -> str:
@@ -104,6 +107,7 @@ class Decision:
     reason_limit: int = REASON_CHARS
     reason_hint: str = ""
     reason_error: str = ""
+    answers: tuple[AnswerField, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     requirements_heading: str = ""
     approve_verb: str = ""
@@ -124,8 +128,9 @@ def present_decision(
     nonce: str,
     opened_token: str,
     posted: Posted,
+    form: tuple[Field, ...] = (),
 ) -> Decision:
-    """The panel for one person on one ticket."""
+    """The panel for one person on one ticket; `form` is what it asks people to answer."""
     state = State(ticket.state)
     acts = _acts(ticket, rights, state)
     if state is not State.PENDING:
@@ -156,12 +161,13 @@ def present_decision(
         if reason_required
         else "The agent reads it.",
         reason_error=posted.says("reason_required", "reason_too_long"),
+        answers=answer_fields(form, posted.typed, posted.refusal) if may_approve else (),
         requirements=requirements,
         requirements_heading="Before you can approve"
         if may_approve
         else "You may reject, but not approve",
-        approve_verb="Approve and run" if missing <= 1 else "Approve",
-        approve_hint=_consequence(missing),
+        approve_verb=_verb(missing, asks=bool(form)),
+        approve_hint=_consequence(missing, asks=bool(form)),
         acts=acts,
     )
 
@@ -200,7 +206,15 @@ def _requirements(
     return tuple(found)
 
 
-def _consequence(missing: int) -> str:
+def _verb(missing: int, *, asks: bool) -> str:
+    if asks:
+        return "Answer"
+    return "Approve and run" if missing <= 1 else "Approve"
+
+
+def _consequence(missing: int, *, asks: bool = False) -> str:
+    if missing <= 1 and asks:
+        return "Your answer is handed over once, at once, exactly as typed."
     if missing <= 1:
         return "It runs once, at once, exactly as shown."
     rest = missing - 1

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from approvals.domain.forms import form_of
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import Resolution
@@ -139,6 +140,7 @@ def present_ticket(
         nonce=nonce,
         opened_token=opened_token,
         posted=posted,
+        form=form_of(definition),
     )
     return TicketPage(
         uid=str(ticket.uid),

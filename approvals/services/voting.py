@@ -6,6 +6,8 @@ locked before the ticket, the ticket before anything is read of it.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,7 +15,8 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals import conf, ports, transitions
-from approvals.audit.sealing import seal
+from approvals.audit.sealing import seal, unseal
+from approvals.domain.canonical import JSON
 from approvals.domain.errors import (
     AlreadyDecided,
     AlreadyVoted,
@@ -25,10 +28,19 @@ from approvals.domain.errors import (
     StaleDigest,
     StaleState,
 )
+from approvals.domain.forms import form_in
 from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import Answer, Parties, Vote, resolve, why_not
 from approvals.domain.states import State
-from approvals.models import DatabaseNow, Decision, Gate, Payload, Ticket, User
+from approvals.models import (
+    DatabaseNow,
+    Decision,
+    Gate,
+    Payload,
+    Ticket,
+    TypedAnswer,
+    User,
+)
 from approvals.selectors.votes import (
     eligible_people,
     obligations_of,
@@ -36,6 +48,7 @@ from approvals.selectors.votes import (
     votes_of,
 )
 from approvals.services import actors
+from approvals.services.answers import answer_bytes
 from approvals.services.contract import Decided, DecidedKind, TicketView
 from approvals.services.tickets import view_of, visible
 
@@ -52,6 +65,7 @@ class Ballot:
     seen_digest: bytes
     words: str
     nonce: str
+    typed: Mapping[str, JSON] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +79,33 @@ class Poll:
 
 
 def decide(
-    *, uid: UUID, user: User, verdict: Answer, seen_digest: bytes, reason: str, nonce: str
+    *,
+    uid: UUID,
+    user: User,
+    verdict: Answer,
+    seen_digest: bytes,
+    reason: str,
+    nonce: str,
+    typed: Mapping[str, JSON] | None = None,
 ) -> Decided:
     """Count one person's vote, and move the ticket when that completes the answer.
 
-    Sending the same vote again with the same nonce is answered as it was the first time. Raises
-    NotVisible, NotEligible, OwnerMayNotApprove, FourEyes, AlreadyDecided, AlreadyVoted, Expired,
-    StaleDigest, ReasonRequired, ReasonTooLong, KillSwitchOn (for an approval).
+    `typed` is the answer to a ticket that asks for one. Sending the same vote again with the same
+    nonce is answered as it was the first time. Raises NotVisible, NotEligible, OwnerMayNotApprove,
+    FourEyes, AlreadyDecided, AlreadyVoted, Expired, StaleDigest, ReasonRequired, ReasonTooLong,
+    and for an approval KillSwitchOn, AnswerMissing, AnswerUnfit.
     """
     answer = Answer(verdict)
     if answer is Answer.WITHDRAW:
         raise ValueError("a vote is taken back with withdraw_vote")
     _require_nonce(nonce)
     ballot = Ballot(
-        user=user, answer=answer, seen_digest=seen_digest, words=words_of(reason), nonce=nonce
+        user=user,
+        answer=answer,
+        seen_digest=seen_digest,
+        words=words_of(reason),
+        nonce=nonce,
+        typed=typed,
     )
     try:
         return _decide(uid, ballot)
@@ -142,7 +169,8 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     """Append the vote; approve or reject the ticket when the votes now say so."""
     user = ballot.user
     reason = seal("reason", ballot.words.encode()) if ballot.words else None
-    after = _append(ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce)
+    typed = _sealed_answer(ticket, ballot)
+    after = _append(ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce, typed)
     vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
     votes = resolve(
         (*poll.votes, vote),
@@ -170,11 +198,22 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
             digest=bytes(ticket.digest),
             execution_seconds=poll.obligations.execution_seconds,
             actor=actor,
-            detail={"approved_by": [str(person) for person in votes.approved_by]},
+            detail={
+                "approved_by": [str(person) for person in votes.approved_by],
+                **({"answer": bytes(typed.commitment).hex()} if typed is not None else {}),
+            },
         )
         transaction.on_commit(lambda: ports.approved(ticket.uid))
         kind = "approved"
     return Decided(ticket=view_of(after), kind=kind)
+
+
+def _sealed_answer(ticket: Ticket, ballot: Ballot) -> Payload | None:
+    """The answer that an approval carries, where the ticket asks for one."""
+    if ballot.answer is not Answer.APPROVE or ticket.tool_definition is None:
+        return None
+    fields = form_in(json.loads(unseal(ticket.tool_definition)))
+    return seal("answer", answer_bytes(fields, ballot.typed)) if fields else None
 
 
 def _append(
@@ -184,6 +223,7 @@ def _append(
     seen_digest: bytes,
     reason: Payload | None,
     nonce: str,
+    typed: Payload | None = None,
 ) -> Ticket:
     decision = Decision.objects.create(
         ticket=ticket,
@@ -195,6 +235,8 @@ def _append(
         reason=reason,
         nonce=nonce,
     )
+    if typed is not None:
+        TypedAnswer.objects.create(decision=decision, ticket=ticket, payload=typed)
     return transitions.record_vote(
         ticket_id=ticket.pk, decision=decision, actor=actors.person(user.person_id)
     )

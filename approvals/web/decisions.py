@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -20,9 +21,13 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from approvals.domain.errors import AuditBroken, Refusal, StaleDigest, StaleState
+from approvals.domain.canonical import JSON
+from approvals.domain.errors import AnswerUnfit, AuditBroken, Refusal, StaleDigest, StaleState
+from approvals.domain.forms import AnswerInvalid, Field, form_of
+from approvals.domain.forms import typed as read_typed
 from approvals.domain.quorum import Answer
 from approvals.models import Ticket, User
+from approvals.presenters.answers import posted_answers
 from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
@@ -65,7 +70,11 @@ class FindingMissing(Refusal):
 def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     """Approve or reject."""
     found = visible_ticket(user, uid)
-    posted = Posted(reason=request.POST.get("reason", ""))
+    form = form_of(open_json(found.tool_definition))
+    posted = Posted(
+        reason=request.POST.get("reason", ""),
+        typed=posted_answers(form, dict(request.POST.lists())) if form else None,
+    )
     opened = opening.opened_in(
         request.POST.get("opened", ""), user_id=user.pk, digest=bytes(found.digest)
     )
@@ -74,6 +83,7 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         answer = _answer(request)
         if answer is Answer.APPROVE:
             _require_seen(found, opened)
+        typed = _typed(form, posted) if answer is Answer.APPROVE and form else None
         decided = decisions.decide(
             uid=uid,
             user=user,
@@ -81,6 +91,7 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             seen_digest=_digest(request),
             reason=posted.reason,
             nonce=_nonce(request),
+            typed=typed,
         )
         if decided.kind == "counted":
             return f"Your approval of ticket {found.pk} counts. More people have to agree."
@@ -190,9 +201,7 @@ def _refused(
         user,
         ticket,
         opened=frozenset() if changed else opened,
-        posted=Posted(
-            reason=posted.reason, evidence=posted.evidence, ran=posted.ran, refusal=refusal
-        ),
+        posted=replace(posted, refusal=refusal),
         note=_note(refusal, ticket),
         status=STATUS[refusal.kind],
     )
@@ -216,6 +225,14 @@ def _note(refusal: Refusal, ticket: Ticket) -> Note:
     elif isinstance(refusal, StaleState):
         text = "Below is how it stands now."
     return Note(icon="warn", tone="refuse", heading=refusal.message, text=text, focus=True)
+
+
+def _typed(form: tuple[Field, ...], posted: Posted) -> dict[str, JSON]:
+    """What the form of a ticket that asks was filled in with."""
+    try:
+        return read_typed(form, posted.typed or {})
+    except AnswerInvalid as wrong:
+        raise AnswerUnfit(errors=wrong.errors) from None
 
 
 def _require_seen(ticket: Ticket, opened: frozenset[str]) -> None:

@@ -100,6 +100,12 @@ def load_source(upstream_id: UUID) -> Source | None:
     return None
 
 
+def load_source_at_epoch(upstream_id: UUID) -> tuple[int, Source | None]:
+    """The gate's epoch, and then one upstream; None where it is gone or disabled."""
+    epoch = ledger.gate().epoch
+    return epoch, load_source(upstream_id)
+
+
 def load_tool(upstream_id: UUID, tool_name: str) -> tuple[int, CatalogTool | None]:
     """The gate's epoch, and then one pinned tool; None where it may not be called."""
     epoch = ledger.gate().epoch

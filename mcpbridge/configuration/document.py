@@ -94,7 +94,7 @@ class QuestionsSection(_Section):
     """Who answers what the upstream asks during a call."""
 
     sampling: Literal["refuse", "agent", "endpoint"] = "refuse"
-    elicitation: Literal["refuse", "agent"] = "refuse"
+    elicitation: Literal["refuse", "agent", "person"] = "refuse"
     roots: Literal["refuse", "agent", "fixed"] = "refuse"
     fixed_roots: list[RootSection] = []
     endpoint: EndpointSection | None = None

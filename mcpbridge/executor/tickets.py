@@ -26,7 +26,7 @@ from mcpbridge.approvals_gateway import (
     UnknownReason,
 )
 from mcpbridge.catalog.catalog import CatalogTool, CatalogUnreadable, catalog
-from mcpbridge.catalog.snapshot import load_tool
+from mcpbridge.catalog.snapshot import load_source_at_epoch, load_tool
 from mcpbridge.executor.lease import LeaseKeeper
 from mcpbridge.executor.road import (
     Asked,
@@ -41,6 +41,7 @@ from mcpbridge.executor.road import (
 )
 from mcpbridge.offload import in_database
 from mcpbridge.questions import Answerer, Behalf
+from mcpbridge.questions.person import ANSWERED_BY_PEOPLE
 from mcpbridge.upstream.client import UpstreamSession
 from mcpbridge.upstream.errors import UpstreamUnavailable
 from mcpbridge.upstream.questions import Asking
@@ -83,6 +84,9 @@ async def _pass_on(stop: asyncio.Event, abort: asyncio.Event) -> None:
 
 
 async def _execute(claim: Claim, lease: LeaseKeeper) -> None:
+    if claim.tool_name in ANSWERED_BY_PEOPLE:
+        await _hand_over(claim, lease)
+        return
     for _ in range(ROUNDS):
         prepared = await _prepare(claim)
         if prepared is None or lease.abort.is_set():
@@ -104,6 +108,38 @@ async def _execute(claim: Claim, lease: LeaseKeeper) -> None:
         await _settle(claim, await _send(claim, prepared, lease.abort))
         return
     _tell(claim, "was not sent: authority kept changing")
+
+
+async def _hand_over(claim: Claim, lease: LeaseKeeper) -> None:
+    """Make what a person typed the outcome; whoever put the question passes it on from there."""
+    for _ in range(ROUNDS):
+        epoch, source = await in_database(load_source_at_epoch, claim.upstream_id)
+        if source is None or source.digest != claim.upstream_digest:
+            await in_database(_cancel_drifted, claim)
+            return
+        answer = await in_database(ledger.answer_of, claim.uid)
+        if answer is None:
+            await _settle(claim, Unsent("nobody typed an answer"))
+            return
+        if lease.abort.is_set():
+            return
+        try:
+            await in_database(
+                ledger.record_send,
+                claim,
+                tool_digest=claim.tool_digest,
+                upstream_digest=source.digest,
+                epoch=epoch,
+            )
+        except AuthorityChanged:
+            continue
+        except Refusal as refusal:
+            _tell(claim, f"was not handed over: {refusal.message}")
+            return
+        lease.sent()
+        await _persist(claim, ledger.settle_succeeded, answer)
+        return
+    _tell(claim, "was not handed over: authority kept changing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 NOT_ANSWERED: Final = "this gateway does not answer such questions"
 NOT_DECLARED: Final = "the agent of this call does not answer such questions"
+NOBODY_TO_ASK: Final = "nobody can be asked during this call"
 NOT_RECORDED: Final = "the gateway cannot record the question now"
 MALFORMED: Final = "the answer was not a well-formed one and is not passed on"
 
@@ -50,7 +51,8 @@ class Answerer:
     """Answers the questions of one call.
 
     `declared` are the capabilities that the call's agent declared, `ask_agent` how it is asked;
-    both are absent where no agent is there to be asked, as in a worker.
+    both are absent where no agent is there to be asked, as in a worker. `ask_person` puts a
+    question to people; it is absent where nothing could wait for them.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Answerer:
         *,
         declared: Mapping[str, Any] | None = None,
         ask_agent: Answering | None = None,
+        ask_person: Answering | None = None,
     ) -> None:
         self.policy = policy
         self.declared: Mapping[str, Any] = declared or {}
         self._behalf = behalf
         self._ask_agent = ask_agent
+        self._ask_person = ask_person
 
     def asking(
         self,
@@ -96,6 +100,8 @@ class Answerer:
             return refusal(NOT_ANSWERED)
         if mode is Mode.AGENT and (self._ask_agent is None or not self.is_for_agent(question)):
             return refusal(NOT_DECLARED)
+        if mode is Mode.PERSON and self._ask_person is None:
+            return refusal(NOBODY_TO_ASK)
         began = asyncio.get_running_loop().time()
         try:
             record = await self.open(question)
@@ -145,6 +151,7 @@ class Answerer:
             except EndpointFailed as failed:
                 logger.warning("A model's endpoint gave no answer: %s", failed)
                 return Given(answer=refusal(str(failed), code=FAILED_CODE), model=model)
-        if self._ask_agent is None:
+        ask = self._ask_person if mode is Mode.PERSON else self._ask_agent
+        if ask is None:
             return Given(answer=refusal(NOT_DECLARED))
-        return Given(answer=await self._ask_agent(question))
+        return Given(answer=await ask(question))

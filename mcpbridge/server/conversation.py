@@ -16,6 +16,7 @@ from mcpbridge.calls.principal import Principal
 from mcpbridge.catalog.snapshot import Source
 from mcpbridge.executor.road import Asked
 from mcpbridge.questions import Answerer, Behalf
+from mcpbridge.questions.person import Desk
 from mcpbridge.questions.records import Given
 from mcpbridge.server.request_state import MAX_STATE, Binding, seal_state
 from mcpbridge.upstream.questions import (
@@ -93,7 +94,7 @@ class Conversation:
     """The questions of one allowed call, or of another request that is on record.
 
     `ask_later` reaches an agent that has to come back; without it such an agent is not asked by a
-    legacy server.
+    legacy server. `holder_id` is the lease under which this process can wait for people.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Conversation:
         principal: Principal,
         call_id: UUID,
         ask_later: Answering | None = None,
+        holder_id: UUID | None = None,
     ) -> None:
         self._talk = talk
         self._upstream = source.digest.hex()  # as it is configured now
@@ -119,6 +121,11 @@ class Conversation:
             ),
             declared=talk.declared,
             ask_agent=talk.ask if talk.ask is not None else ask_later,
+            ask_person=(
+                Desk(principal=principal, source=source, holder_id=holder_id).ask
+                if holder_id is not None
+                else None
+            ),
         )
 
     def asking(self, inputs: Inputs) -> Asking | None:

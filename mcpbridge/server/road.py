@@ -193,6 +193,7 @@ class Road:
             principal=exchange.principal,
             call_id=allowed.record_id,
             ask_later=opened.ask,
+            holder_id=await self._paused.holder(),
         )
         try:
             inputs = inputs if inputs is not None else await conversation.brought()

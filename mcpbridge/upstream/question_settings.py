@@ -17,7 +17,7 @@ MAX_SIZE: Final = 64 * 1024 * 1024
 MODES: Final[Mapping[Kind, tuple[Mode, ...]]] = MappingProxyType(
     {
         Kind.SAMPLING: (Mode.REFUSE, Mode.AGENT, Mode.ENDPOINT),
-        Kind.ELICITATION: (Mode.REFUSE, Mode.AGENT),
+        Kind.ELICITATION: (Mode.REFUSE, Mode.AGENT, Mode.PERSON),
         Kind.ROOTS: (Mode.REFUSE, Mode.AGENT, Mode.FIXED),
     }
 )

@@ -20,6 +20,7 @@ LABELS: Final[Mapping[Kind, str]] = {
 CHOICES: Final[Mapping[Mode, str]] = {
     Mode.REFUSE: "refuse",
     Mode.AGENT: "ask the agent whose call it is",
+    Mode.PERSON: "ask the reviewers, who answer on a ticket",
     Mode.ENDPOINT: "ask the model below",
     Mode.FIXED: "tell it the folders below",
 }

@@ -14,6 +14,7 @@ from tests.support import ledger
 
 pytestmark = pytest.mark.both_engines
 migration = importlib.import_module("approvals.migrations.0002_guards")
+answers_migration = importlib.import_module("approvals.migrations.0003_typed_answers")
 
 
 def refused(statement, *parameters):
@@ -32,7 +33,8 @@ def test_every_column_of_a_ticket_has_its_rule():
 
 
 def test_the_list_of_triggers_is_what_the_migration_installs(db):
-    assert set(GUARDS) == {trigger.name for trigger in migration.TRIGGERS}
+    installed = (*migration.TRIGGERS, *answers_migration.TRIGGERS)
+    assert set(GUARDS) == {trigger.name for trigger in installed}
     catalog = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
         "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
@@ -42,7 +44,7 @@ def test_the_list_of_triggers_is_what_the_migration_installs(db):
         there = {name for (name,) in cursor.fetchall()}
     calls = {
         f"mcpbridge_{table}_no_{event}"
-        for table in ("callrecord", "callcompletion")
+        for table in ("callrecord", "callcompletion", "questionrecord", "questionanswer")
         for event in ("update", "delete", "truncate")
     }
     wanted = set(GUARDS) | calls

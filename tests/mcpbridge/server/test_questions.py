@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from django.db import IntegrityError
 from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
 
-from approvals.models import Payload
+from approvals import api
+from approvals.models import Payload, Ticket
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.administration import issue_token
 from mcpbridge.administration.upstreams import UpstreamSettings, change_upstream
+from mcpbridge.executor.tickets import run_ticket
 from mcpbridge.models import Agent, CallCompletion, CallRecord, QuestionAnswer, QuestionRecord
 from mcpbridge.offload import in_database
 from mcpbridge.upstream.replies import SIDE_QUESTION_REFUSED
@@ -441,3 +444,97 @@ async def test_an_agents_refusal_reaches_the_upstream_as_one(make: Make) -> None
     async with scene.face.agent("legacy", elicitation_callback=no) as agent:
         result = await agent.call_tool(**ask("elicitation"))
     assert "refused" in json.loads(said(result))["elicitation"]
+
+
+# -- questions that people answer ------------------------------------------------------------------
+
+TO_PEOPLE = {"elicitation": "person"}
+
+
+def decided(scene: Scene, uid: Any, verdict: api.Answer, **typed: Any) -> None:
+    api.decide(
+        uid=uid,
+        user=scene.bridge.cast.bob,
+        verdict=verdict,
+        seen_digest=bytes(Ticket.objects.get(uid=uid).digest),
+        reason="",
+        nonce=token_hex(16),
+        typed=typed or None,
+    )
+
+
+async def the_ticket() -> Ticket:
+    found = await eventually_async(lambda: in_database(Ticket.objects.first), within=10)
+    assert isinstance(found, Ticket)
+    return found
+
+
+@pytest.mark.parametrize("upstream", ["modern", "legacy"])
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_person_answers_through_a_ticket_and_the_upstream_gets_what_was_typed(
+    make: Make, era: str, upstream: str
+) -> None:
+    scene = await make(upstream, TO_PEOPLE)
+    async with scene.face.agent(era) as agent:
+        call = asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
+        ticket = await the_ticket()
+        assert (ticket.tool_name, ticket.upstream_name) == ("elicitation/create", "witness")
+        await in_database(
+            lambda: decided(scene, ticket.uid, api.Answer.APPROVE, name="Bob himself")
+        )
+        await run_ticket(ticket.uid, worker="w1")
+        result = await call
+    assert json.loads(said(result))["elicitation"] == {
+        "action": "accept",
+        "content": {"name": "Bob himself"},
+    }
+    record = await in_database(QuestionRecord.objects.get)
+    assert record.mode == "person"
+
+
+async def test_a_question_that_reviewers_reject_is_declined(make: Make) -> None:
+    scene = await make("legacy", TO_PEOPLE)
+    async with scene.face.agent("legacy") as agent:
+        call = asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
+        ticket = await the_ticket()
+        await in_database(lambda: decided(scene, ticket.uid, api.Answer.REJECT))
+        result = await call
+    assert json.loads(said(result))["elicitation"] == {"action": "decline"}
+
+
+async def test_an_approval_without_a_fitting_answer_is_refused(make: Make) -> None:
+    scene = await make("legacy", TO_PEOPLE)
+    async with scene.face.agent("legacy") as agent:
+        call = asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
+        ticket = await the_ticket()
+        with pytest.raises(api.AnswerMissing):
+            await in_database(lambda: decided(scene, ticket.uid, api.Answer.APPROVE))
+        with pytest.raises(api.AnswerUnfit):
+            await in_database(lambda: decided(scene, ticket.uid, api.Answer.APPROVE, other=1))
+        await in_database(lambda: decided(scene, ticket.uid, api.Answer.REJECT))
+        await call
+
+
+async def test_a_question_is_withdrawn_when_its_call_is_over(make: Make) -> None:
+    scene = await make("legacy", TO_PEOPLE)
+    scene.asker.patience = 0.5
+    async with scene.face.agent("legacy") as agent:
+        call = asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
+        ticket = await the_ticket()
+        await asyncio.wait({call}, timeout=10)
+
+        async def withdrawn() -> bool:
+            found = await in_database(lambda: Ticket.objects.get(pk=ticket.pk))
+            return found.state == "cancelled"
+
+        await eventually_async(withdrawn, within=10)
+
+
+async def test_a_rule_that_denies_keeps_the_question_from_people(make: Make) -> None:
+    scene = await make("legacy", TO_PEOPLE)
+    rules = [{"name": "no", "tool": "elicitation/create", "effect": "deny"}, ALLOW]
+    await in_database(lambda: ledger.publish_policy(document={"rules": rules}))
+    async with scene.face.agent("legacy") as agent:
+        result = await agent.call_tool(**ask("elicitation"))
+    assert "refused" in json.loads(said(result))["elicitation"]
+    assert await in_database(Ticket.objects.count) == 0

@@ -1,0 +1,256 @@
+"""A form of primitive fields, read from a JSON schema, and the answer that a person types into it.
+
+Pure. The schema comes from somebody who wants an answer and is hostile; so does the posted form.
+What is not plainly one of the known shapes is refused, so that nobody is shown half a question.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from approvals.domain.canonical import JSON, MAX_SAFE_INTEGER
+
+SCHEMA_KEY: Final = "answerSchema"
+MAX_FIELDS: Final = 32
+MAX_OPTIONS: Final = 200
+MAX_NAME: Final = 200
+MAX_TEXT: Final = 10_000
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+type Shape = Literal["text", "number", "integer", "boolean", "one", "many"]
+
+
+class FormUnsupported(ValueError):
+    """The schema asks for something else than primitive values; the message says where."""
+
+
+class AnswerInvalid(ValueError):
+    """What was typed does not fit the form. `errors` has one sentence per field."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__("; ".join(f"{name}: {why}" for name, why in self.errors.items()))
+
+
+class _Wrong(Exception):
+    """A value does not fit its field; the message is for whoever typed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One value that is asked for. `options` are (value, words) of a choice."""
+
+    name: str
+    shape: Shape
+    title: str = ""
+    description: str = ""
+    required: bool = False
+    format: str = ""
+    least: float | None = None
+    most: float | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    default: JSON = None
+
+
+def fields_of(schema: object) -> tuple[Field, ...]:
+    """The fields in the schema's order. Raises FormUnsupported."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise FormUnsupported("the form is not an object of fields")
+    properties, required = schema.get("properties"), schema.get("required", [])
+    if not isinstance(properties, dict) or not 0 < len(properties) <= MAX_FIELDS:
+        raise FormUnsupported(f"a form has 1 to {MAX_FIELDS} fields")
+    if not isinstance(required, list) or not set(map(str, required)) <= set(properties):
+        raise FormUnsupported("a field is required that does not exist")
+    return tuple(_field(name, sub, name in required) for name, sub in properties.items())
+
+
+def form_in(definition: object) -> tuple[Field, ...]:
+    """The form that a ticket's definition asks people to fill in; empty where it asks nothing."""
+    schema = definition.get(SCHEMA_KEY) if isinstance(definition, dict) else None
+    return fields_of(schema) if schema is not None else ()
+
+
+def form_of(definition: object) -> tuple[Field, ...]:
+    """As `form_in`, for pages: a form that cannot be read is none."""
+    try:
+        return form_in(definition)
+    except FormUnsupported:
+        return ()
+
+
+def typed(fields: Sequence[Field], posted: Mapping[str, Sequence[str]]) -> dict[str, JSON]:
+    """The values of a posted form, by field. Raises AnswerInvalid."""
+    values: dict[str, JSON] = {}
+    errors: dict[str, str] = {}
+    for field in fields:
+        found = [text for text in posted.get(field.name, ()) if text != ""]
+        try:
+            value = _value(field, found)
+            if value is not None:
+                _check(field, value)
+                values[field.name] = value
+            elif field.required:
+                raise _Wrong("an answer is needed")
+        except _Wrong as wrong:
+            errors[field.name] = str(wrong)
+    if errors:
+        raise AnswerInvalid(errors)
+    return values
+
+
+def check_answer(fields: Sequence[Field], answer: Mapping[str, JSON]) -> None:
+    """Hold values to the form. Raises AnswerInvalid."""
+    known = {field.name: field for field in fields}
+    errors = {name: "this was not asked" for name in answer if name not in known}
+    for name, field in known.items():
+        if name not in answer:
+            if field.required:
+                errors[name] = "an answer is needed"
+            continue
+        try:
+            _check(field, answer[name])
+        except _Wrong as wrong:
+            errors[name] = str(wrong)
+    if errors:
+        raise AnswerInvalid(errors)
+
+
+def _field(name: str, sub: object, required: bool) -> Field:  # noqa: FBT001 (one caller)
+    if not isinstance(sub, dict) or not 0 < len(name) <= MAX_NAME:
+        raise FormUnsupported(f"the field {name[:80]!r} cannot be read")
+    words = {key: sub[key] for key in ("title", "description") if isinstance(sub.get(key), str)}
+    common: dict[str, Any] = {"name": name, "required": required, "default": sub.get("default")}
+    common |= words
+    match sub.get("type"):
+        case "string" if "enum" in sub or "oneOf" in sub:
+            return Field(shape="one", options=_options(name, sub), **common)
+        case "string":
+            kind = sub.get("format", "")
+            return Field(
+                shape="text",
+                format=kind if isinstance(kind, str) else "",
+                least=_limit(name, sub, "minLength"),
+                most=_limit(name, sub, "maxLength"),
+                **common,
+            )
+        case "integer" | "number" as shape:
+            return Field(
+                shape="integer" if shape == "integer" else "number",
+                least=_limit(name, sub, "minimum"),
+                most=_limit(name, sub, "maximum"),
+                **common,
+            )
+        case "boolean":
+            return Field(shape="boolean", **common)
+        case "array" if isinstance(sub.get("items"), dict):
+            return Field(
+                shape="many",
+                options=_options(name, sub["items"]),
+                least=_limit(name, sub, "minItems"),
+                most=_limit(name, sub, "maxItems"),
+                **common,
+            )
+    raise FormUnsupported(f"the field {name[:80]!r} is no text, number, yes-or-no or choice")
+
+
+def _options(name: str, sub: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    listed, words = sub.get("enum"), sub.get("enumNames")
+    if isinstance(listed, list):
+        named = words if isinstance(words, list) and len(words) == len(listed) else listed
+        pairs = list(zip(listed, named, strict=True))
+    else:
+        titled = sub.get("oneOf", sub.get("anyOf"))
+        pairs = [
+            (item.get("const"), item.get("title", item.get("const")))
+            for item in (titled if isinstance(titled, list) else ())
+            if isinstance(item, dict)
+        ]
+    if not 0 < len(pairs) <= MAX_OPTIONS or not all(
+        isinstance(value, str) and isinstance(word, str) for value, word in pairs
+    ):
+        raise FormUnsupported(f"the choice {name[:80]!r} does not list texts")
+    return tuple((str(value), str(word)) for value, word in pairs)
+
+
+def _limit(name: str, sub: Mapping[str, Any], key: str) -> float | None:
+    limit = sub.get(key)
+    if limit is None:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit):
+        raise FormUnsupported(f"the field {name[:80]!r} has a {key} that is no number")
+    return limit
+
+
+def _value(field: Field, found: list[str]) -> JSON:
+    if field.shape == "boolean":
+        return bool(found)
+    if field.shape == "many":
+        return list[JSON](found) if found else None
+    if not found:
+        return None
+    if field.shape not in ("integer", "number"):
+        return found[0]
+    try:
+        number = json.loads(found[0].strip())
+    except ValueError:
+        number = None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise _Wrong("this must be a number")
+    return number
+
+
+def _check(field: Field, value: JSON) -> None:
+    allowed = [option for option, _ in field.options]
+    match field.shape:
+        case "boolean":
+            if not isinstance(value, bool):
+                raise _Wrong("this is yes or no")
+        case "one":
+            if value not in allowed:
+                raise _Wrong("choose one of the offered answers")
+        case "many":
+            if not isinstance(value, list) or any(item not in allowed for item in value):
+                raise _Wrong("choose among the offered answers")
+            _within(field, len(value), "choices")
+        case "text":
+            if not isinstance(value, str) or len(value) > MAX_TEXT:
+                raise _Wrong(f"this must be a text of at most {MAX_TEXT} characters")
+            _within(field, len(value), "characters")
+            _formatted(field.format, value)
+        case _:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise _Wrong("this must be a number")
+            whole = isinstance(value, int) or value.is_integer()
+            if field.shape == "integer" and (not whole or abs(value) > MAX_SAFE_INTEGER):
+                raise _Wrong("this must be a whole number")
+            if not math.isfinite(value):
+                raise _Wrong("this must be a number")
+            _within(field, value, "")
+
+
+def _within(field: Field, size: float, unit: str) -> None:
+    if field.least is not None and size < field.least:
+        raise _Wrong(f"at least {field.least:g} {unit}".strip())
+    if field.most is not None and size > field.most:
+        raise _Wrong(f"at most {field.most:g} {unit}".strip())
+
+
+def _formatted(kind: str, value: str) -> None:
+    try:
+        if kind == "email" and not _EMAIL.fullmatch(value):
+            raise ValueError
+        if kind == "uri" and not urlsplit(value).scheme:
+            raise ValueError
+        if kind == "date":
+            date.fromisoformat(value)
+        if kind == "date-time":
+            datetime.fromisoformat(value)
+    except ValueError:
+        raise _Wrong(f"this must be a {kind}") from None
