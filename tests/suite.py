@@ -2,7 +2,8 @@
 
 Every stage runs even when an earlier one failed, so that one run shows all there is to mend. The
 last line is pytest's own closing line, summed over the passes; the exit code tells whether all
-was well. `--fast` leaves out the browser, race, kill, bench and journey folders and says so.
+was well. `--fast` leaves out the folders of browser, race, kill, bench, journey and outside tests
+and says so.
 """
 
 import os
@@ -14,12 +15,20 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.outside.node import judges
 from tests.support.chromium import ChromiumMissing, find_chromium
 from tests.support.postgres import PostgresServer, find_postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-SLOW = ("tests/browser", "tests/race", "tests/kills", "tests/bench", "tests/journeys")
+SLOW = (
+    "tests/browser",
+    "tests/race",
+    "tests/kills",
+    "tests/bench",
+    "tests/journeys",
+    "tests/outside",
+)
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 NOTHING_COLLECTED = 5
 
@@ -83,6 +92,7 @@ def provision() -> dict[str, str]:
     print(f"PostgreSQL: {find_postgres()}", flush=True)
     chromium = find_chromium()
     print(f"Chromium: {chromium}", flush=True)
+    print(f"Judges from npm: {judges()}", flush=True)
     return {"PLACET_TEST_CHROMIUM": str(chromium)}
 
 
