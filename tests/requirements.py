@@ -552,4 +552,40 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "allowed-only": Requirement(
+        "Resources, prompts and completion are forwarded only where policy allows them outright.",
+        {
+            "mcpbridge/server/test_prompts_and_resources.py": (
+                "test_only_allow_lets_a_resource_be_read",
+                "test_without_a_rule_there_are_no_resources_and_no_prompts",
+                "test_the_kill_switch_stops_reading",
+                "test_an_address_opens_no_upstream_that_the_agent_may_not_use",
+            ),
+        },
+    ),
+    "nothing-lost": Requirement(
+        "What an upstream says in either era reaches an agent of either era whole.",
+        {
+            "mcpbridge/server/test_prompts_and_resources.py": (
+                "test_resources_are_listed_and_read_between_any_two_eras",
+                "test_prompts_and_completion_are_forwarded_between_any_two_eras",
+                "test_nothing_that_a_resource_or_prompt_says_is_dropped",
+                "test_what_a_tool_answers_comes_whole_between_any_two_eras",
+            ),
+        },
+    ),
+    "own-notifications": Requirement(
+        "An agent hears only of what it asked for and may use, and only while its token is good.",
+        {
+            "mcpbridge/server/test_subscriptions.py": (
+                "test_nothing_is_said_that_was_not_asked_for",
+                "test_a_resource_that_may_not_be_read_is_not_watched",
+                "test_a_revoked_token_ends_its_streams_within_seconds",
+                "test_a_policy_that_changes_is_heard_of_and_closes_what_it_closes",
+            ),
+            "mcpbridge/upstream/test_traffic.py": (
+                "test_a_log_message_goes_to_the_one_call_that_it_can_belong_to",
+            ),
+        },
+    ),
 }

@@ -11,7 +11,14 @@ from mcpbridge.configuration import parse_document
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 MADE_LATER = ("var/", ".venv/bin/")  # by the first start
-OF_THE_PROTOCOL = ("io.modelcontextprotocol/", "subscriptions/", "tasks/")
+OF_THE_PROTOCOL = (
+    "io.modelcontextprotocol/",
+    "subscriptions/",
+    "tasks/",
+    "resources/",
+    "prompts/",
+    "completion/",
+)
 BOOTSTRAP = {"up", "test"}
 VARIABLE = re.compile(r"\b(?:PLACET_[A-Z_]*[A-Z]|DATABASE_URL|REDIS_URL)\b")
 

@@ -67,6 +67,12 @@ def test_every_tool_of_an_untrusted_upstream_waits_for_an_admin(wary: Bridge):
     assert pin.digest is None
 
 
+@pytest.mark.parametrize("name", ["resources/read", "prompts/get", "elicitation/create"])
+def test_a_tool_that_is_called_like_a_method_is_not_listed(trusting: Bridge, name: str):
+    record(trusting, tool("a"), tool(name))
+    assert [pin.name for pin in ToolPin.objects.all()] == ["a"]
+
+
 def test_the_same_list_again_changes_nothing(trusting: Bridge):
     record(trusting, tool("a"), tool("b"))
     before = ledger.gate().epoch
