@@ -148,6 +148,11 @@ class Library:
         return {"tools": [{"name": "lend", "inputSchema": {"type": "object"}}]}
 
     async def _call(self, ctx: Any, params: Any) -> Any:
+        given = dict(params.arguments or {})
+        if "announce" in given:
+            await self.announce(str(given["announce"]))
+        if "update" in given:
+            await self.update(str(given["update"]))
         await _say(ctx, "debug", "looking")
         await _say(ctx, "warning", "the book is late")
         if self.hold is not None:

@@ -185,6 +185,9 @@ class StdioWitness:
         if self.mischief == "garbage":
             os.write(1, b"debug: about to answer\n\n")
         if name == "slow":
+            said = {"level": "info", "data": f"slow, {arguments['seconds']} s"}
+            send({"jsonrpc": "2.0", "method": "notifications/message", "params": said})
+            send({"jsonrpc": "2.0", "method": "notifications/resources/list_changed"})
             token = meta.get("progressToken")
             for step in range(10):
                 if token is not None:
