@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from secrets import token_hex
 
 import pytest
 from django.db import transaction
+from uuid6 import uuid7
 
 from approvals import api
 from approvals.models import Ticket
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.approvals_gateway import CancelReason, State, Waiting
 from mcpbridge.catalog import catalog as catalog_module
-from mcpbridge.catalog import snapshot
+from mcpbridge.catalog import listing, snapshot
 from mcpbridge.catalog.catalog import Catalog, CatalogUnreadable, catalog, refresh_upstream
 from mcpbridge.catalog.listing import resolve, tools_for
 from mcpbridge.models import ToolPin, Upstream
@@ -115,6 +117,41 @@ async def test_a_tool_pinned_a_moment_ago_is_resolved(bridge: Bridge):
     assert await resolve(principal, "witness__echo") is None
     await in_database(unpin_and_pin, "pinned")
     assert await resolve(principal, "witness__echo") is not None
+
+
+async def test_a_forbidden_and_a_quarantined_tool_are_found_out_like_one_that_does_not_exist(
+    bridge: Bridge, monkeypatch
+):
+    await listed(bridge)
+    looks: list[str | None] = []
+    reading = listing._read_now
+
+    async def counted(principal, upstream):
+        looks.append(upstream)
+        return await reading(principal, upstream)
+
+    def quarantine() -> None:
+        with transaction.atomic():
+            ToolPin.objects.filter(name="write_note").update(status="quarantined")
+            ledger.bump_epoch(subject="upstream:x", actor="system:test", action="tested")
+
+    await in_database(quarantine)
+    await catalog().reload()
+    monkeypatch.setattr(listing, "_read_now", counted)
+    ours = await in_database(bridge.principal)
+    stranger = replace(ours, team_id=uuid7())
+    cases = (
+        (stranger, "witness__echo", None),
+        (stranger, "echo", "witness"),
+        (stranger, "witness__none", None),
+        (stranger, "echo", "nowhere"),
+        (ours, "witness__write_note", None),
+        (ours, "witness__none", None),
+    )
+    for principal, name, upstream in cases:
+        looks.clear()
+        assert await resolve(principal, name, upstream=upstream) is None
+        assert looks == [upstream], name
 
 
 async def test_many_who_ask_at_once_cost_one_reading(bridge: Bridge, monkeypatch):
