@@ -28,6 +28,10 @@ DATABASES["default"]["TEST"] = (
     if DATABASES["default"]["ENGINE"].endswith("sqlite3")
     else {}
 )
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # What a commit means to other processes stays; only the disk is not waited for.
+    options = DATABASES["default"]["OPTIONS"]
+    options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
 # Long-lived threads must not keep a connection to the database of a test that is over.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 

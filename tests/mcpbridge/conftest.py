@@ -1,7 +1,6 @@
 """What the bridge's tests share: the witness, and the parts of a process that own threads."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,24 @@ from tests.support.bridge import Bridge, a_bridge
 from tests.support.databases import RealDatabase
 
 
-@pytest.fixture
-def upstream_witness(tmp_path: Path) -> Iterator[witness.Witness]:
-    """The recording upstream, over HTTP in a process of its own."""
-    running = witness.start(tmp_path / "witness")
-    try:
-        yield running
-    finally:
+@pytest.fixture(scope="session")
+def witnesses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[witness.Witness]]:
+    """The witness of this run, the last one counts; a test may have ended those before it."""
+    started: list[witness.Witness] = []
+    yield started
+    for running in started:
         running.stop()
+
+
+@pytest.fixture
+def upstream_witness(
+    witnesses: list[witness.Witness], tmp_path_factory: pytest.TempPathFactory
+) -> witness.Witness:
+    """The recording upstream, over HTTP in a process of its own, with an empty record."""
+    if not witnesses or not witnesses[-1].running.alive():
+        witnesses.append(witness.start(tmp_path_factory.mktemp("witness")))
+    witnesses[-1].forget()
+    return witnesses[-1]
 
 
 @pytest.fixture

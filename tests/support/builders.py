@@ -15,9 +15,11 @@ from uuid import UUID
 from uuid6 import uuid7
 
 from approvals import api
-from approvals.models import Ticket, User
+from approvals.models import ReviewerGroup, Team, Ticket, User
 from approvals.services import decisions, gate, people
+from tests.support import remembered
 
+NAMES = ("alice", "bob", "carol", "charlie", "dora")
 UPSTREAM_DIGEST = b"u" * 32
 TOOL_DIGEST = b"t" * 32
 ANSWER = b'{"content":[{"text":"done","type":"text"}],"isError":false}'
@@ -43,6 +45,22 @@ def a_cast(tag: str = "") -> Cast:
 
     With a `tag`, such as `-7`, they are bob-7 and so on, in a team and group of their own.
     """
+    if tag:
+        _make_people(tag)
+    else:
+        remembered.people("builders", lambda: _make_people(tag))
+    found = User.objects.select_related("person").filter(
+        email__in=[f"{name}{tag}@example.test" for name in NAMES]
+    )
+    users = {user.email.removesuffix(f"{tag}@example.test"): user for user in found}
+    return Cast(
+        **{name: users[name] for name in NAMES},
+        team_id=Team.objects.get(slug=f"ops{tag}").pk,
+        group_id=ReviewerGroup.objects.get(slug=f"reviewers{tag}").pk,
+    )
+
+
+def _make_people(tag: str) -> None:
     ids = {
         name: people.ensure_person(
             email=f"{name}{tag}@example.test",
@@ -50,23 +68,13 @@ def a_cast(tag: str = "") -> Cast:
             password=f"{name}{tag}-long-password",
             is_admin=name == "dora",
         )
-        for name in ("alice", "bob", "carol", "charlie", "dora")
+        for name in NAMES
     }
-    group_id = people.ensure_group(slug=f"reviewers{tag}", name="Reviewers")
-    people.set_members(group=f"reviewers{tag}", people=[ids["bob"], ids["carol"]])
-    team_id = people.ensure_team(
-        slug=f"ops{tag}", name="Operations", default_group=f"reviewers{tag}"
-    )
-    people.set_members(team=f"ops{tag}", people=[ids["alice"], ids["bob"], ids["carol"]])
-    users = {
-        user.person_id: user
-        for user in User.objects.select_related("person").filter(person__in=ids.values())
-    }
-    return Cast(
-        **{name: users[person] for name, person in ids.items()},
-        team_id=team_id,
-        group_id=group_id,
-    )
+    group, team = f"reviewers{tag}", f"ops{tag}"
+    people.ensure_group(slug=group, name="Reviewers")
+    people.set_members(group=group, people=[ids["bob"], ids["carol"]])
+    people.ensure_team(slug=team, name="Operations", default_group=group)
+    people.set_members(team=team, people=[ids["alice"], ids["bob"], ids["carol"]])
 
 
 def a_call(cast: Cast, **changes: object) -> api.Submission:

@@ -30,8 +30,10 @@ from approvals.models import (
     User,
     after_seconds,
 )
+from tests.support import remembered
 
 AGENT = "agent:robo"
+NAMES = ("alice", "bob", "carol", "charlie")
 
 
 @dataclass
@@ -50,16 +52,25 @@ class Cast:
 
 def a_cast() -> Cast:
     """The people of every story, with their team and reviewer group."""
+    remembered.people("ledger", _make_people)
     users = {
-        name: User.objects.create_user(f"{name}@example.test", name=name)
-        for name in ("alice", "bob", "carol", "charlie")
+        user.person.name: user
+        for user in User.objects.select_related("person").filter(person__name__in=NAMES)
     }
+    return Cast(
+        group=ReviewerGroup.objects.get(slug="reviewers"),
+        team=Team.objects.get(slug="core"),
+        **{name: users[name] for name in NAMES},
+    )
+
+
+def _make_people() -> None:
+    users = {name: User.objects.create_user(f"{name}@example.test", name=name) for name in NAMES}
     group = ReviewerGroup.objects.create(slug="reviewers", name="Reviewers")
     for name in ("bob", "carol"):
         group.memberships.create(person=users[name].person)
     team = Team.objects.create(slug="core", name="Core", default_group=group)
     team.memberships.create(person=users["alice"].person)
-    return Cast(group=group, team=team, **users)
 
 
 def an_unsaved_ticket(cast: Cast, **changes: Any) -> Ticket:

@@ -9,20 +9,21 @@ folder, received calls are recorded but not answered.
 from __future__ import annotations
 
 import json
-import subprocess
+import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.processes import Running
+from tests.support.waiting import eventually
 
 
 @dataclass
 class Witness:
     folder: Path
     url: str
-    process: subprocess.Popen[str]
+    running: Running
 
     def calls(self) -> list[dict[str, Any]]:
         return calls(self.folder)
@@ -37,10 +38,13 @@ class Witness:
         (self.folder / "hold").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.running.kill()
+
+    def forget(self) -> None:
+        """An empty record, and nothing held: as good as a new one."""
+        for record in self.folder.glob("*.jsonl"):
+            record.unlink()
+        self.release()
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -66,7 +70,8 @@ def start(
     `revised`: what `write_note` says of itself is not what it said before.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
+    log = folder / f"output-{secrets.token_hex(4)}"
+    running = Running(
         [
             sys.executable,
             "-m",
@@ -80,16 +85,16 @@ def start(
             answers,
             *(["--revised"] if revised else []),
         ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
+        log=log,
     )
-    assert process.stdout is not None
-    line = process.stdout.readline()
+    eventually(
+        lambda: "\n" in running.output() or not running.alive(), within=30, why="the witness"
+    )
+    line = running.output().partition("\n")[0]
     if not line.startswith("http://"):
-        process.kill()
-        raise RuntimeError(f"the witness did not start: {line!r}")
-    return Witness(folder, line.strip(), process)
+        running.stop()
+        raise RuntimeError(f"the witness did not start: {running.output()!r}")
+    return Witness(folder, line, running)
 
 
 def command(folder: Path, *, era: str = "both", extra: tuple[str, ...] = ()) -> tuple[str, ...]:
