@@ -119,6 +119,16 @@ CHANNEL_LAYERS = {
     },
 }
 
+# Limits of sign-in attempts count over all web processes.
+CACHES = {
+    "default": {
+        "BACKEND": "placet.caching.SharedCache",
+        "LOCATION": ENV.redis_url,
+        "KEY_PREFIX": "placet",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
+
 _CELERY_REDIS = ENV.redis_url.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_URL = _CELERY_REDIS
 CELERY_RESULT_BACKEND = None
