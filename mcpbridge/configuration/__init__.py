@@ -4,6 +4,7 @@ from mcpbridge.configuration.applying import Report, apply_document
 from mcpbridge.configuration.document import BadDocument, Document, parse_document
 from mcpbridge.configuration.exporting import export_document
 from mcpbridge.configuration.reading import read_yaml
+from mcpbridge.configuration.suspicions import places_of_secrets
 
 __all__ = [
     "BadDocument",
@@ -12,5 +13,6 @@ __all__ = [
     "apply_document",
     "export_document",
     "parse_document",
+    "places_of_secrets",
     "read_yaml",
 ]

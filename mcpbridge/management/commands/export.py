@@ -6,11 +6,15 @@ import yaml
 from django.core.management.base import BaseCommand, CommandError
 
 from mcpbridge.administration import Refused
-from mcpbridge.configuration import export_document
+from mcpbridge.configuration import export_document, places_of_secrets
 
 
 class Command(BaseCommand):
-    """Prints the configuration as YAML, without secrets, passwords or tokens."""
+    """Prints the configuration as YAML, without sealed secrets, passwords or tokens.
+
+    Commands and plain variables are printed as they are, since `apply` has to take them back; where
+    one looks like a secret, standard error says so.
+    """
 
     help = "Print users, teams, groups, agents, upstreams, tools and policy as YAML."
 
@@ -20,5 +24,10 @@ class Command(BaseCommand):
             document = export_document()
         except Refused as refused:
             raise CommandError(refused.message) from refused
+        for place in places_of_secrets(document):
+            self.stderr.write(
+                f"Placet: {place} looks like a secret and is printed in clear; environment_env or"
+                " headers_env would keep it sealed."
+            )
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         self.stdout.write(text, ending="")

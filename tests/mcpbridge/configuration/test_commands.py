@@ -47,6 +47,27 @@ def test_what_export_prints_apply_takes_without_a_change(file: Path, tmp_path: P
     assert run("apply", str(again))[0] == "nothing to change\n"
 
 
+def test_export_says_where_a_secret_seems_to_stand_in_clear_and_prints_it_all_the_same(
+    file: Path, tmp_path: Path
+):
+    document = whole()
+    document["upstreams"][1]["environment"] = {"LANG": "C", "API_KEY": "hunter22"}
+    document["upstreams"][1]["command"] = ["serve", "--token", "hunter23", "--level=1"]
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    run("apply", str(file))
+
+    printed, warned = run("export")
+
+    assert "hunter22" in printed
+    assert "hunter23" in printed
+    assert "upstreams[1].environment.API_KEY looks like a secret" in warned
+    assert "upstreams[1].command[2] looks like a secret" in warned
+    assert "hunter" not in warned
+    again = tmp_path / "again.yaml"
+    again.write_text(printed, encoding="utf-8")
+    assert run("apply", str(again))[0] == "nothing to change\n"
+
+
 def test_a_file_comes_from_standard_input(file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdin", StringIO(file.read_text(encoding="utf-8")))
 
