@@ -1,6 +1,7 @@
 """The whole suite as one command: provision, check, then test on SQLite and on PostgreSQL.
 
-Every stage runs even when an earlier one failed, so that one run shows all there is to mend. The
+Every stage runs even when an earlier one failed, so that one run shows all there is to mend. Tests
+that feel their neighbours run first, on one core each, while the other core checks the text. The
 last line is pytest's own closing line, summed over the passes; the exit code tells whether all
 was well. `--fast` leaves out the folders of browser, race, kill, bench, journey and outside tests
 and says so.
@@ -11,7 +12,10 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,32 +44,53 @@ class Report:
     failed: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    printing: threading.Lock = field(default_factory=threading.Lock)
 
-    def stage(self, name: str, argv: list[str], env: dict[str, str] | None = None) -> None:
-        """Run one stage with its output on the terminal, and time it."""
-        began = time.monotonic()
-        print(f"\n== {name}", flush=True)
-        code = subprocess.run(argv, cwd=ROOT, env=env, check=False).returncode
-        self.note(name, code, began)
+    def stage(self, name: str, argv: list[str], env: dict[str, str], *, live: bool = True) -> None:
+        """Run one stage and time it. Not `live`, its output is shown when it is over."""
+        self._run(name, argv, env, live=live)
 
-    def tests(self, name: str, argv: list[str], env: dict[str, str]) -> None:
-        """Run pytest, pass its output through, and keep its closing line's figures."""
+    def tests(self, name: str, argv: list[str], env: dict[str, str], *, live: bool = True) -> None:
+        """Run pytest as a stage, and keep its closing line's figures."""
+        lines = self._run(name, argv, env, live=live, fine=(0, NOTHING_COLLECTED))
+        closing = [line for line in lines if COUNTS.search(line) and " in " in line]
+        for number, what in COUNTS.findall(closing[-1] if closing else ""):
+            key = what.removesuffix("s") if what.startswith(("error", "warning")) else what
+            self.counts[key] = self.counts.get(key, 0) + int(number)
+
+    def _run(
+        self,
+        name: str,
+        argv: list[str],
+        env: dict[str, str],
+        *,
+        live: bool,
+        fine: tuple[int, ...] = (0,),
+    ) -> list[str]:
+        """What the command printed; a code that is not `fine` is remembered as a failure."""
         began = time.monotonic()
-        print(f"\n== {name}", flush=True)
-        closing = ""
+        lines: list[str] = []
+        if live:
+            print(f"\n== {name}", flush=True)
         with subprocess.Popen(
-            argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, errors="replace"
+            argv,
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(line, end="", flush=True)
-                if COUNTS.search(line) and " in " in line:
-                    closing = line
-        for number, what in COUNTS.findall(closing):
-            key = what.removesuffix("s") if what.startswith(("error", "warning")) else what
-            self.counts[key] = self.counts.get(key, 0) + int(number)
-        code = process.returncode
-        self.note(name, 0 if code == NOTHING_COLLECTED else code, began)
+                lines.append(line)
+                if live:
+                    print(line, end="", flush=True)
+        with self.printing:
+            if not live:
+                print(f"\n== {name}\n{''.join(lines)}", end="", flush=True)
+            self.note(name, 0 if process.returncode in fine else process.returncode, began)
+        return lines
 
     def note(self, name: str, code: int, began: float) -> None:
         """Remember and print how a stage ended."""
@@ -107,48 +132,69 @@ def main(arguments: list[str]) -> int:
         print(f"The suite cannot run: {missing}", file=sys.stderr)
         return 2
     env = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"} | found
-    if not chosen:
-        checks(report, env)
-    pytest = [sys.executable, "-m", "pytest", "--color=no"]
-    leave_out = [f"--ignore={folder}" for folder in SLOW] if fast else []
-    if fast:
-        print(f"\n--fast leaves out {', '.join(SLOW)}, the neighbourless tests and PostgreSQL.")
-    beside = [] if chosen else ["-n", "2", "-m", "not alone"]
     sqlite = {k: v for k, v in env.items() if k != "DATABASE_URL"}
-    report.tests("pytest on SQLite", [*pytest, *beside, *leave_out, *chosen], sqlite)
-    if not fast:
-        if not chosen:
-            report.tests("pytest on SQLite, alone", [*pytest, "-m", "alone"], sqlite)
-        passes = {"pytest on PostgreSQL": [*pytest, *beside, *chosen]}
-        if not chosen:
-            passes["pytest on PostgreSQL, alone"] = [*pytest, "-m", "alone"]
-        on_postgres(report, passes, env)
+    pytest = [sys.executable, "-m", "pytest", "--color=no"]
+    everything = [*pytest, "-n", "2", "--dist", "worksteal", "-m", "not alone"]
+    alone = [*pytest, "-m", "alone"]
+    if chosen:
+        report.tests("pytest on SQLite", [*pytest, *chosen], sqlite)
+        if not fast:
+            on_postgres(report, "pytest on PostgreSQL", [*pytest, *chosen], env)
+    elif fast:
+        print(f"\n--fast leaves out {', '.join(SLOW)}, the neighbourless tests and PostgreSQL.")
+        checks(report, env)
+        leave_out = [f"--ignore={folder}" for folder in SLOW]
+        report.tests("pytest on SQLite", [*everything, *leave_out], sqlite)
+    else:
+
+        def one_core() -> None:
+            checks(report, env, live=False)
+            report.tests("pytest on SQLite, alone", alone, sqlite, live=False)
+
+        def the_other() -> None:
+            on_postgres(report, "pytest on PostgreSQL, alone", alone, env, live=False)
+
+        beside_each_other(one_core, the_other)
+        report.tests("pytest on SQLite", everything, sqlite)
+        on_postgres(report, "pytest on PostgreSQL", everything, env)
     return report.close()
 
 
-def checks(report: Report, env: dict[str, str]) -> None:
+def beside_each_other(*lanes: Callable[[], None]) -> None:
+    """Run all of them at once, each to its end; what one raises is raised."""
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for running in [pool.submit(lane) for lane in lanes]:
+            running.result()
+
+
+def checks(report: Report, env: dict[str, str], *, live: bool = True) -> None:
     """Everything that judges the text without running it."""
     manage = [sys.executable, "manage.py"]
     plain = env | {
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "PLACET_DATA_DIR": str(Path(tempfile.gettempdir()) / f"placet-checks-{os.getuid()}"),
     }
-    report.stage("ruff check", [str(BIN / "ruff"), "check", "."], env)
-    report.stage("ruff format", [str(BIN / "ruff"), "format", "--check", "."], env)
-    report.stage("mypy", [str(BIN / "mypy")], plain)
-    report.stage("import contracts", [str(BIN / "lint-imports")], env)
-    report.stage("migrations", [*manage, "makemigrations", "--check", "--dry-run"], plain)
-    report.stage("system checks", [*manage, "check", "--fail-level", "ERROR"], plain)
+    stages = {
+        "ruff check": ([str(BIN / "ruff"), "check", "."], env),
+        "ruff format": ([str(BIN / "ruff"), "format", "--check", "."], env),
+        "mypy": ([str(BIN / "mypy")], plain),
+        "import contracts": ([str(BIN / "lint-imports")], env),
+        "migrations": ([*manage, "makemigrations", "--check", "--dry-run"], plain),
+        "system checks": ([*manage, "check", "--fail-level", "ERROR"], plain),
+    }
+    for name, (argv, variables) in stages.items():
+        report.stage(name, argv, variables, live=live)
 
 
-def on_postgres(report: Report, passes: dict[str, list[str]], env: dict[str, str]) -> None:
-    """The tests marked for it, on a server of this run and a database of each pass."""
+def on_postgres(
+    report: Report, name: str, pytest: list[str], env: dict[str, str], *, live: bool = True
+) -> None:
+    """The tests marked for it, on a server and a database of their own."""
     server = PostgresServer()
     try:
         server.start()
-        for name, pytest in passes.items():
-            url = server.url(server.create_database())
-            report.tests(name, pytest, env | {"DATABASE_URL": url})
+        url = server.url(server.create_database())
+        report.tests(name, pytest, env | {"DATABASE_URL": url}, live=live)
     finally:
         server.remove()
 

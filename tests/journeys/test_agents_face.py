@@ -27,7 +27,7 @@ from tests.support.live import LivePlacet
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 
-pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 NOTE = {"name": "witness__write_note", "arguments": {"note": "x"}}
 
@@ -161,6 +161,7 @@ async def open_session(http: httpx2.AsyncClient, url: str) -> str:
     return session
 
 
+@pytest.mark.both_engines
 async def test_two_web_processes_share_a_ticket_and_neither_withdraws_it_from_the_other(
     live_placet: LivePlacet, bridge: Bridge, secret: str
 ) -> None:
@@ -203,6 +204,7 @@ async def test_a_ticket_stays_held_when_the_process_that_joined_last_lets_go(
         assert "Rejected" in text_of(await asyncio.wait_for(first, 15))
 
 
+@pytest.mark.both_engines
 async def test_a_killed_web_process_leaves_its_call_the_grace_period_and_no_longer(
     live_placet: LivePlacet, bridge: Bridge, secret: str
 ) -> None:

@@ -11,7 +11,7 @@ from tests.support.face import ERAS
 from tests.support.house import NOTE, House, text_of, told
 from tests.support.processes import Running
 
-pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 AWAIT = "placet__await_ticket"
 
@@ -75,6 +75,7 @@ def a_lonely_agent(house: House, era: str) -> Running:
     )
 
 
+@pytest.mark.both_engines
 async def test_an_agent_at_another_web_process_shares_the_ticket_and_its_one_execution(
     house: House,
 ) -> None:

@@ -11,7 +11,7 @@ from tests.support.bridge import ALLOW_ECHO, DENY_BIG
 from tests.support.face import ERAS
 from tests.support.house import NOTE, House, text_of, told
 
-pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 # How long people think before they approve, in seconds. The story is the same with 20.
 THINKING = float(os.environ.get("JOURNEY_THINKING_SECONDS", "3"))
@@ -23,6 +23,7 @@ HURRIED = {
 }
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("era", ERAS)
 async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_executed(
     house: House, era: str

@@ -10,7 +10,7 @@ import pytest
 from tests.support.house import NOTE, House, told
 from tests.support.valkey import ValkeyServer
 
-pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 # Seconds from a person's click to the word at the agent: the promise without any doorbell, and
 # with an execution by a worker that has to find the approval by itself.

@@ -13,11 +13,12 @@ from tests.support.face import ERAS
 from tests.support.house import NOTE, House, text_of, told
 from tests.support.waiting import eventually_async
 
-pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 STOPPED = 5.0  # seconds that calls in flight may outlive the answer of the kill switch
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_kill_switch_ends_calls_in_flight_and_nothing_is_sent_after_it(
     house: House, era: str

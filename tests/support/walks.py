@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from django.db import connection
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -39,6 +39,7 @@ class Ledger(RuleBasedStateMachine):
     cast: builders.Cast  # one for all walks: people do not change
     calls = count()  # no call repeats one of an earlier walk
     focus: frozenset[str] = frozenset()  # the steps that are taken; empty: all
+    _hypothesis_internal_use_seed: int | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -375,14 +376,18 @@ class Ledger(RuleBasedStateMachine):
 
 
 def walk(
-    *, examples: int, steps: int = 30, focus: frozenset[str] = frozenset(), seeded: int = 1
+    *,
+    examples: int,
+    steps: int = 30,
+    focus: frozenset[str] = frozenset(),
+    seeded: int | None = None,
 ) -> None:
     """Take `examples` walks of at most `steps` steps, all of them or those in `focus`.
 
-    `seeded` says which walks; the same number gives the same ones.
+    `seeded` says which walks; the same number, or none, gives the same ones.
     """
     Ledger.focus = focus
-    seed(seeded)(Ledger)
+    Ledger._hypothesis_internal_use_seed = seeded  # what `hypothesis.seed` sets, and None unsets
     run_state_machine_as_test(
         Ledger,
         settings=settings(
@@ -391,6 +396,7 @@ def walk(
             deadline=None,
             phases=(Phase.generate,),
             database=None,
+            derandomize=seeded is None,
             print_blob=False,
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
