@@ -501,14 +501,15 @@ REQUIREMENTS: dict[str, Requirement] = {
         },
     ),
     "questions": Requirement(
-        "What an upstream asks is refused, or reaches the agent of that very call, or a model or "
-        "list that an admin chose; never another agent.",
+        "What an upstream asks is refused, or reaches the agent of that very call, or the people, "
+        "model or list that an admin chose; never another agent.",
         {
             "mcpbridge/server/test_questions.py": (
                 "test_by_default_nobody_is_asked_and_the_refusal_is_definite",
                 "test_two_agents_in_one_shared_session_each_hear_only_their_own_question",
                 "test_an_agent_cannot_answer_for_somebody_else_by_answering_unasked",
                 "test_the_kill_switch_lets_no_answer_leave",
+                "test_a_person_answers_through_a_ticket_and_the_upstream_gets_what_was_typed",
             ),
             "mcpbridge/upstream/test_traffic.py": (
                 "test_with_two_calls_in_flight_a_question_is_put_to_neither",
