@@ -51,7 +51,12 @@ def seal(kind: str, data: bytes) -> Payload:
 
 def seal_all(kind: str, many: Sequence[bytes]) -> list[Payload]:
     """Store each of `many` encrypted, by one plain statement: calls are recorded in groups."""
-    payloads = [_sealed(kind, data) for data in many]
+    return seal_several(*((kind, data) for data in many))
+
+
+def seal_several(*several: tuple[str, bytes]) -> list[Payload]:
+    """Store each `(kind, data)` encrypted, by one plain statement."""
+    payloads = [_sealed(kind, data) for kind, data in several]
     store_all(payloads)
     return payloads
 
@@ -73,6 +78,8 @@ def store_all(payloads: Sequence[Payload]) -> None:
                 for payload in payloads
             ],
         )
+    for payload in payloads:
+        payload._state.adding = False  # noqa: SLF001 (as a save would have noted)
 
 
 @cache

@@ -41,12 +41,13 @@ def parties_of(
     )
 
 
-def standing(ticket: Ticket, *, one_person: bool) -> Resolution:
+def standing(ticket: Ticket, *, one_person: bool, is_new: bool = False) -> Resolution:
     """How many approvals the ticket has and needs.
 
-    While it is pending the members of today count; afterwards everybody who voted does.
+    While it is pending the members of today count; afterwards everybody who voted does. On a new
+    one, which nobody else can see yet, there are no votes to read.
     """
-    votes = votes_of(ticket)
+    votes = [] if is_new else votes_of(ticket)
     eligible: Iterable[object] = (
         eligible_people(ticket)
         if votes and ticket.state == State.PENDING

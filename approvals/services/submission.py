@@ -16,7 +16,7 @@ from uuid6 import uuid7
 
 from approvals import conf, ports, transitions
 from approvals.audit.binding import ticket_binding
-from approvals.audit.sealing import seal
+from approvals.audit.sealing import seal_several
 from approvals.domain.canonical import JSON, canonical_bytes, ticket_digest
 from approvals.domain.errors import (
     AuthorityChanged,
@@ -151,7 +151,7 @@ def _open(
         actor=actors.agent(call.agent_id),
         detail=_detail(ticket),
     )
-    return Submitted(ticket=view_of(stored), kind="opened")
+    return Submitted(ticket=view_of(stored, is_new=True), kind="opened")
 
 
 def _open_by_grant(
@@ -183,6 +183,12 @@ def _ticket(
     findings: Findings,
 ) -> Ticket:
     """The row as it will be inserted, bound to everything an approval is bound to."""
+    texts = {"arguments": call.arguments}
+    if call.tool_definition is not None:
+        texts["tool_definition"] = canonical_bytes(call.tool_definition)
+    if call.agent_says:
+        texts["agent_says"] = call.agent_says.encode()
+    sealed = dict(zip(texts, seal_several(*texts.items()), strict=True))
     ticket = Ticket(
         uid=uuid7(),
         team_id=call.team_id,
@@ -197,13 +203,9 @@ def _ticket(
         upstream_digest=call.upstream_digest,
         tool_name=call.tool_name,
         tool_digest=call.tool_digest,
-        arguments=seal("arguments", call.arguments),
-        tool_definition=(
-            seal("tool_definition", canonical_bytes(call.tool_definition))
-            if call.tool_definition is not None
-            else None
-        ),
-        agent_says=seal("agent_says", call.agent_says.encode()) if call.agent_says else None,
+        arguments=sealed["arguments"],
+        tool_definition=sealed.get("tool_definition"),
+        agent_says=sealed.get("agent_says"),
         nonce=secrets.token_bytes(NONCE_BYTES),
         policy_id=judgement.policy_version,
         verdict=judgement.verdict.to_dict(),

@@ -37,9 +37,12 @@ def ticket_path(uid: UUID) -> str:
     return f"/tickets/{uid}/"
 
 
-def view_of(ticket: Ticket) -> TicketView:
-    """What the ticket's agent may be told: a pure function of its rows, as just read."""
-    votes = standing(ticket, one_person=conf.one_person())
+def view_of(ticket: Ticket, *, is_new: bool = False) -> TicketView:
+    """What the ticket's agent may be told: a pure function of its rows, as just read.
+
+    `is_new`: this transaction opened it, so nobody has voted yet.
+    """
+    votes = standing(ticket, one_person=conf.one_person(), is_new=is_new)
     result, purged = _result(ticket.result)
     return TicketView(
         uid=ticket.uid,

@@ -90,6 +90,7 @@ def _open(
     detail: Mapping[str, JSON] | None,
 ) -> Ticket:
     ticket.state = state
+    payloads = [row for name in PAYLOADS if (row := getattr(ticket, name)) is not None]
     ticket.save(force_insert=True)
     asked = Ticket.groups.through.objects.bulk_create(
         Ticket.groups.through(ticket_id=ticket.pk, reviewergroup_id=key)
@@ -105,4 +106,5 @@ def _open(
             **(detail or {}),
             "groups": {str(row.pk): str(row.reviewergroup_id) for row in asked},
         },
+        new=payloads,
     )

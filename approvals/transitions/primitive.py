@@ -127,25 +127,23 @@ def record(
     source: State | None = None,
     target: State | None = None,
     detail: Mapping[str, JSON] | None = None,
+    new: Collection[Payload] | None = None,
 ) -> Ticket:
     """Append the audit row for a write that this transaction just made; returns the fresh row.
 
     The ticket's version counts its audit rows: where that does not add up, AuditBroken is raised
-    and the caller's transaction with it undone.
+    and the caller's transaction with it undone. `new` are the payloads of a ticket that this
+    transaction inserted: its chain has no head, which the first place, given once, makes sure of.
     """
     ticket = Ticket.objects.annotate(db_now=DatabaseNow()).get(pk=ticket_id)
-    head = (
-        AuditEvent.objects.filter(subject=ticket_subject(ticket.uid))
-        .order_by("-seq")
-        .values_list("seq", "hash")
-        .first()
-    )
+    head = _head(ticket) if new is None else None
     if (head[0] if head else 0) != ticket.version - 1:
         raise AuditBroken(
             f"ticket {ticket_id} is at version {ticket.version}, "
             f"but its chain has {head[0] if head else 0} audit rows"
         )
-    full: dict[str, JSON] = {**(detail or {}), **_commitments(ticket, written)}
+    committed = _commitments(ticket, written) if new is None else evidence(*new)
+    full: dict[str, JSON] = {**(detail or {}), **committed}
     rows = full.get("rows")
     full["rows"] = {**(rows if isinstance(rows, dict) else {}), **_attested(ticket)}
     store(
@@ -164,6 +162,12 @@ def record(
     )
     events.ticket_changed(ticket.uid, ticket.version, ticket.state, ticket.team_id)
     return ticket
+
+
+def _head(ticket: Ticket) -> tuple[int, bytes | memoryview] | None:
+    """The last link of the ticket's chain: its place and hash."""
+    links = AuditEvent.objects.filter(subject=ticket_subject(ticket.uid)).order_by("-seq")
+    return links.values_list("seq", "hash").first()
 
 
 def _lock(ticket_id: int) -> None:

@@ -193,3 +193,9 @@ def test_arguments_are_looked_through_before_the_transaction_holds_any_lock(cast
     monkeypatch.setattr(submission, "argument_rows", recorded)
     a_ticket(cast).pending()
     assert depths == [outside]
+
+
+def test_opening_a_ticket_takes_eighteen_statements(cast, django_assert_max_num_queries):
+    a_ticket(cast, arguments=b'{"path":"/tmp/first"}').pending()
+    with django_assert_max_num_queries(18):
+        a_ticket(cast, arguments=b'{"path":"/tmp/second"}').pending()
