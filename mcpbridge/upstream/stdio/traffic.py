@@ -27,6 +27,9 @@ QUEUE_BYTES = 64 * 1024 * 1024
 GARBAGE_BYTES = 64 * 1024
 MAX_SIDE_REQUESTS = 1000
 MAX_ABANDONED = 1024
+UNASKED_SECONDS = 60.0
+UNASKED_FACTOR = 20
+"""So many times the cap of a call's notifications may come unasked within UNASKED_SECONDS."""
 
 
 class NeverAsked(Exception):
@@ -73,6 +76,8 @@ class Traffic:
         self._queued_bytes = 0
         self._queue_filled = asyncio.Event()
         self._garbage = 0
+        self._unasked = 0
+        self._window_ends = 0.0
         self._asked_in_a_row = 0
         self._one_agent = one_agent
         self._questions: dict[int | str | None, int] = {}
@@ -247,12 +252,15 @@ class Traffic:
             token = (message.body.get("params") or {}).get("progressToken")
             waiting = self._waiting.get(token) if type(token) is int else None
             if waiting is None:
+                self._count_unasked()
                 return
             waiting.notifications += 1
             if waiting.notifications > 4 * self._max_notifications:
                 raise TooMuch("the server sends progress without end")
             waiting.waiter.deliver(line)
-        elif message.method in ANNOUNCEMENTS:
+            return
+        self._count_unasked()
+        if message.method in ANNOUNCEMENTS:
             for waiter in self._waiters:
                 waiter.deliver(line)
         elif message.method == LOG:
@@ -265,6 +273,15 @@ class Traffic:
             stream = self._waiting.get(named) if type(named) is int else None
             if stream is not None:
                 stream.waiter.deliver(line)
+
+    def _count_unasked(self) -> None:
+        """One talkative server must not keep the host from the others."""
+        now = asyncio.get_running_loop().time()
+        if now > self._window_ends:
+            self._unasked, self._window_ends = 0, now + UNASKED_SECONDS
+        self._unasked += 1
+        if self._unasked > UNASKED_FACTOR * self._max_notifications:
+            raise TooMuch("the server says without end what nobody asked for")
 
     def answer(self, waiter: Waiter, request_id: int | str | None, line: bytes) -> None:
         """Pass a client's answer on. One to a question that was not put to it is dropped."""

@@ -38,6 +38,7 @@ async def nothing_is_left(scene) -> None:
         ("endless_line", UnknownReason.OVERSIZE),
         ("big", UnknownReason.OVERSIZE),
         ("notify", UnknownReason.OVERSIZE),
+        ("gossip", UnknownReason.OVERSIZE),
     ],
 )
 async def test_whatever_it_does_the_outcome_is_unknown_and_nothing_of_it_is_left(

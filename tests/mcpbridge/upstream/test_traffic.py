@@ -9,7 +9,7 @@ import pytest
 from mcpbridge.upstream import link
 from mcpbridge.upstream.errors import Unknown
 from mcpbridge.upstream.replies import MalformedMessage
-from mcpbridge.upstream.stdio.traffic import NeverAsked, TooMuch, Traffic
+from mcpbridge.upstream.stdio.traffic import UNASKED_FACTOR, NeverAsked, TooMuch, Traffic
 
 
 class Client:
@@ -278,3 +278,26 @@ async def test_a_stream_of_announcements_is_no_call(traffic):
         "notifications/subscriptions/acknowledged",
         "answer",
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}',
+        b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}',
+        b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":9}}',
+        b'{"jsonrpc":"2.0","method":"notifications/whatever"}',
+    ],
+)
+async def test_what_nobody_asked_for_is_counted_and_forgiven_after_a_while(
+    traffic, said, monkeypatch
+):
+    """One talkative server must not keep the host from the others."""
+    client = Client(1, traffic)
+    most = UNASKED_FACTOR * 3
+    again(most, traffic, said)
+    with pytest.raises(TooMuch, match="nobody asked"):
+        traffic.route(said)
+    assert len(client.lines) <= most
+    monkeypatch.setattr(traffic, "_window_ends", 0.0)
+    again(most, traffic, said)

@@ -35,6 +35,7 @@ MISCHIEF = (
     "stubborn",  # never answers a call, ignores SIGTERM and the end of its input
     "fork_bomb",  # forks without end on a call, and so does everything it forked
     "notify",  # 200,000 notifications before the answer
+    "gossip",  # the same about nothing that anybody asked
     "repeat",  # the same answer three times
     "early",  # an answer to the next request, before that was made
     "big",  # an answer of 100 MB
@@ -42,6 +43,7 @@ MISCHIEF = (
     "sample",  # asks for a completion first, and answers with what it was told
     "turncoat",  # describes write_note in other words from its second listing on
 )
+FORKS = 300
 SAMPLE = "sampling/createMessage"
 _write_lock = threading.Lock()
 
@@ -58,13 +60,22 @@ def notification(method: str, params: dict[str, Any]) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n"
 
 
-def bomb() -> None:
-    """Fork, and let every child do the same."""
-    while True:
+def bomb(folder: Path) -> None:
+    """Fork, and let every child do the same.
+
+    It stops by itself at FORKS and after a while, so that a sandbox that does not hold it fails a
+    test and not the machine.
+    """
+    forks = os.open(folder / "forks", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
         try:
-            os.fork()
+            if os.fstat(forks).st_size < FORKS and os.fork():
+                os.write(forks, b".")
         except OSError:
-            time.sleep(0.05)
+            pass
+        time.sleep(0.02)
+    os._exit(0)
 
 
 def daemonise() -> None:
@@ -148,12 +159,15 @@ class StdioWitness:
         if self.mischief in ("mute", "stubborn"):
             return
         if self.mischief == "fork_bomb":
-            bomb()
+            bomb(self.record.folder)
         if self.mischief == "notify":
             token = meta.get("progressToken", request_id)
             note = {"progressToken": token, "progress": 1}
             for _ in range(2000):
                 os.write(1, notification("notifications/progress", note) * 100)
+        if self.mischief == "gossip":
+            for _ in range(2000):
+                os.write(1, notification("notifications/tools/list_changed", {}) * 100)
         if self.mischief == "big":
             os.write(1, b'{"jsonrpc":"2.0","id":%d,"result":{"x":"' % request_id)
             for _ in range(1600):
