@@ -52,13 +52,24 @@ class ServerLink:
         self.number = number
         self._child = child
         self._reader, self._writer = reader, writer
+        self._outgoing: list[bytes] = []
 
     def deliver(self, line: bytes) -> None:
-        """Hand a line to the client; one that does not read for long is cut off."""
+        """Hand a line to the client; one that does not read for long is cut off.
+
+        What comes in one turn of the loop leaves in one piece: the transport looks at all that it
+        holds at every write, which would make many short lines cost their number squared.
+        """
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(line)
+
+    def _flush(self) -> None:
         transport = self._writer.transport
-        if transport.is_closing():
+        lines, self._outgoing = self._outgoing, []
+        if not lines or transport.is_closing():
             return
-        self._writer.write(line + b"\n")
+        self._writer.write(b"\n".join((*lines, b"")))
         if transport.get_write_buffer_size() > UNREAD_BYTES + self._child.spec.caps.line_bytes:
             log.warning("a client of stdio server %s does not read", self._child.spec.name)
             transport.abort()
@@ -75,6 +86,7 @@ class ServerLink:
             for task in (reading, ended):
                 task.cancel()
             await asyncio.wait({reading, ended})
+            self._flush()
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await self._writer.drain()
