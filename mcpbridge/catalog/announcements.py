@@ -33,6 +33,7 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 NO_STREAM_PAUSE: Final = 60.0
 STEADY_SECONDS: Final = 30.0  # a stream that stood so long begins with short pauses again
+REREAD_PAUSE: Final = 0.5  # between two readings of one upstream's tools
 OVERLAP_SECONDS: Final = 5.0  # how long an old stream may stand until the new one does
 
 type OpenSession = Callable[[Source, UUID | None], Awaitable[UpstreamSession]]
@@ -228,6 +229,7 @@ class Announcements:
         self._tools_changed = tools_changed
         self._channels: dict[tuple[UUID, str], _Channel] = {}
         self._rereading: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+        self._again: set[tuple[UUID, str]] = set()  # said to have changed while they were read
         self._ending: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -283,17 +285,24 @@ class Announcements:
         """Read the tools before anybody is told that they changed; once at a time."""
         running = self._rereading.get(key)
         if running is not None and not running.done():
+            self._again.add(key)
             return
-        task = asyncio.create_task(self._reread(channel))
+        task = asyncio.create_task(self._reread(key, channel))
         self._rereading[key] = task
         task.add_done_callback(lambda _: self._rereading.pop(key, None))
 
-    async def _reread(self, channel: _Channel) -> None:
-        try:
-            await self._tools_changed(channel.source, channel.agent_id)
-        except Exception as error:  # noqa: BLE001  # whatever it is: agents are to look themselves
-            logger.info("The tools of %s could not be read: %s", channel.source.name, error)
-        channel.tell(Announcement(upstream=channel.source.name, kind="tools"))
+    async def _reread(self, key: tuple[UUID, str], channel: _Channel) -> None:
+        """Read, tell, and rest; once more if it was said again meanwhile."""
+        again = True
+        while again:
+            self._again.discard(key)
+            try:
+                await self._tools_changed(channel.source, channel.agent_id)
+            except Exception as error:  # noqa: BLE001  # agents are to look themselves
+                logger.info("The tools of %s could not be read: %s", channel.source.name, error)
+            channel.tell(Announcement(upstream=channel.source.name, kind="tools"))
+            await asyncio.sleep(REREAD_PAUSE)
+            again = key in self._again
 
 
 def _is_wanted(announcement: Announcement, wanted: Wanted) -> bool:

@@ -28,7 +28,8 @@ type OpenSession = Callable[[Source, UUID | None], Awaitable[UpstreamSession]]
 MOST: Final = 10_000  # items of one list
 FRESH_SECONDS: Final = 2.0  # how old a list may be that an agent asks for, unless it says more
 LONGEST_TTL_MS: Final = 60_000
-_REMEMBERED: Final = 1_000  # lists
+_REMEMBERED: Final = 200  # lists
+_LARGEST: Final = 1024 * 1024  # bytes of a list that is remembered
 _METHODS: Final[dict[Kind, tuple[str, str, str, str]]] = {
     # method, key of its items, the capability it belongs to, what names an item
     "prompts": ("prompts/list", "prompts", "prompts", "name"),
@@ -136,7 +137,7 @@ class Offers:
             logger.warning("%s: %d items without a usable %s.", source.name, left_out, name)
         ttl_ms = min(listed.ttl_ms or 0, LONGEST_TTL_MS)
         offer = Offer(source=source, items=items, ttl_ms=ttl_ms, read_at=began)
-        return self._remember(key, offer)
+        return self._remember(key, offer) if listed.size <= _LARGEST else offer
 
     def _remember(self, key: _Key, offer: Offer) -> Offer:
         self._known[key] = offer

@@ -22,6 +22,7 @@ class Listed:
     """A whole list. `ttl_ms` is the shortest time that its pages claim to hold; None: unsaid."""
 
     items: list[dict[str, Any]]
+    size: int  # bytes of its pages
     ttl_ms: int | None = None
 
 
@@ -44,7 +45,7 @@ async def read_all(ask: Ask, method: str, key: str, *, most_items: int, most_byt
             hints.append(page["ttlMs"])
         cursor = page.get("nextCursor")
         if cursor is None:
-            return Listed(items=items, ttl_ms=min(hints) if hints else None)
+            return Listed(items=items, size=size, ttl_ms=min(hints) if hints else None)
         if not isinstance(cursor, str) or cursor in seen:
             raise RequestFailed(f"{method} hands out a cursor that leads nowhere")
         seen.add(cursor)

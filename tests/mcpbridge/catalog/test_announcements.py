@@ -181,6 +181,9 @@ async def test_tools_are_read_before_anybody_is_told_and_once_at_a_time(hub: Hub
     await eventually_async(lambda: hub.heard, within=5)
     assert hub.reread == 1
     assert [one.kind for one in hub.heard] == ["tools"]
+    hub.say("notifications/tools/list_changed")  # while it rests from reading
+    assert hub.reread == 1
+    await eventually_async(lambda: hub.reread == 2, within=5)
 
 
 async def test_a_listener_that_fails_takes_nothing_from_the_others(
