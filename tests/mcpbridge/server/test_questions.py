@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError
 from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
@@ -490,6 +492,7 @@ async def test_a_person_answers_through_a_ticket_and_the_upstream_gets_what_was_
     }
     record = await in_database(QuestionRecord.objects.get)
     assert record.mode == "person"
+    await in_database(lambda: call_command("verify_audit", stdout=StringIO()))
 
 
 async def test_a_question_that_reviewers_reject_is_declined(make: Make) -> None:
