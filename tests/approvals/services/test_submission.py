@@ -195,7 +195,7 @@ def test_arguments_are_looked_through_before_the_transaction_holds_any_lock(cast
     assert depths == [outside]
 
 
-def test_opening_a_ticket_takes_eighteen_statements(cast, django_assert_max_num_queries):
+def test_opening_a_ticket_takes_few_statements(cast, django_assert_max_num_queries):
     a_ticket(cast, arguments=b'{"path":"/tmp/first"}').pending()
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):  # 18, and on PostgreSQL the lock on the agent
         a_ticket(cast, arguments=b'{"path":"/tmp/second"}').pending()
