@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from tests.outside import conformance
 from tests.outside.conformance import REVISIONS, not_drivable, required, surprises
@@ -38,3 +39,9 @@ def test_what_cannot_be_driven_is_of_the_tasks_extension_and_does_not_pass() -> 
         "c may not stand in not_drivable.yaml",
         "tasks-z may not stand in not_drivable.yaml",
     ]
+
+
+def test_each_reason_belongs_to_a_revision_that_is_judged() -> None:
+    found = yaml.safe_load(conformance.NOT_DRIVABLE.read_text())
+    assert set(found) == set(REVISIONS)  # and a bare date would be none
+    assert all(not_drivable(revision) == found[revision] for revision in REVISIONS)
