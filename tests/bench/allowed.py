@@ -128,7 +128,7 @@ async def _compare(targets: list[Target], rounds: int, seconds: float) -> list[R
             for process in [target.process]
         ]
         for road in roads:
-            await eventually_async(lambda road=road: _answers(road), within=30)
+            await eventually_async(lambda road=road: _answers(road), within=120)
         for in_flight in IN_FLIGHT:
             for road in roads:
                 await _round(road, in_flight, 0.5)
