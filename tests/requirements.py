@@ -582,6 +582,7 @@ REQUIREMENTS: dict[str, Requirement] = {
                 "test_nothing_is_said_that_was_not_asked_for",
                 "test_a_resource_that_may_not_be_read_is_not_watched",
                 "test_a_revoked_token_ends_its_streams_within_seconds",
+                "test_a_token_that_runs_out_ends_its_streams_though_nothing_moved_the_gate",
                 "test_a_policy_that_changes_is_heard_of_and_closes_what_it_closes",
             ),
             "mcpbridge/upstream/test_traffic.py": (

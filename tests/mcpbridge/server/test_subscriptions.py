@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from django.utils import timezone
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.administration import AgentSettings, change_agent, revoke_token
@@ -288,11 +290,22 @@ async def test_a_stream_ends_after_so_much_and_is_opened_anew(
 
 async def test_two_copies_of_a_resource_are_heard_of_by_their_own_addresses() -> None:
     one, two = Library(), Library()
-    address = "placet://u/library2/book://moby"
-    wanted = {"resourceSubscriptions": [address]}
+    addresses = [f"placet://u/{name}/book://moby" for name in ("library", "library2")]
+    wanted = {"resourceSubscriptions": addresses}
     async with a_house(one, two, rules=ALLOWED) as face, listening(face, wanted) as ear:
-        await one.update("book://moby")
+        assert ear.heard[0]["params"]["notifications"] == wanted
         await two.update("book://moby")
         await ear.hears(UPDATED)
+        await one.update("book://moby")
+        await ear.hears(UPDATED, times=2)
     said = [message["params"]["uri"] for message in ear.heard if message["method"] == UPDATED]
-    assert said == [address]
+    assert said == addresses[::-1]
+
+
+async def test_a_token_that_runs_out_ends_its_streams_though_nothing_moved_the_gate() -> None:
+    async with a_house(Library()) as face, a_stream(face, "modern") as ear:
+        past = timezone.now() - timedelta(seconds=1)
+        await in_database(lambda: AgentToken.objects.update(expires_at=past))
+        async with asyncio.timeout(5):
+            await ear.over.wait()
+    assert ear.methods()[-1] == "result"
