@@ -17,15 +17,14 @@ from uuid import UUID
 
 from mcpbridge.calls.addresses import MAX_URI, below
 from mcpbridge.catalog.snapshot import Source
+from mcpbridge.catalog.watching import subscribe, unsubscribe
 from mcpbridge.upstream.client import NoStream, UpstreamSession
 from mcpbridge.upstream.errors import (
-    NothingSent,
-    OutcomeUnknown,
     RequestFailed,
     UpstreamUnavailable,
 )
 from mcpbridge.upstream.notifications import LIST_CHANGED, UPDATED, Wanted
-from mcpbridge.upstream.replies import Message, ToolRpcError
+from mcpbridge.upstream.replies import Message
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +169,7 @@ class _Channel:
                 stream.cancel()
                 await asyncio.gather(stream, return_exceptions=True)
             if subscribed is not None:
-                await _unsubscribe(subscribed[0], subscribed[1])
+                await unsubscribe(subscribed[0], subscribed[1])
 
     async def _replaced(
         self, old: asyncio.Task[None] | None, session: UpstreamSession, subscribed: set[str]
@@ -180,7 +179,7 @@ class _Channel:
         if session.era == "legacy":
             if old is None or old.done():
                 old = await self._opened(session, wanted)
-            await _subscribe(session, wanted.uris, subscribed)
+            await subscribe(session, wanted.uris, subscribed)
             return old
         new = await self._opened(session, wanted)
         if old is not None:
@@ -310,28 +309,3 @@ def _is_wanted(announcement: Announcement, wanted: Wanted) -> bool:
     if announcement.kind != "updated":
         return announcement.kind in wanted.kinds
     return any(below(announcement.uri, uri) is not None for uri in wanted.uris)
-
-
-async def _subscribe(session: UpstreamSession, wanted: frozenset[str], have: set[str]) -> None:
-    """Bring a legacy session's subscriptions to what is wanted."""
-    for uri in sorted(wanted - have):
-        if await _tell(session, "resources/subscribe", uri):
-            have.add(uri)
-    await _unsubscribe(session, have - wanted)
-    have &= wanted
-
-
-async def _unsubscribe(session: UpstreamSession, uris: set[str]) -> None:
-    if session.is_shared_process:
-        return  # other processes use the same server, and may still want to hear
-    for uri in sorted(uris):
-        await _tell(session, "resources/unsubscribe", uri)
-
-
-async def _tell(session: UpstreamSession, method: str, uri: str) -> bool:
-    try:
-        reply = await session.request(method, {"uri": uri})
-    except (NothingSent, OutcomeUnknown) as error:
-        logger.info("%s of %s failed: %s", method, session.spec.name, error)
-        return False
-    return not isinstance(reply, ToolRpcError)

@@ -26,7 +26,8 @@ from mcpbridge.upstream.client.flight import (
 )
 from mcpbridge.upstream.client.handshake import Handshake
 from mcpbridge.upstream.client.listening import Stream
-from mcpbridge.upstream.client.session import Outgoing, UpstreamSession
+from mcpbridge.upstream.client.outgoing import Outgoing
+from mcpbridge.upstream.client.session import UpstreamSession
 from mcpbridge.upstream.client.side_messages import SideMessages
 from mcpbridge.upstream.errors import (
     OutcomeUnknown,

@@ -24,7 +24,8 @@ from mcpbridge.upstream.client.flight import Background, OnLateReply
 from mcpbridge.upstream.client.handshake import OlderTransport
 from mcpbridge.upstream.client.http import HttpSession
 from mcpbridge.upstream.client.http_sse import SseSession
-from mcpbridge.upstream.client.session import OnAnnouncement, UpstreamSession
+from mcpbridge.upstream.client.outgoing import OnAnnouncement
+from mcpbridge.upstream.client.session import UpstreamSession
 from mcpbridge.upstream.client.stdio import StdioSession
 from mcpbridge.upstream.errors import UpstreamUnavailable
 from mcpbridge.upstream.spec import UpstreamSpec

@@ -20,7 +20,8 @@ from mcpbridge.upstream.client.flight import (
 )
 from mcpbridge.upstream.client.greeting import Greeting, greet
 from mcpbridge.upstream.client.listening import NoStream
-from mcpbridge.upstream.client.session import Outgoing, UpstreamSession
+from mcpbridge.upstream.client.outgoing import Outgoing
+from mcpbridge.upstream.client.session import UpstreamSession
 from mcpbridge.upstream.errors import RequestFailed, Unknown
 from mcpbridge.upstream.lines import LineSplitter, LineTooLong
 from mcpbridge.upstream.negotiation import Agreement
