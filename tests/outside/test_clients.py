@@ -12,7 +12,7 @@ from tests.support.standalone import run
 
 
 @pytest.mark.requirement("any-client")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_every_client_gets_the_outcome_of_a_call_that_people_took_long_to_approve() -> None:
     told = run(clients.CHILD, engine="sqlite3", arguments=["quick"])
     clients.print_table(told)  # pytest shows it beside a failure

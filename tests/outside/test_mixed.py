@@ -13,7 +13,7 @@ from tests.support.standalone import run
 
 
 @pytest.mark.requirement("same-result")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_every_tool_of_every_kind_of_upstream_answers_as_directly_in_both_eras() -> None:
     found = run(mixed.CHILD, engine="sqlite3")
     wrong = {road: faults(found["direct"], found[road]) for road in ROADS}
