@@ -285,6 +285,12 @@ async def test_who_leaves_after_progress_was_said_at_once_is_noticed(
 # -- whom the short road believes -----------------------------------------------------------------
 
 
+async def known(face: ServedFace) -> None:
+    """Let the token be believed: the first call reads the tools, which moves the epoch."""
+    for _ in range(2):
+        assert (await told(face, CASES["an allowed call"]))[0] == 200
+
+
 async def revoked(bridge: Bridge) -> None:
     token = await in_database(lambda: AgentToken.objects.order_by("-created_at").first())
     assert token is not None
@@ -306,18 +312,18 @@ async def revoked(bridge: Bridge) -> None:
 async def test_a_revoked_token_is_refused_at_the_next_call_and_nothing_is_recorded(
     face: ServedFace, short: Noting, open_house: Bridge, upstream_witness: Witness, case: Case
 ) -> None:
-    assert (await told(face, CASES["an allowed call"]))[0] == 200
+    await known(face)
     await revoked(open_house)
     before = await in_database(CallRecord.objects.count)
     assert (await told(face, case))[0] == 401
     assert await in_database(CallRecord.objects.count) == before
-    assert len(upstream_witness.calls()) == 1
+    assert len(upstream_witness.calls()) == 2
 
 
 async def test_a_revoked_token_gets_no_outcome_that_a_repeat_would_get(
     face: ServedFace, short: Noting, bridge: Bridge
 ) -> None:
-    assert (await told(face, CASES["an allowed call"]))[0] == 200
+    await known(face)
     note = Case("witness__write_note", {"note": "x"})
     held = asyncio.create_task(told(face, note))
     await eventually_async(lambda: in_database(_open_tickets), within=10)
@@ -333,8 +339,7 @@ def _open_tickets() -> bool:
 async def test_a_remembered_token_costs_an_allowed_call_no_visit_but_its_record(
     face: ServedFace, short: Noting, open_house: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(2):  # the first one reads the upstream's tools, which moves the epoch
-        await told(face, CASES["an allowed call"])
+    await known(face)
     asked: list[str] = []
     monkeypatch.setattr(face.face.epochs, "current", lambda: asked.append("epoch"))
     monkeypatch.setattr(face.face.authenticator, "read", lambda _: asked.append("token"))
