@@ -33,8 +33,7 @@ class JudgesMissing(RuntimeError):
 def environment(**more: str) -> dict[str, str]:
     """What a judge's process gets to see."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    registry = {k: v for k, v in os.environ.items() if k.lower().startswith("npm_config_")}
-    return {**kept, **registry, "NO_COLOR": "1", **more}
+    return {**kept, "NO_COLOR": "1", **more}
 
 
 def judges() -> Path:
@@ -66,7 +65,7 @@ def _install(folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment(),
+        env={**os.environ, "NO_COLOR": "1"},  # npm's own settings and certificates count
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
