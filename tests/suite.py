@@ -134,7 +134,7 @@ def main(arguments: list[str]) -> int:
     env = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"} | found
     sqlite = {k: v for k, v in env.items() if k != "DATABASE_URL"}
     pytest = [sys.executable, "-m", "pytest", "--color=no"]
-    everything = [*pytest, "-n", "2", "--dist", "worksteal", "-m", "not alone"]
+    everything = [*pytest, "-n", "3", "--dist", "worksteal", "-m", "not alone"]
     alone = [*pytest, "-m", "alone"]
     if chosen:
         report.tests("pytest on SQLite", [*pytest, *chosen], sqlite)

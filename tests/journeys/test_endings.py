@@ -23,7 +23,6 @@ HURRIED = {
 }
 
 
-@pytest.mark.both_engines
 @pytest.mark.parametrize("era", ERAS)
 async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_executed(
     house: House, era: str

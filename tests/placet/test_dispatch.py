@@ -127,6 +127,7 @@ async def test_the_agents_face_is_closed_when_the_server_ends_whatever_comes_of_
     assert closed == [1]
 
 
+@pytest.mark.usefixtures("real_db")
 @pytest.mark.parametrize(
     "origin",
     [
@@ -154,6 +155,7 @@ async def test_a_socket_from_another_origin_is_denied(
     assert [m["type"] for m in sent] == ["websocket.close"]
 
 
+@pytest.mark.usefixtures("real_db")
 async def test_a_socket_with_two_origins_is_denied(spies: list[tuple[str, str]]) -> None:
     headers = [(b"origin", b"http://127.0.0.1:8000"), (b"origin", b"http://127.0.0.1:8000")]
     scope = {"type": "websocket", "path": "/ws/doorbell/", "headers": headers}

@@ -163,6 +163,13 @@ class Child:
             self._break_off(Unknown.WRONG_ID, str(error))
         else:
             asyncio.get_running_loop().call_later(END_SECONDS, self._closed_its_output)
+        await self._drain()
+
+    async def _drain(self) -> None:
+        """Throw away what still comes: a full pipe would hide from us that the process ended."""
+        with contextlib.suppress(OSError):
+            while await self._stdout.read(CHUNK):
+                pass
 
     def _closed_its_output(self) -> None:
         """A server that lives on without its output is of no use to anybody."""
