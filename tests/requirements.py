@@ -83,7 +83,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         "Decisions are linearizable: two racing reviewers yield one outcome, seen by all.",
         {
             "race/test_decisions.py": (
-                "test_a_thousand_races_of_approve_and_reject_have_exactly_one_winner_each",
+                "test_races_of_approve_and_reject_have_exactly_one_winner_each",
                 "test_the_same_race_notices_a_decision_that_reads_and_then_saves",
             ),
             "approvals/services/test_voting.py": (
