@@ -17,19 +17,16 @@ from mcpbridge.catalog.snapshot import Source
 from mcpbridge.executor.allowed import completion_of
 from mcpbridge.executor.inflight import in_flight
 from mcpbridge.executor.road import (
-    QUESTION_SECONDS,
-    SLACK_SECONDS,
     Asked,
     Ended,
     Failure,
     OnLog,
     OnProgress,
     Unsent,
-    reply_of,
+    ended_by,
 )
-from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
+from mcpbridge.upstream.errors import Unknown, UpstreamUnavailable
 from mcpbridge.upstream.questions import Asking
-from mcpbridge.upstream.replies import QuestionsAsked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,28 +80,16 @@ async def _run(
     catalog().offers.note_capabilities(allowed.source, session)
     if session.era == "legacy" and (level := str(meta.pop(LOG_LEVEL_KEY, ""))):
         await session.ask_for_logs(level)
-    timeouts = session.spec.timeouts
-    try:
-        slack = SLACK_SECONDS if asking is None else SLACK_SECONDS + QUESTION_SECONDS
-        async with asyncio.timeout(timeouts.connect + timeouts.total + slack):
-            reply = await session.request(
-                request.method,
-                request.params,
-                meta=meta,
-                on_progress=on_progress,
-                on_log=on_log,
-                abort=abort,
-                asking=asking,
-            )
-    except QuestionsAsked as asked:
-        return Asked(asked.requests, asked.state, asked.size)
-    except NothingSent as error:
-        return Unsent(error.detail)
-    except OutcomeUnknown as error:
-        return Failure(error.reason)
-    except TimeoutError:
-        return Failure(Unknown.TIMEOUT)
-    return reply_of(reply)
+    reply = session.request(
+        request.method,
+        request.params,
+        meta=meta,
+        on_progress=on_progress,
+        on_log=on_log,
+        abort=abort,
+        asking=asking,
+    )
+    return await ended_by(reply, session, asking=asking)
 
 
 def note_done(allowed: AllowedRequest) -> None:

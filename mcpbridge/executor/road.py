@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ __all__ = [
     "RpcError",
     "Unknown",
     "Unsent",
+    "ended_by",
     "make_call",
     "reply_of",
 ]
@@ -117,22 +118,30 @@ async def make_call(
         def late(reply: ToolReply) -> None:
             tell(reply_of(reply))
 
-    timeouts = session.spec.timeouts
     schema = tool.definition.get("inputSchema") if tool.mirrors_parameters else {}
+    reply = session.call_tool(
+        name=tool.name,
+        arguments=arguments,
+        meta=meta,
+        on_progress=on_progress,
+        on_log=on_log,
+        on_late_reply=late,
+        abort=abort,
+        input_schema=schema if isinstance(schema, dict) else None,
+        asking=asking,
+    )
+    return await ended_by(reply, session, asking=asking)
+
+
+async def ended_by(
+    reply: Awaitable[ToolReply], session: UpstreamSession, *, asking: Asking | None
+) -> Ended | Asked:
+    """What a request on its way comes to, in this module's words; it is given up in time."""
+    timeouts = session.spec.timeouts
+    slack = SLACK_SECONDS if asking is None else SLACK_SECONDS + QUESTION_SECONDS
     try:
-        slack = SLACK_SECONDS if asking is None else SLACK_SECONDS + QUESTION_SECONDS
         async with asyncio.timeout(timeouts.connect + timeouts.total + slack):
-            reply = await session.call_tool(
-                name=tool.name,
-                arguments=arguments,
-                meta=meta,
-                on_progress=on_progress,
-                on_log=on_log,
-                on_late_reply=late,
-                abort=abort,
-                input_schema=schema if isinstance(schema, dict) else None,
-                asking=asking,
-            )
+            return reply_of(await reply)
     except QuestionsAsked as asked:
         return Asked(asked.requests, asked.state, asked.size)
     except NothingSent as error:
@@ -141,7 +150,6 @@ async def make_call(
         return Failure(error.reason)
     except TimeoutError:
         return Failure(Unknown.TIMEOUT)
-    return reply_of(reply)
 
 
 def reply_of(reply: ToolReply) -> Reply:
