@@ -21,6 +21,8 @@ class Person(models.Model):
     name = models.CharField(max_length=120)
     is_admin = models.BooleanField(default=False)  # configures; sees everything; has no vote by it
     is_auditor = models.BooleanField(default=False)  # sees everything; changes nothing
+    language = models.CharField(max_length=16, blank=True, default="")  # empty: the browser's
+    time_zone = models.CharField(max_length=64, blank=True, default="")  # IANA name; empty: UTC
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
