@@ -242,8 +242,8 @@ def test_since_when_an_upstream_fails_and_when_it_is_tried_again_is_said(
     for page in ("", "files/"):
         text = text_of(admin.get(f"/manage/upstreams/{page}").content)
         assert "still gone" in text
-        assert "last read" in text
-        assert "not tried again before" in text
+        assert "Last read" in text
+        assert "Not tried again before" in text
 
 
 def test_time_outs_and_limits_are_set_and_taken_back_on_the_page(admin: Client, cast: Cast):
