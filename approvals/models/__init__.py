@@ -13,27 +13,47 @@ from approvals.models.people import (
     User,
 )
 from approvals.models.policy import Gate, PolicyVersion
+from approvals.models.telling import (
+    Channel,
+    Delivery,
+    Habit,
+    Lookout,
+    Notice,
+    PushKey,
+    Rotation,
+    RotationTurn,
+    Watch,
+)
 from approvals.models.ticket import Holder, Ticket
 
 __all__ = [
     "AuditEvent",
+    "Channel",
     "Checkpoint",
     "CheckpointLeaf",
     "DatabaseNow",
     "Decision",
+    "Delivery",
     "Gate",
     "Grant",
     "GroupMembership",
+    "Habit",
     "Holder",
+    "Lookout",
+    "Notice",
     "Payload",
     "Person",
     "PolicyVersion",
+    "PushKey",
     "ReviewerGroup",
+    "Rotation",
+    "RotationTurn",
     "Team",
     "TeamMembership",
     "Ticket",
     "TypedAnswer",
     "User",
+    "Watch",
     "after_seconds",
     "database_now",
 ]
