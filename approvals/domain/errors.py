@@ -64,6 +64,16 @@ class FourEyes(Refusal):
     kind = "forbidden"
 
 
+class StandInBarred(Refusal):
+    """The person you stand in for may not approve this call, so nor may you in their place."""
+
+    kind = "forbidden"
+
+
+class StandInNotNeeded(Refusal):
+    """The person you stand in for has voted, or somebody has in their place."""
+
+
 class AlreadyVoted(Refusal):
     """You have already voted on this ticket. Withdraw that vote first."""
 

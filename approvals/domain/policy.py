@@ -12,14 +12,8 @@ from typing import Final
 
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import PolicyInvalid
-from approvals.domain.obligations import (
-    DEFAULT_OBLIGATIONS,
-    Obligations,
-    describe,
-    mapping,
-    obligations_from,
-    refuse_unknown,
-)
+from approvals.domain.obligations import DEFAULT_OBLIGATIONS, Obligations, obligations_from
+from approvals.domain.plain import describe, mapping, refuse_unknown
 from approvals.domain.verdicts import Clause, Effect, Verdict
 
 MAX_RULES: Final = 1000

@@ -7,7 +7,7 @@ Knows neither rows nor clocks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -19,10 +19,19 @@ from approvals.domain.errors import (
     NoVoteToWithdraw,
     OwnerMayNotApprove,
     Refusal,
+    StandInBarred,
+    StandInNotNeeded,
 )
 from approvals.domain.obligations import Obligations
-
-type PersonId = Hashable
+from approvals.domain.seats import (
+    Electorate,
+    Filled,
+    Mandate,
+    PersonId,
+    counting,
+    electorate,
+    fill,
+)
 
 
 class Answer(StrEnum):
@@ -58,13 +67,17 @@ class Parties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """`have` of `need` distinct approvals; the people stand in the order of their votes."""
+    """`have` of `need` distinct approvals; the people stand in the order of their votes.
+
+    `by_group` says the same for each group that owes approvals by itself.
+    """
 
     state: Literal["pending", "approved", "rejected"]
     have: int
     need: int
     approved_by: tuple[PersonId, ...] = ()
     rejected_by: tuple[PersonId, ...] = ()
+    by_group: tuple[Filled, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -83,7 +96,7 @@ def resolve(
     *,
     obligations: Obligations,
     digest: bytes,
-    eligible: Collection[PersonId],
+    eligible: Electorate | Collection[PersonId],
     parties: Parties,
 ) -> Resolution:
     """The state these votes, oldest first, add up to. One eligible person's rejection ends it.
@@ -91,25 +104,28 @@ def resolve(
     Withdrawn votes, votes for another digest (an older revision) and votes of people who are not
     eligible now count for nothing.
     """
-    excluded = barred(parties, obligations)
+    people = electorate(eligible)
     standing = standing_votes(votes, digest=digest)
-    approved, rejected = (
-        tuple(p for p, given in standing.items() if given is answer and p in eligible)
+    yes, no = (
+        [p for p, given in standing.items() if given is answer]
         for answer in (Answer.APPROVE, Answer.REJECT)
     )
-    approved = tuple(person for person in approved if person not in excluded)
+    rejected = tuple(counting(no, people, excluded=(), voted=standing))
+    approved = counting(yes, people, excluded=barred(parties, obligations), voted=standing)
+    have, by_group = _add_up(approved, obligations)
     need = max(1, obligations.quorum)
     state: Literal["pending", "approved", "rejected"] = "pending"
     if rejected:
         state = "rejected"
-    elif len(approved) >= need:
+    elif have >= need:
         state = "approved"
     return Resolution(
         state=state,
-        have=len(approved),
+        have=have,
         need=need,
-        approved_by=approved,
+        approved_by=tuple(approved),
         rejected_by=rejected,
+        by_group=by_group,
     )
 
 
@@ -132,23 +148,60 @@ def why_not(
     votes: Iterable[Vote],
     obligations: Obligations,
     digest: bytes,
-    eligible: Collection[PersonId],
+    eligible: Electorate | Collection[PersonId],
     parties: Parties,
 ) -> Refusal | None:
     """The refusal that keeps `person` from giving `answer` now, or None when they may."""
     standing = standing_votes(votes, digest=digest)
     if answer is Answer.WITHDRAW:
         return None if person in standing else NoVoteToWithdraw()
-    if person not in eligible:
+    people = electorate(eligible)
+    if not people.get(person):
         return NotEligible()
-    if answer is Answer.APPROVE and person in barred(parties, obligations):
+    excluded = barred(parties, obligations) if answer is Answer.APPROVE else frozenset()
+    if person in excluded:
         is_owner = person in parties.owners and not parties.one_person
         return OwnerMayNotApprove() if is_owner else FourEyes()
-    return AlreadyVoted() if person in standing else None
+    if person in standing:
+        return AlreadyVoted()
+    if not counting([person], people, excluded=excluded, voted=standing):
+        holders = {mandate.holder for mandate in people[person]}
+        return StandInBarred() if holders & excluded else StandInNotNeeded()
+    return None
+
+
+def mandates_for(
+    person: PersonId,
+    answer: Answer,
+    *,
+    votes: Iterable[Vote],
+    obligations: Obligations,
+    digest: bytes,
+    eligible: Electorate,
+    parties: Parties,
+) -> tuple[Mandate, ...]:
+    """By which mandates this person's vote would count, once `why_not` has nothing against it."""
+    standing = standing_votes(votes, digest=digest)
+    excluded = barred(parties, obligations) if answer is Answer.APPROVE else frozenset()
+    return counting([person], eligible, excluded=excluded, voted=standing).get(person, ())
 
 
 def reachable(
-    eligible: Collection[PersonId], obligations: Obligations, excluded: Collection[PersonId]
+    eligible: Electorate | Collection[PersonId],
+    obligations: Obligations,
+    excluded: Collection[PersonId],
 ) -> bool:
-    """Whether enough people remain who may approve."""
-    return len(set(eligible) - set(excluded)) >= max(1, obligations.quorum)
+    """Whether enough people remain who may approve, and in the groups that owe it."""
+    people = electorate(eligible)
+    possible = counting(people, people, excluded=excluded, voted=())
+    return _add_up(possible, obligations)[0] >= max(1, obligations.quorum)
+
+
+def _add_up(
+    approved: Mapping[PersonId, Collection[Mandate]], obligations: Obligations
+) -> tuple[int, tuple[Filled, ...]]:
+    """How many approvals these are, in all and group by group."""
+    if not obligations.quorums:
+        return len(approved), ()
+    by_group = tuple(fill(approved, obligations.quorums))
+    return sum(each.have for each in by_group), by_group
