@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Literal
 
+from approvals.domain.wording import say
+
 type Kind = Literal["conflict", "forbidden", "invalid", "unavailable", "broken"]
 
 
@@ -26,7 +28,7 @@ class Refusal(Exception):
             raise TypeError(f"{cls.__name__} needs a docstring: it is the message people read")
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
-        self.message = message or " ".join((type(self).__doc__ or "").split())
+        self.message = message or say(" ".join((type(self).__doc__ or "").split()))
         self.details = details
         super().__init__(self.message)
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from approvals.domain.canonical import JSON, MAX_SAFE_INTEGER
+from approvals.domain.wording import Sentence, say, say_many
 
 SCHEMA_KEY: Final = "answerSchema"
 MAX_FIELDS: Final = 32
@@ -23,6 +24,23 @@ MAX_OPTIONS: Final = 200
 MAX_NAME: Final = 200
 MAX_TEXT: Final = 10_000
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+_FORMATS: Final = {
+    "email": say("this must be an e-mail address"),
+    "uri": say("this must be an address with its scheme"),
+    "date": say("this must be a date, as in 2026-12-31"),
+    "date-time": say("this must be a date and a time, as in 2026-12-31T23:59:00Z"),
+}
+_AT_LEAST: Final = {
+    "text": ("at least {number} character", "at least {number} characters"),
+    "many": ("at least {number} choice", "at least {number} choices"),
+    "number": ("at least {limit}", ""),
+}
+_AT_MOST: Final = {
+    "text": ("at most {number} character", "at most {number} characters"),
+    "many": ("at most {number} choice", "at most {number} choices"),
+    "number": ("at most {limit}", ""),
+}
 
 type Shape = Literal["text", "number", "integer", "boolean", "one", "many"]
 
@@ -41,6 +59,10 @@ class AnswerInvalid(ValueError):
 
 class _Wrong(Exception):
     """A value does not fit its field; the message is for whoever typed it."""
+
+    def __init__(self, words: Sentence) -> None:
+        self.words = words
+        super().__init__(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +119,9 @@ def typed(fields: Sequence[Field], posted: Mapping[str, Sequence[str]]) -> dict[
                 _check(field, value)
                 values[field.name] = value
             elif field.required:
-                raise _Wrong("an answer is needed")
+                raise _Wrong(say("an answer is needed"))
         except _Wrong as wrong:
-            errors[field.name] = str(wrong)
+            errors[field.name] = wrong.words
     if errors:
         raise AnswerInvalid(errors)
     return values
@@ -108,16 +130,18 @@ def typed(fields: Sequence[Field], posted: Mapping[str, Sequence[str]]) -> dict[
 def check_answer(fields: Sequence[Field], answer: Mapping[str, JSON]) -> None:
     """Hold values to the form. Raises AnswerInvalid."""
     known = {field.name: field for field in fields}
-    errors = {name: "this was not asked" for name in answer if name not in known}
+    errors: dict[str, str] = {
+        name: say("this was not asked") for name in answer if name not in known
+    }
     for name, field in known.items():
         if name not in answer:
             if field.required:
-                errors[name] = "an answer is needed"
+                errors[name] = say("an answer is needed")
             continue
         try:
             _check(field, answer[name])
         except _Wrong as wrong:
-            errors[name] = str(wrong)
+            errors[name] = wrong.words
     if errors:
         raise AnswerInvalid(errors)
 
@@ -202,7 +226,7 @@ def _value(field: Field, found: list[str]) -> JSON:
     except ValueError:
         number = None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise _Wrong("this must be a number")
+        raise _Wrong(say("this must be a number"))
     return number
 
 
@@ -211,35 +235,45 @@ def _check(field: Field, value: JSON) -> None:
     match field.shape:
         case "boolean":
             if not isinstance(value, bool):
-                raise _Wrong("this is yes or no")
+                raise _Wrong(say("this is yes or no"))
         case "one":
             if value not in allowed:
-                raise _Wrong("choose one of the offered answers")
+                raise _Wrong(say("choose one of the offered answers"))
         case "many":
             if not isinstance(value, list) or any(item not in allowed for item in value):
-                raise _Wrong("choose among the offered answers")
-            _within(field, len(value), "choices")
+                raise _Wrong(say("choose among the offered answers"))
+            _within(field, len(value))
         case "text":
             if not isinstance(value, str) or len(value) > MAX_TEXT:
-                raise _Wrong(f"this must be a text of at most {MAX_TEXT} characters")
-            _within(field, len(value), "characters")
+                raise _Wrong(
+                    say("this must be a text of at most {number} characters", number=MAX_TEXT)
+                )
+            _within(field, len(value))
             _formatted(field.format, value)
         case _:
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise _Wrong("this must be a number")
+                raise _Wrong(say("this must be a number"))
             whole = isinstance(value, int) or value.is_integer()
             if field.shape == "integer" and (not whole or abs(value) > MAX_SAFE_INTEGER):
-                raise _Wrong("this must be a whole number")
+                raise _Wrong(say("this must be a whole number"))
             if not math.isfinite(value):
-                raise _Wrong("this must be a number")
-            _within(field, value, "")
+                raise _Wrong(say("this must be a number"))
+            _within(field, value)
 
 
-def _within(field: Field, size: float, unit: str) -> None:
+def _within(field: Field, size: float) -> None:
     if field.least is not None and size < field.least:
-        raise _Wrong(f"at least {field.least:g} {unit}".strip())
+        raise _Wrong(_bound(field, field.least, _AT_LEAST))
     if field.most is not None and size > field.most:
-        raise _Wrong(f"at most {field.most:g} {unit}".strip())
+        raise _Wrong(_bound(field, field.most, _AT_MOST))
+
+
+def _bound(field: Field, limit: float, words: Mapping[str, tuple[str, str]]) -> Sentence:
+    unit = field.shape if field.shape in ("text", "many") else "number"
+    one, many = words[unit]
+    if unit == "number":
+        return say(one, limit=f"{limit:g}")
+    return say_many(one, many, number=int(limit))
 
 
 def _formatted(kind: str, value: str) -> None:
@@ -253,4 +287,4 @@ def _formatted(kind: str, value: str) -> None:
         if kind == "date-time":
             datetime.fromisoformat(value)
     except ValueError:
-        raise _Wrong(f"this must be a {kind}") from None
+        raise _Wrong(_FORMATS.get(kind) or say("this is not written as it should be")) from None

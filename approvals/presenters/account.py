@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from approvals.models import User
 
 
@@ -23,9 +25,11 @@ def present_account(user: User) -> AccountPage:
     person = user.person
     roles = []
     if person.is_admin:
-        roles.append("Administrator: configures everything and sees everything. Gives no vote.")
+        roles.append(
+            gettext("Administrator: configures everything and sees everything. Gives no vote.")
+        )
     if person.is_auditor:
-        roles.append("Auditor: sees everything and changes nothing.")
+        roles.append(gettext("Auditor: sees everything and changes nothing."))
     return AccountPage(
         name=person.name,
         email=user.email,

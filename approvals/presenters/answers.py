@@ -12,6 +12,7 @@ from typing import Final
 from approvals.domain.errors import Refusal
 from approvals.domain.forms import Field
 from approvals.domain.inspection import InspectedText, inspect
+from approvals.presenters.words import told
 
 PREFIX: Final = "answer-"
 _INPUTS: Final = {"email": "email", "uri": "url", "date": "date"}
@@ -64,7 +65,7 @@ def answer_fields(
     """The form with what was typed before, or with the defaults that were asked for."""
     errors = refusal.details.get("errors", {}) if refusal is not None else {}
     return tuple(
-        _field(form_name(index), field, typed, str(errors.get(field.name, "")))
+        _field(form_name(index), field, typed, errors.get(field.name, ""))
         for index, field in enumerate(form)
     )
 
@@ -93,7 +94,7 @@ def _field(
             Option(id=f"{name}-{at}", value=value, words=inspect(words), chosen=value in chosen)
             for at, (value, words) in enumerate(field.options)
         ),
-        error=error,
+        error=told(error),
     )
 
 

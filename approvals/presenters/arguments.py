@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
+from django.utils.translation import gettext
+
 from approvals.domain.inspection import (
     ArgumentRow,
     ArgumentTable,
@@ -13,6 +15,7 @@ from approvals.domain.inspection import (
     argument_rows,
     inspect,
 )
+from approvals.presenters.words import byte_size, told
 
 EMPHASISED_CHARS: Final = 60
 RAW_WHOLE_BYTES: Final = 65_536
@@ -82,7 +85,7 @@ def present_arguments(
     rows = tuple(_row(index, row, described=described) for index, row in enumerate(table.rows))
     return Arguments(
         rows=rows,
-        size=f"{table.size:,} bytes",
+        size=byte_size(table.size),
         raw=inspect(canonical.decode(), whole=len(canonical) <= RAW_WHOLE_BYTES),
         cut_rows=tuple(row for row in rows if row.cut),
         open_indexes=tuple(row.index for row in rows if row.pointer in opened),
@@ -102,21 +105,21 @@ def _first_token(pointer: str) -> str:
 
 
 def _row(index: int, row: ArgumentRow, *, described: bool) -> Row:
-    remarks = [finding.words for finding in (*row.path.findings, *row.value.findings)]
+    remarks = [told(finding.words) for finding in (*row.path.findings, *row.value.findings)]
     shown = row.value.shown
     return Row(
         index=index,
         anchor=f"arg-{index}",
         pointer=row.pointer,
-        path=row.path if row.pointer else inspect("(the whole value)"),
+        path=row.path if row.pointer else inspect(gettext("(the whole value)")),
         value=row.value,
         type=row.type,
-        empty="empty text" if row.type == "string" and not shown else "",
+        empty=gettext("empty text") if row.type == "string" and not shown else "",
         emphasis=len(shown) <= EMPHASISED_CHARS and "\n" not in shown,
         multiline="\n" in shown,
         remarks=tuple(remarks),
         undescribed=described and not row.described,
         cut=row.cut,
-        hidden=f"{row.value.hidden + row.path.hidden:,} bytes",
-        size=f"{row.value.size:,} bytes",
+        hidden=byte_size(row.value.hidden + row.path.hidden),
+        size=byte_size(row.value.size),
     )

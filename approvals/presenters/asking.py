@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.states import State
 from approvals.models import Ticket
 from approvals.presenters.calls import name
-from approvals.presenters.words import STATE_MARKS
+from approvals.presenters.words import STATE_MARKS, figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,11 @@ def present_notes(ticket: Ticket, *, broken: bool) -> tuple[Note, ...]:
             Note(
                 icon="warn",
                 tone="refuse",
-                heading="The stored arguments do not match their seal.",
-                text="They were changed in the database, so nothing of this call can be approved."
-                " Tell an administrator.",
+                heading=gettext("The stored arguments do not match their seal."),
+                text=gettext(
+                    "They were changed in the database, so nothing of this call can be approved."
+                    " Tell an administrator."
+                ),
             )
         )
     if ticket.possible_repeat_of is not None:
@@ -62,29 +65,41 @@ def present_notes(ticket: Ticket, *, broken: bool) -> tuple[Note, ...]:
             Note(
                 icon="warn",
                 tone="wait",
-                heading=f"Possible repeat of ticket {ticket.possible_repeat_of.pk}.",
-                text="The same agent sent the very same call before"
-                f" ({STATE_MARKS[State(ticket.possible_repeat_of.state)].word.lower()})."
-                " Make sure that it should happen again.",
+                heading=gettext("Possible repeat of ticket {number}.").format(
+                    number=ticket.possible_repeat_of.pk
+                ),
+                text=gettext(
+                    "The same agent sent the very same call before"
+                    " ({word})."
+                    " Make sure that it should happen again."
+                ).format(word=STATE_MARKS[State(ticket.possible_repeat_of.state)].word.lower()),
                 url=reverse("approvals:ticket", args=[ticket.possible_repeat_of.uid]),
-                link="See what became of it",
+                link=gettext("See what became of it"),
             )
         )
     if ticket.retry_of is not None:
         found.append(
             Note(
                 icon="turn",
-                heading=f"Another attempt at ticket {ticket.retry_of.pk}.",
+                heading=gettext("Another attempt at ticket {number}.").format(
+                    number=ticket.retry_of.pk
+                ),
                 url=reverse("approvals:ticket", args=[ticket.retry_of.uid]),
-                link="See what became of it",
+                link=gettext("See what became of it"),
             )
         )
     if ticket.requests > 1:
         found.append(
             Note(
                 icon="turn",
-                heading=f"One execution for {ticket.requests:,} requests.",
-                text="The agent asked again while this one was open; all of them get its outcome.",
+                heading=ngettext(
+                    "One execution for {number} request.",
+                    "One execution for {number} requests.",
+                    ticket.requests,
+                ).format(number=figure(ticket.requests)),
+                text=gettext(
+                    "The agent asked again while this one was open; all of them get its outcome."
+                ),
             )
         )
     return tuple(found)
@@ -94,14 +109,14 @@ def present_asker(ticket: Ticket, *, activity: Activity, owner_now: str) -> tupl
     """Who asks, and how they have behaved."""
     owner = ticket.person.name
     facts = [
-        Fact(label="Agent", text=name(ticket.agent_name)),
-        Fact(label="Owner", text=inspect(owner)),
-        Fact(label="Team", text=inspect(ticket.team.name)),
+        Fact(label=gettext("Agent"), text=name(ticket.agent_name)),
+        Fact(label=gettext("Owner"), text=inspect(owner)),
+        Fact(label=gettext("Team"), text=inspect(ticket.team.name)),
     ]
     if owner_now and owner_now != owner:
-        facts.append(Fact(label="Owner now", text=inspect(owner_now)))
+        facts.append(Fact(label=gettext("Owner now"), text=inspect(owner_now)))
     if ticket.session_label:
-        facts.append(Fact(label="Session", text=inspect(ticket.session_label)))
-    facts.append(Fact(label="Last hour", words=activity.words))
-    facts.append(Fact(label="This tool", words=activity.this_tool))
+        facts.append(Fact(label=gettext("Session"), text=inspect(ticket.session_label)))
+    facts.append(Fact(label=gettext("Last hour"), words=activity.words))
+    facts.append(Fact(label=gettext("This tool"), words=activity.this_tool))
     return tuple(facts)

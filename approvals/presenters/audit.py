@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from approvals.audit.breaks import Break
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.models import AuditEvent, Checkpoint
 from approvals.presenters.timeline import WORDS, who, words_of
-from approvals.presenters.words import count
+from approvals.presenters.words import figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,9 @@ def _seal(checkpoint: Checkpoint | None) -> SealStatus | None:
     return SealStatus(
         at=checkpoint.at,
         number=checkpoint.pk,
-        size=count(checkpoint.size, "row"),
+        size=ngettext("{number} row", "{number} rows", checkpoint.size).format(
+            number=figure(checkpoint.size)
+        ),
         root=bytes(checkpoint.root).hex(),
         key_id=checkpoint.key_id,
     )
@@ -131,13 +134,17 @@ def _seal(checkpoint: Checkpoint | None) -> SealStatus | None:
 
 def _verified(breaks: Sequence[Break]) -> Verified:
     if not breaks:
-        return Verified(holds=True, heading="Everything adds up", breaks=())
+        return Verified(holds=True, heading=gettext("Everything adds up"), breaks=())
     shown = [inspect(str(found), identifier_like=True) for found in breaks[:BREAKS_SHOWN]]
     if len(breaks) > BREAKS_SHOWN:
-        shown.append(inspect(f"and {len(breaks) - BREAKS_SHOWN:,} more"))
-    heading = f"{count(len(breaks), 'row')} of the record do not add up"
+        shown.append(
+            inspect(gettext("and {number} more").format(number=figure(len(breaks) - BREAKS_SHOWN)))
+        )
+    heading = gettext("{number} rows of the record do not add up").format(
+        number=figure(len(breaks))
+    )
     if len(breaks) == 1:
-        heading = "One row of the record does not add up"
+        heading = gettext("One row of the record does not add up")
     return Verified(holds=False, heading=heading, breaks=tuple(shown))
 
 

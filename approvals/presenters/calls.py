@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext
+
 from approvals.domain.inspection import (
     ArgumentRow,
     ArgumentTable,
@@ -17,6 +19,7 @@ from approvals.domain.inspection import (
     one_line,
 )
 from approvals.presenters.arguments import LONG_BYTES, argument_table
+from approvals.presenters.words import byte_size
 
 MENTIONED: Final = 3
 MENTION_CHARS: Final = 48
@@ -54,7 +57,11 @@ def call_of(
         tool=name(tool),
         target=name(target) if target else None,
         gist=inspect(instead or gist_of(table, without=target), identifier_like=True),
-        plain=f"{plain} on {one_line(target, limit=TARGET_CHARS)}" if target else plain,
+        plain=gettext("{tool} on {target}").format(
+            tool=plain, target=one_line(target, limit=TARGET_CHARS)
+        )
+        if target
+        else plain,
     )
 
 
@@ -91,20 +98,20 @@ def gist_of(table: ArgumentTable | None, *, without: str = "") -> str:
     Short values come first: they say more in one line than the start of a long one.
     """
     if table is None:
-        return "arguments purged"
+        return gettext("arguments purged")
     rows = [row for row in table if row.value.shown != without or not without]
     if not rows:
         return ""
     if len(rows) == 1 and rows[0].pointer == "":
-        return "no arguments"
+        return gettext("no arguments")
     rows.sort(key=lambda row: row.value.size > LONG_BYTES)
     parts = [f"{row.pointer.removeprefix('/')}: {_mention(row)}" for row in rows[:MENTIONED]]
     if len(rows) > MENTIONED:
-        parts.append(f"and {len(rows) - MENTIONED} more")
+        parts.append(gettext("and {number} more").format(number=len(rows) - MENTIONED))
     return ", ".join(parts)
 
 
 def _mention(row: ArgumentRow) -> str:
     if row.value.size > LONG_BYTES:
-        return f"{row.value.size:,} bytes"
-    return one_line(row.value.shown, limit=MENTION_CHARS) or "empty"
+        return byte_size(row.value.size)
+    return one_line(row.value.shown, limit=MENTION_CHARS) or gettext("empty")

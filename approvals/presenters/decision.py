@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from approvals.domain.errors import Refusal
 from approvals.domain.forms import Field
@@ -15,6 +16,7 @@ from approvals.domain.states import State
 from approvals.models import Ticket
 from approvals.presenters.answers import AnswerField, answer_fields
 from approvals.presenters.arguments import Row
+from approvals.presenters.words import figure, told
 
 REASON_CHARS: Final = 2000
 EVIDENCE_CHARS: Final = 2000
@@ -74,7 +76,7 @@ class Posted:
 
     def says(self, *codes: str) -> str:
         """The refusal's message, if it is one of these."""
-        return self.refusal.message if self.refusal and self.refusal.code in codes else ""
+        return told(self.refusal.message) if self.refusal and self.refusal.code in codes else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def present_decision(
     if state is not State.PENDING:
         return _afterwards(ticket, rights, state, acts, posted)
     if rights.reject is not None:
-        heading = "You have voted" if rights.has_voted else "Not yours to decide"
+        heading = gettext("You have voted") if rights.has_voted else gettext("Not yours to decide")
         return Decision(heading=heading, lead=_lead(rights), acts=acts, nonce=nonce)
     may_approve = rights.approve is None and arguments_shown
     requirements = _requirements(
@@ -147,7 +149,7 @@ def present_decision(
         killed=killed,
     )
     return Decision(
-        heading="Your decision",
+        heading=gettext("Your decision"),
         may_vote=True,
         may_approve=may_approve,
         blocked=bool(cut_rows) or killed,
@@ -157,15 +159,15 @@ def present_decision(
         opened_token=opened_token,
         reason=posted.reason,
         reason_required=reason_required,
-        reason_hint="Needed either way. The agent reads it."
+        reason_hint=gettext("Needed either way. The agent reads it.")
         if reason_required
-        else "The agent reads it.",
+        else gettext("The agent reads it."),
         reason_error=posted.says("reason_required", "reason_too_long"),
         answers=answer_fields(form, posted.typed, posted.refusal) if may_approve else (),
         requirements=requirements,
-        requirements_heading="Before you can approve"
+        requirements_heading=gettext("Before you can approve")
         if may_approve
-        else "You may reject, but not approve",
+        else gettext("You may reject, but not approve"),
         approve_verb=_verb(missing, asks=bool(form)),
         approve_hint=_consequence(missing, asks=bool(form)),
         acts=acts,
@@ -174,8 +176,10 @@ def present_decision(
 
 def _lead(rights: Rights) -> str:
     if rights.has_voted:
-        return "Your vote counts until the ticket is decided. You can take it back until then."
-    return rights.reject.message if rights.reject else ""
+        return gettext(
+            "Your vote counts until the ticket is decided. You can take it back until then."
+        )
+    return told(rights.reject.message) if rights.reject else ""
 
 
 def _requirements(
@@ -188,37 +192,45 @@ def _requirements(
 ) -> tuple[Requirement, ...]:
     found: list[Requirement] = []
     if rights.approve is not None:
-        return (Requirement(words=rights.approve.message),)
+        return (Requirement(words=told(rights.approve.message)),)
     if not arguments_shown:
-        return (Requirement(words="Its arguments cannot be shown, so nobody can approve them."),)
+        return (
+            Requirement(
+                words=gettext("Its arguments cannot be shown, so nobody can approve them.")
+            ),
+        )
     if killed:
-        found.append(Requirement(words="The kill switch is on: nothing can be approved."))
+        found.append(Requirement(words=gettext("The kill switch is on: nothing can be approved.")))
     found += [
         Requirement(
-            words="Open the cut value",
+            words=gettext("Open the cut value"),
             anchor=row.anchor,
             text=inspect(row.pointer[:120], identifier_like=True),
         )
         for row in cut_rows
     ]
     if reason_required:
-        found.append(Requirement(words="Give a reason"))
+        found.append(Requirement(words=gettext("Give a reason")))
     return tuple(found)
 
 
 def _verb(missing: int, *, asks: bool) -> str:
     if asks:
-        return "Answer"
-    return "Approve and run" if missing <= 1 else "Approve"
+        return gettext("Answer")
+    return gettext("Approve and run") if missing <= 1 else gettext("Approve")
 
 
 def _consequence(missing: int, *, asks: bool = False) -> str:
     if missing <= 1 and asks:
-        return "Your answer is handed over once, at once, exactly as typed."
+        return gettext("Your answer is handed over once, at once, exactly as typed.")
     if missing <= 1:
-        return "It runs once, at once, exactly as shown."
+        return gettext("It runs once, at once, exactly as shown.")
     rest = missing - 1
-    return f"It runs after {rest} more {'person approves' if rest == 1 else 'people approve'}."
+    return ngettext(
+        "It runs after {number} more person approves.",
+        "It runs after {number} more people approve.",
+        rest,
+    ).format(number=figure(rest))
 
 
 def _acts(ticket: Ticket, rights: Rights, state: State) -> tuple[Act, ...]:
@@ -228,8 +240,8 @@ def _acts(ticket: Ticket, rights: Rights, state: State) -> tuple[Act, ...]:
             Act(
                 url=reverse("approvals:withdraw", args=[ticket.uid]),
                 icon="minus",
-                verb="Take my vote back",
-                hint="You can vote again afterwards.",
+                verb=gettext("Take my vote back"),
+                hint=gettext("You can vote again afterwards."),
             )
         )
     if rights.may_revoke:
@@ -237,8 +249,8 @@ def _acts(ticket: Ticket, rights: Rights, state: State) -> tuple[Act, ...]:
             Act(
                 url=reverse("approvals:revoke", args=[ticket.uid]),
                 icon="stop",
-                verb="Revoke the approval",
-                hint="Possible until it is sent. The call is then cancelled.",
+                verb=gettext("Revoke the approval"),
+                hint=gettext("Possible until it is sent. The call is then cancelled."),
             )
         )
     if rights.may_cancel:
@@ -247,10 +259,10 @@ def _acts(ticket: Ticket, rights: Rights, state: State) -> tuple[Act, ...]:
             Act(
                 url=reverse("approvals:cancel", args=[ticket.uid]),
                 icon="stop",
-                verb="Ask the upstream to stop" if sent else "Cancel this call",
-                hint="It was already sent: its outcome will be unknown."
+                verb=gettext("Ask the upstream to stop") if sent else gettext("Cancel this call"),
+                hint=gettext("It was already sent: its outcome will be unknown.")
                 if sent
-                else "Nothing is sent, and the agent is told so.",
+                else gettext("Nothing is sent, and the agent is told so."),
             )
         )
     return tuple(acts)
@@ -263,23 +275,31 @@ def _afterwards(
     unknown = state is State.OUTCOME_UNKNOWN and ticket.annotated_at is None
     if unknown and rights.may_annotate:
         return Decision(
-            heading="Record what happened", annotate=_annotate(ticket, posted), acts=acts
+            heading=gettext("Record what happened"), annotate=_annotate(ticket, posted), acts=acts
         )
     lead = (
-        "Somebody who reviews its calls has to record what happened."
+        gettext("Somebody who reviews its calls has to record what happened.")
         if unknown
-        else "Nothing is left to decide here."
+        else gettext("Nothing is left to decide here.")
     )
     if acts:
-        lead = "It is decided, but not sent yet." if ticket.sent_at is None else "It is running."
-    return Decision(heading="Decided", lead=lead, acts=acts)
+        lead = (
+            gettext("It is decided, but not sent yet.")
+            if ticket.sent_at is None
+            else gettext("It is running.")
+        )
+    return Decision(heading=gettext("Decided"), lead=lead, acts=acts)
 
 
 def _annotate(ticket: Ticket, posted: Posted) -> Annotate:
     choices = (
-        ("yes", "It ran", "what it does is done, once"),
-        ("no", "It did not run", "nothing of it can be found there"),
-        ("unclear", "It ran differently, or it cannot be told", "say below what you found"),
+        ("yes", gettext("It ran"), gettext("what it does is done, once")),
+        ("no", gettext("It did not run"), gettext("nothing of it can be found there")),
+        (
+            "unclear",
+            gettext("It ran differently, or it cannot be told"),
+            gettext("say below what you found"),
+        ),
     )
     return Annotate(
         url=reverse("approvals:annotate", args=[ticket.uid]),
@@ -288,6 +308,6 @@ def _annotate(ticket: Ticket, posted: Posted) -> Annotate:
             for value, words, hint in choices
         ),
         evidence=posted.evidence,
-        choice_error="Choose one." if posted.refusal and not posted.ran else "",
+        choice_error=gettext("Choose one.") if posted.refusal and not posted.ran else "",
         evidence_error=posted.says("evidence_required", "reason_too_long"),
     )

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.utils.translation import gettext, ngettext
+
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.diffing import Change, Difference, differences
 from approvals.domain.inspection import InspectedText, inspect
-from approvals.presenters.words import count
+from approvals.presenters.words import byte_size, figure
 
 VALUE_CHARS: Final = 160
 
@@ -42,11 +44,13 @@ def present_difference(
     rows = tuple(_row(part) for part in found if part.change is not Change.UNCHANGED)
     same = sum(part.change is Change.UNCHANGED for part in found)
     if not rows:
-        words = "Nothing: the arguments are the same, byte for byte."
+        words = gettext("Nothing: the arguments are the same, byte for byte.")
     elif same:
-        words = f"{count(same, 'other value')} unchanged."
+        words = ngettext(
+            "{number} other value unchanged.", "{number} other values unchanged.", same
+        ).format(number=figure(same))
     else:
-        words = "No value is the same as then."
+        words = gettext("No value is the same as then.")
     return DifferenceView(number=number, url=url, at=at, rows=rows, words=words)
 
 
@@ -67,8 +71,8 @@ def _value(value: JSON, other: JSON) -> InspectedText:
         left = "… " if start else ""
         right = " …" if start + VALUE_CHARS < len(text) else ""
         size = len(text.encode("utf-8", "surrogatepass"))
-        text = f"{left}{piece}{right} ({size:,} bytes)"
-    return inspect(text or "empty text", identifier_like=True)
+        text = f"{left}{piece}{right} ({byte_size(size)})"
+    return inspect(text or gettext("empty text"), identifier_like=True)
 
 
 def _text(value: JSON) -> str:

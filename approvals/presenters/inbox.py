@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from approvals.presenters.rows import Row, present_row
-from approvals.presenters.words import count
+from approvals.presenters.words import any_of, figure
 from approvals.selectors.inbox import Inbox, Listed
 
 
@@ -68,7 +69,7 @@ class DecidedPage:
 def present_listed(listed: Listed, *, now: datetime) -> Row:
     """One row."""
     return present_row(
-        listed.ticket, have=listed.standing.have, groups=" or ".join(listed.groups), now=now
+        listed.ticket, have=listed.standing.have, groups=any_of(listed.groups), now=now
     )
 
 
@@ -81,41 +82,57 @@ def present_inbox(lists: Inbox, *, now: datetime) -> InboxPage:
         groups=(
             Group(
                 id="needs",
-                heading="Needs you",
-                words=f"{count(len(needs), 'ticket')}, the first deadline first"
-                + (". More are open than are listed here" if lists.more else ""),
-                first_column="Risk",
-                time_column="Deadline",
+                heading=gettext("Needs you"),
+                words=_needs_words(len(needs), more=lists.more),
+                first_column=gettext("Risk"),
+                time_column=gettext("Deadline"),
                 rows=needs,
-                empty_heading="Nothing needs you now",
-                empty_text="When an agent makes a call that you are asked about, it appears here"
-                " by itself. You can leave this page open.",
+                empty_heading=gettext("Nothing needs you now"),
+                empty_text=gettext(
+                    "When an agent makes a call that you are asked about, it appears here"
+                    " by itself. You can leave this page open."
+                ),
             ),
             Group(
                 id="others",
-                heading="Waiting on others",
-                words=f"{len(others)} open, you have voted or are not asked",
-                first_column="Risk",
-                time_column="Deadline",
+                heading=gettext("Waiting on others"),
+                words=ngettext(
+                    "{number} open, you have voted or are not asked",
+                    "{number} open, you have voted or are not asked",
+                    len(others),
+                ).format(number=figure(len(others))),
+                first_column=gettext("Risk"),
+                time_column=gettext("Deadline"),
                 rows=others,
-                empty_heading="Nothing waits for others",
-                empty_text="Calls that other reviewers are asked about stand here while they are"
-                " open, if you may see them.",
+                empty_heading=gettext("Nothing waits for others"),
+                empty_text=gettext(
+                    "Calls that other reviewers are asked about stand here while they are"
+                    " open, if you may see them."
+                ),
             ),
             Group(
                 id="decided",
-                heading="Decided",
-                words="the last ones",
-                first_column="Outcome",
-                time_column="When",
+                heading=gettext("Decided"),
+                words=gettext("the last ones"),
+                first_column=gettext("Outcome"),
+                time_column=gettext("When"),
                 rows=decided,
-                empty_heading="Nothing was decided yet",
-                empty_text="What became of each call stands here after it was decided.",
+                empty_heading=gettext("Nothing was decided yet"),
+                empty_text=gettext("What became of each call stands here after it was decided."),
                 more_url=reverse("approvals:decided"),
-                more_words="All decided tickets",
+                more_words=gettext("All decided tickets"),
             ),
         )
     )
+
+
+def _needs_words(number: int, *, more: bool) -> str:
+    words = ngettext(
+        "{number} ticket, the first deadline first",
+        "{number} tickets, the first deadline first",
+        number,
+    ).format(number=figure(number))
+    return words + gettext(". More are open than are listed here") if more else words
 
 
 def present_decided(
@@ -127,10 +144,12 @@ def present_decided(
         filters=filters,
         older=older,
         newest=newest,
-        empty_heading="No ticket matches" if filters.any else "Nothing was decided yet",
-        empty_text="Names have to be exact. Fewer filters show more."
+        empty_heading=gettext("No ticket matches")
         if filters.any
-        else "What became of each call stands here after it was decided.",
+        else gettext("Nothing was decided yet"),
+        empty_text=gettext("Names have to be exact. Fewer filters show more.")
+        if filters.any
+        else gettext("What became of each call stands here after it was decided."),
         empty_url=reverse("approvals:decided") if filters.any else reverse("approvals:inbox"),
-        empty_action="Show all" if filters.any else "To the inbox",
+        empty_action=gettext("Show all") if filters.any else gettext("To the inbox"),
     )

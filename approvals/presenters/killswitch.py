@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from approvals.services.contract import GateView
 
 
@@ -25,11 +27,13 @@ def present_kill_switch(gate: GateView, *, is_admin: bool, error: str) -> KillSw
     """The page for one person."""
     return KillSwitchPage(
         killed=gate.killed,
-        heading="Everything is stopped" if gate.killed else "Calls run",
-        text="No call of any agent is sent, allowed or approved. Decisions cannot be approvals;"
-        " rejecting still works."
+        heading=gettext("Everything is stopped") if gate.killed else gettext("Calls run"),
+        text=gettext(
+            "No call of any agent is sent, allowed or approved. Decisions cannot be approvals;"
+            " rejecting still works."
+        )
         if gate.killed
-        else "Allowed calls are forwarded, and approved ones are executed.",
+        else gettext("Allowed calls are forwarded, and approved ones are executed."),
         since=gate.since,
         by=gate.by,
         may_turn=is_admin,

@@ -6,18 +6,20 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext, gettext_lazy
+
 from approvals.domain.canonical import JSON
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.states import CancelReason, State, UnknownReason
 from approvals.models import Ticket
 from approvals.presenters.sealed import Why
-from approvals.presenters.words import CANCELLED_BECAUSE, STATE_MARKS, UNKNOWN_BECAUSE
+from approvals.presenters.words import CANCELLED_BECAUSE, STATE_MARKS, UNKNOWN_BECAUSE, byte_size
 
 RESULT_WHOLE_BYTES: Final = 65_536
 FOUND: Final = {
-    True: "A person found that it ran:",
-    False: "A person found that it did not run:",
-    None: "A person looked, and it cannot be told or it ran differently:",
+    True: gettext_lazy("A person found that it ran:"),
+    False: gettext_lazy("A person found that it did not run:"),
+    None: gettext_lazy("A person looked, and it cannot be told or it ran differently:"),
 }
 
 
@@ -61,10 +63,10 @@ def present_outcome(
         return None
     heading, text = _sentences(ticket, state)
     mark = STATE_MARKS[state]
-    label, words = ("Reason:" if reason else ""), reason
+    label, words = (gettext("Reason:") if reason else ""), reason
     if isinstance(annotation, dict):
         ran = annotation.get("ran")
-        label = FOUND[ran if isinstance(ran, bool) else None]
+        label = str(FOUND[ran if isinstance(ran, bool) else None])
         words = str(annotation.get("evidence", ""))
     return OutcomeView(
         tone=mark.tone,
@@ -83,17 +85,25 @@ def present_result(state: State, data: bytes | None, why: Why) -> ResultView | N
     """The upstream's answer; None where there never was one."""
     if data is None and not why:
         return None
-    heading = "What the upstream answered" if state is State.SUCCEEDED else "The error it gave"
+    heading = (
+        gettext("What the upstream answered")
+        if state is State.SUCCEEDED
+        else gettext("The error it gave")
+    )
     if state is State.OUTCOME_UNKNOWN:
-        heading = "What came back too late"
+        heading = gettext("What came back too late")
     if data is None:
-        gone = "It was removed when its retention ended."
-        broken = "Its seal is broken: it was changed in the database. Tell an administrator."
+        gone = gettext("It was removed when its retention ended.")
+        broken = gettext(
+            "Its seal is broken: it was changed in the database. Tell an administrator."
+        )
         text = None
-        purged, size = (gone, "Removed") if why == "purged" else (broken, "Unreadable")
+        purged, size = (
+            (gone, gettext("Removed")) if why == "purged" else (broken, gettext("Unreadable"))
+        )
     else:
         text = inspect(_readable(data), whole=len(data) <= RESULT_WHOLE_BYTES)
-        purged, size = "", f"{len(data):,} bytes"
+        purged, size = "", byte_size(len(data))
     return ResultView(heading=heading, size=size, text=text, purged=purged)
 
 
@@ -115,32 +125,49 @@ def _sentences(ticket: Ticket, state: State) -> tuple[str, str]:
     """Heading and explanation, both in our own words."""
     match state:
         case State.APPROVED:
-            return "Approved, not started yet", "A worker takes it up within a second or two."
+            return gettext("Approved, not started yet"), gettext(
+                "A worker takes it up within a second or two."
+            )
         case State.CLAIMED:
-            return "Approved, starting", "A worker holds it. Nothing has been sent yet."
+            return gettext("Approved, starting"), gettext(
+                "A worker holds it. Nothing has been sent yet."
+            )
         case State.SENT if ticket.abort_requested_at is not None:
             return (
-                "Aborting",
-                "It was already sent. The upstream is asked to stop; whether it did, is not known.",
+                gettext("Aborting"),
+                gettext(
+                    "It was already sent. The upstream is asked to stop;"
+                    " whether it did, is not known."
+                ),
             )
         case State.SENT:
-            return "Running", "It was sent. The upstream has not answered yet."
+            return gettext("Running"), gettext("It was sent. The upstream has not answered yet.")
         case State.SUCCEEDED:
-            return "Approved and run", f"The upstream answered. {_told(ticket)}"
+            return gettext("Approved and run"), gettext("The upstream answered. {told}").format(
+                told=_told(ticket)
+            )
         case State.FAILED if ticket.sent_at is None:
-            return "Approved, but it could not be run", "Nothing was sent to the upstream."
+            return gettext("Approved, but it could not be run"), gettext(
+                "Nothing was sent to the upstream."
+            )
         case State.FAILED:
-            text = f"The upstream answered with an error. {_told(ticket)}"
-            return "Approved and run, with an error", text
+            text = gettext("The upstream answered with an error. {told}").format(told=_told(ticket))
+            return gettext("Approved and run, with an error"), text
         case State.REJECTED:
-            return "Rejected", f"Nothing was sent. {_told(ticket)}"
+            return gettext("Rejected"), gettext("Nothing was sent. {told}").format(
+                told=_told(ticket)
+            )
         case State.EXPIRED if ticket.decided_at is not None:
-            return "Expired", "It was approved, but did not run in time. Nothing was sent."
+            return gettext("Expired"), gettext(
+                "It was approved, but did not run in time. Nothing was sent."
+            )
         case State.EXPIRED:
-            return "Expired", "Nobody decided in time. Nothing was sent."
+            return gettext("Expired"), gettext("Nobody decided in time. Nothing was sent.")
         case State.CANCELLED:
             because = CANCELLED_BECAUSE[CancelReason(ticket.cancel_reason)]
-            return "Cancelled", f"Nothing was sent: {because}."
+            return gettext("Cancelled"), gettext("Nothing was sent: {because}.").format(
+                because=because
+            )
         case _:
             return _unknown(ticket)
 
@@ -148,19 +175,21 @@ def _sentences(ticket: Ticket, state: State) -> tuple[str, str]:
 def _told(ticket: Ticket) -> str:
     """Whether the agent knows already."""
     if ticket.delivered_at is not None:
-        return "The agent has been told."
-    return "The agent is told as soon as it asks."
+        return gettext("The agent has been told.")
+    return gettext("The agent is told as soon as it asks.")
 
 
 def _unknown(ticket: Ticket) -> tuple[str, str]:
     because = UNKNOWN_BECAUSE[UnknownReason(ticket.unknown_reason)]
     if ticket.annotated_at is not None:
         return (
-            "It was not known whether this ran",
-            f"It was sent once, and then {because}. A person has recorded what happened since.",
+            gettext("It was not known whether this ran"),
+            gettext(
+                "It was sent once, and then {because}. A person has recorded what happened since."
+            ).format(because=because),
         )
-    text = (
-        f"It was sent once, and then {because}. It will never be sent again. Please look at the"
+    text = gettext(
+        "It was sent once, and then {because}. It will never be sent again. Please look at the"
         " place where it would have acted, and record what you find."
-    )
-    return "We do not know whether this ran", text
+    ).format(because=because)
+    return gettext("We do not know whether this ran"), text

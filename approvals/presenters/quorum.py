@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext, gettext_lazy
+
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.quorum import Answer, Resolution
 from approvals.domain.states import State
 from approvals.models import Decision
 from approvals.presenters.sealed import open_text
-from approvals.presenters.words import count
+from approvals.presenters.words import any_of, approvals, figure, missing_approvals
 
 NAMED: Final = 6
 
@@ -42,9 +44,9 @@ class Quorum:
 
 
 _VERBS: Final = {
-    Answer.APPROVE: ("in", "seal", "approved"),
-    Answer.REJECT: ("out", "cross", "rejected"),
-    Answer.WITHDRAW: ("", "minus", "took a vote back"),
+    Answer.APPROVE: ("in", "seal", gettext_lazy("approved")),
+    Answer.REJECT: ("out", "cross", gettext_lazy("rejected")),
+    Answer.WITHDRAW: ("", "minus", gettext_lazy("took a vote back")),
 }
 
 
@@ -64,16 +66,23 @@ def present_quorum(
         seats.append(_missing(resolution, may_still_vote, viewer))
     if by_grant:
         seats.append(
-            Seat(tone="in", icon="seal", name="A standing permission", verb="covered this call")
+            Seat(
+                tone="in",
+                icon="seal",
+                name=gettext("A standing permission"),
+                verb=gettext("covered this call"),
+            )
         )
     elif not seats:
-        seats.append(Seat(tone="", icon="seat", name="Nobody", verb="voted"))
-    have = f"{resolution.have} of {count(resolution.need, 'approval')}"
+        seats.append(Seat(tone="", icon="seat", name=gettext("Nobody"), verb=gettext("voted")))
+    have = gettext("{have} of {approvals}").format(
+        have=figure(resolution.have), approvals=approvals(resolution.need)
+    )
     return Quorum(
-        heading="Standing permission" if by_grant else have,
-        groups=" or ".join(groups),
+        heading=gettext("Standing permission") if by_grant else have,
+        groups=any_of(groups),
         seats=tuple(seats),
-        footer="One rejection ends it." if state is State.PENDING else "",
+        footer=gettext("One rejection ends it.") if state is State.PENDING else "",
     )
 
 
@@ -84,19 +93,21 @@ def _given(decision: Decision) -> Seat:
         tone=tone,
         icon=icon,
         name=decision.person.name,
-        verb=verb,
+        verb=str(verb),
         at=decision.created_at,
         reason=inspect(reason) if reason else None,
     )
 
 
 def _missing(resolution: Resolution, people: Mapping[UUID, str], viewer: UUID) -> Seat:
-    names = ["you"] if viewer in people else []
+    names = [gettext("you")] if viewer in people else []
     names += sorted(name for person, name in people.items() if person != viewer)
     if not names:
-        words = "Nobody left may approve this. It can only be rejected, or it expires."
+        words = gettext("Nobody left may approve this. It can only be rejected, or it expires.")
     else:
         more = len(names) - NAMED
-        words = ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
-    missing = count(resolution.missing, "more approval" if resolution.have else "approval")
-    return Seat(tone="", icon="seat", name=missing, verb="wanted from", words=words)
+        words = ", ".join(names[:NAMED]) + (
+            gettext(" and {number} more").format(number=figure(more)) if more > 0 else ""
+        )
+    missing = missing_approvals(resolution.missing, more=bool(resolution.have))
+    return Seat(tone="", icon="seat", name=missing, verb=gettext("wanted from"), words=words)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from approvals.domain.obligations import obligations_from
 from approvals.domain.states import CancelReason, State
@@ -20,6 +21,7 @@ from approvals.presenters.words import (
     STATE_MARKS,
     Mark,
     ago,
+    byte_size,
     detail_of,
     is_soon,
     until,
@@ -71,7 +73,7 @@ def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row
         ticks=state is State.PENDING,
         have=have,
         need=need,
-        quorum_words=groups or ("approval" if need == 1 else "approvals"),
+        quorum_words=groups or ngettext("approval", "approvals", need),
     )
 
 
@@ -85,30 +87,40 @@ def ticket_call(ticket: Ticket) -> Call:
         upstream=ticket.upstream_name,
         tool=ticket.tool_name,
         table=None if too_large else table_of(arguments, schema),
-        instead=f"{len(arguments or b''):,} bytes of arguments" if too_large else "",
+        instead=gettext("{size} of arguments").format(size=byte_size(len(arguments or b"")))
+        if too_large
+        else "",
     )
 
 
 def _when(ticket: Ticket, state: State, now: datetime) -> tuple[str, datetime, str]:
     """The label, moment and words of the one time that matters in this state."""
     if state is State.PENDING:
-        return "By", ticket.approval_expires_at, until(ticket.approval_expires_at, now)
+        return gettext("By"), ticket.approval_expires_at, until(ticket.approval_expires_at, now)
     if state is State.SENT:
         sent = ticket.sent_at or ticket.created_at
-        return "Sent", sent, ago(sent, now)
+        return gettext("Sent"), sent, ago(sent, now)
     if ticket.ended_at is None:
         decided = ticket.decided_at or ticket.created_at
-        return "Approved", decided, "waiting for a worker"
-    return "Ended", ticket.ended_at, _ending(ticket, state)
+        return gettext("Approved"), decided, gettext("waiting for a worker")
+    return gettext("Ended"), ticket.ended_at, _ending(ticket, state)
 
 
 def _ending(ticket: Ticket, state: State) -> str:
     if state is State.OUTCOME_UNKNOWN:
-        return "noted by a person" if ticket.annotated_at else "record what happened"
+        return (
+            gettext("noted by a person") if ticket.annotated_at else gettext("record what happened")
+        )
     if state is State.CANCELLED:
-        return CANCELLED_BECAUSE[CancelReason(ticket.cancel_reason)]
+        return str(CANCELLED_BECAUSE[CancelReason(ticket.cancel_reason)])
     if state is State.EXPIRED:
-        return "not run in time" if ticket.decided_at else "nobody decided in time"
+        return (
+            gettext("not run in time") if ticket.decided_at else gettext("nobody decided in time")
+        )
     if state is State.SUCCEEDED:
-        return "approved and run"
-    return "not run" if state is State.REJECTED or ticket.sent_at is None else "ran with an error"
+        return gettext("approved and run")
+    return (
+        gettext("not run")
+        if state is State.REJECTED or ticket.sent_at is None
+        else gettext("ran with an error")
+    )

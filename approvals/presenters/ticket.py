@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from approvals.domain.forms import form_of
 from approvals.domain.inspection import InspectedText, inspect
@@ -34,10 +35,13 @@ from approvals.presenters.timeline import Entry, present_timeline
 from approvals.presenters.why import Why, present_why
 from approvals.presenters.words import (
     RISK_MARKS,
+    RISK_WORDS,
     STATE_MARKS,
     Mark,
-    count,
+    approvals,
     detail_of,
+    figure,
+    missing_approvals,
     until,
 )
 
@@ -149,7 +153,7 @@ def present_ticket(
         revision=ticket.revision,
         state=state.value,
         url=reverse("approvals:ticket", args=[ticket.uid]),
-        title=f"Ticket {ticket.pk}: {call.plain}",
+        title=gettext("Ticket {number}: {plain}").format(number=ticket.pk, plain=call.plain),
         mark=_mark(state, reading.resolution),
         risk=_risk(ticket, state),
         deadline=deadline,
@@ -159,7 +163,9 @@ def present_ticket(
             reason=open_text(ticket.reason),
             annotation=open_json(ticket.annotation),
             next_url=_next_url(next_uid) if just_decided else "",
-            next_words="Next one that needs you" if next_uid else "Back to the inbox",
+            next_words=gettext("Next one that needs you")
+            if next_uid
+            else gettext("Back to the inbox"),
             focus=just_decided,
         ),
         run_label=_run_label(ticket, state),
@@ -192,7 +198,9 @@ def present_ticket(
             by_grant=by_grant,
         ),
         timeline=present_timeline(ticket, reading.events, reading.names),
-        jump=f"{reading.resolution.have} of {count(reading.resolution.need, 'approval')}"
+        jump=gettext("{have} of {approvals}").format(
+            have=figure(reading.resolution.have), approvals=approvals(reading.resolution.need)
+        )
         if decision.may_vote
         else "",
     )
@@ -204,40 +212,48 @@ def _next_url(uid: UUID | None) -> str:
 
 def _mark(state: State, resolution: Resolution) -> Mark:
     if state is State.PENDING:
-        missing = count(resolution.missing, "more approval" if resolution.have else "approval")
-        return Mark("wait", "clock", f"Waiting for {missing}")
+        missing = missing_approvals(resolution.missing, more=bool(resolution.have))
+        return Mark("wait", "clock", gettext("Waiting for {missing}").format(missing=missing))
     return STATE_MARKS[state]
 
 
 def _risk(ticket: Ticket, state: State) -> Mark | None:
     mark = RISK_MARKS[ticket.risk]
-    return replace(mark, word=f"{mark.word} risk") if state is State.PENDING else None
+    return replace(mark, word=RISK_WORDS[ticket.risk]) if state is State.PENDING else None
 
 
 def _deadline(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
     if state is State.PENDING:
         at = ticket.approval_expires_at
-        return Deadline(label="Decide by", at=at, words=until(at, now), detail=detail_of(at, now))
+        return Deadline(
+            label=gettext("Decide by"), at=at, words=until(at, now), detail=detail_of(at, now)
+        )
     if state in {State.APPROVED, State.CLAIMED} and ticket.execution_expires_at is not None:
         at = ticket.execution_expires_at
         return Deadline(
-            label="Must start by", at=at, words=until(at, now), detail=detail_of(at, now)
+            label=gettext("Must start by"), at=at, words=until(at, now), detail=detail_of(at, now)
         )
     return None
 
 
 def _run_label(ticket: Ticket, state: State) -> str:
     if state in {State.PENDING, State.APPROVED, State.CLAIMED}:
-        return "This will run, if approved" if state is State.PENDING else "This will run"
-    return "This was not sent" if ticket.sent_at is None else "This was sent"
+        return (
+            gettext("This will run, if approved")
+            if state is State.PENDING
+            else gettext("This will run")
+        )
+    return gettext("This was not sent") if ticket.sent_at is None else gettext("This was sent")
 
 
 def _caption(ticket: Ticket, state: State, arguments: Arguments) -> str:
     if ticket.sent_at is not None:
-        tense = "were sent"
+        words = gettext("Arguments, read from the exact {size} that were sent")
+    elif state in OPEN:
+        words = gettext("Arguments, read from the exact {size} that would be sent")
     else:
-        tense = "would be sent" if state in OPEN else "would have been sent"
-    return f"Arguments, read from the exact {arguments.size} that {tense}"
+        words = gettext("Arguments, read from the exact {size} that would have been sent")
+    return words.format(size=arguments.size)
 
 
 def _difference(previous: Ticket | None, arguments: bytes | None) -> DifferenceView | None:

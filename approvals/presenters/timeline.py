@@ -8,47 +8,49 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext, gettext_lazy
+
 from approvals.domain.states import State
 from approvals.models import AuditEvent, Ticket
 
 # An edge's or act's name in the audit chain, in words. An unknown one is shown as it is.
 WORDS: Final = {
-    "opened": "Called and paused",
-    "opened_by_grant": "Called, covered by a standing permission",
-    "approved": "Quorum complete, approved",
-    "rejected": "Rejected",
-    "expired_undecided": "Expired, nobody decided",
-    "expired_approved": "Expired before it ran",
-    "expired_claimed": "Expired before it ran",
-    "cancelled_pending": "Cancelled",
-    "cancelled_approved": "Cancelled before it ran",
-    "cancelled_claimed": "Cancelled before it ran",
-    "claimed": "Taken up by a worker",
-    "sent": "Sent",
-    "released": "The worker disappeared before sending; open to others again",
-    "retried": "No answer; may be tried again",
-    "failed_unsent": "Failed before anything was sent",
-    "succeeded": "The upstream answered",
-    "failed_sent": "The upstream answered with an error",
-    "unknown": "No usable answer: outcome unknown",
-    "voted": "Voted",
-    "attached": "Waits for this ticket again",
-    "requested_again": "Called again; one execution serves both",
-    "handed_over": "The agent was told to come back later",
-    "detached": "The agent's connection closed",
-    "delivered": "The outcome was handed to the agent",
-    "abort_requested": "Asked to abort",
-    "revoked": "The approval was revoked",
-    "annotated": "A person recorded what happened",
-    "wound_up": "Wound up: told everybody who waited",
-    "late_answer": "An answer came too late and was kept as evidence",
-    "judged_again": "Judged again under newer rules: still asks people",
+    "opened": gettext_lazy("Called and paused"),
+    "opened_by_grant": gettext_lazy("Called, covered by a standing permission"),
+    "approved": gettext_lazy("Quorum complete, approved"),
+    "rejected": gettext_lazy("Rejected"),
+    "expired_undecided": gettext_lazy("Expired, nobody decided"),
+    "expired_approved": gettext_lazy("Expired before it ran"),
+    "expired_claimed": gettext_lazy("Expired before it ran"),
+    "cancelled_pending": gettext_lazy("Cancelled"),
+    "cancelled_approved": gettext_lazy("Cancelled before it ran"),
+    "cancelled_claimed": gettext_lazy("Cancelled before it ran"),
+    "claimed": gettext_lazy("Taken up by a worker"),
+    "sent": gettext_lazy("Sent"),
+    "released": gettext_lazy("The worker disappeared before sending; open to others again"),
+    "retried": gettext_lazy("No answer; may be tried again"),
+    "failed_unsent": gettext_lazy("Failed before anything was sent"),
+    "succeeded": gettext_lazy("The upstream answered"),
+    "failed_sent": gettext_lazy("The upstream answered with an error"),
+    "unknown": gettext_lazy("No usable answer: outcome unknown"),
+    "voted": gettext_lazy("Voted"),
+    "attached": gettext_lazy("Waits for this ticket again"),
+    "requested_again": gettext_lazy("Called again; one execution serves both"),
+    "handed_over": gettext_lazy("The agent was told to come back later"),
+    "detached": gettext_lazy("The agent's connection closed"),
+    "delivered": gettext_lazy("The outcome was handed to the agent"),
+    "abort_requested": gettext_lazy("Asked to abort"),
+    "revoked": gettext_lazy("The approval was revoked"),
+    "annotated": gettext_lazy("A person recorded what happened"),
+    "wound_up": gettext_lazy("Wound up: told everybody who waited"),
+    "late_answer": gettext_lazy("An answer came too late and was kept as evidence"),
+    "judged_again": gettext_lazy("Judged again under newer rules: still asks people"),
 }
 
 VOTES: Final = {
-    "approve": "Voted to approve",
-    "reject": "Voted to reject",
-    "withdraw": "Took a vote back",
+    "approve": gettext_lazy("Voted to approve"),
+    "reject": gettext_lazy("Voted to reject"),
+    "withdraw": gettext_lazy("Took a vote back"),
 }
 
 
@@ -82,8 +84,8 @@ def words_of(event: AuditEvent) -> str:
     """An event in words."""
     verdict = event.detail.get("verdict") if event.action == "voted" else None
     if verdict in VOTES:
-        return VOTES[verdict]
-    return WORDS.get(event.action, event.action.replace("_", " ").capitalize())
+        return str(VOTES[verdict])
+    return str(WORDS.get(event.action, event.action.replace("_", " ").capitalize()))
 
 
 def who(actor: str, names: Mapping[UUID, str], agent: str = "") -> str:
@@ -91,11 +93,11 @@ def who(actor: str, names: Mapping[UUID, str], agent: str = "") -> str:
     kind, _, rest = actor.partition(":")
     if kind == "person":
         try:
-            return names.get(UUID(rest), "somebody who is gone")
+            return names.get(UUID(rest), gettext("somebody who is gone"))
         except ValueError:
             return rest
     if kind == "agent":
-        return agent or "the agent"
+        return agent or gettext("the agent")
     return "" if actor == "system:gateway" else rest.replace(":", " ")
 
 
@@ -116,18 +118,26 @@ def _ahead(ticket: Ticket) -> tuple[Entry, ...]:
     match State(ticket.state):
         case State.PENDING:
             return (
-                Entry(phase="now", at=None, words="Waiting for people to decide"),
-                Entry(phase="next", at=ticket.approval_expires_at, words="Expires, nothing runs"),
+                Entry(phase="now", at=None, words=gettext("Waiting for people to decide")),
+                Entry(
+                    phase="next",
+                    at=ticket.approval_expires_at,
+                    words=gettext("Expires, nothing runs"),
+                ),
             )
         case State.APPROVED | State.CLAIMED:
             return (
-                Entry(phase="now", at=None, words="About to run"),
-                Entry(phase="next", at=ticket.execution_expires_at, words="Too late to run"),
+                Entry(phase="now", at=None, words=gettext("About to run")),
+                Entry(
+                    phase="next", at=ticket.execution_expires_at, words=gettext("Too late to run")
+                ),
             )
         case State.SENT:
-            return (Entry(phase="now", at=None, words="Waiting for the upstream's answer"),)
+            return (
+                Entry(phase="now", at=None, words=gettext("Waiting for the upstream's answer")),
+            )
         case State.OUTCOME_UNKNOWN if ticket.annotated_at is None:
-            words = "Waiting for a person to record what happened"
+            words = gettext("Waiting for a person to record what happened")
             return (Entry(phase="now", at=None, words=words),)
         case _:
             return ()

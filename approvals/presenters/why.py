@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext
+
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.verdicts import Effect, Verdict, verdict_from
-from approvals.presenters.words import count, span
+from approvals.presenters.words import approvals, span
 
 PASSED_OVER_NAMED = 5
 
@@ -46,47 +48,61 @@ def present_why(
 ) -> Why:
     """The explanation of a stored verdict."""
     found = verdict_from(verdict)
-    version = f"Policy version {policy_version}" if policy_version else "No policy published yet"
-    rule = f", rule {found.position}: {found.rule}" if found.rule else ""
+    policy = (
+        gettext("Policy version {version}").format(version=policy_version)
+        if policy_version
+        else gettext("No policy published yet")
+    )
+    rule = (
+        gettext(", rule {position}: {rule}").format(position=found.position, rule=found.rule)
+        if found.rule
+        else ""
+    )
     return Why(
-        policy=version + rule,
+        policy=policy + rule,
         sentence=_sentence(found, by_grant=by_grant),
         clauses=tuple(
             ClauseView(
                 asked=clause.asked,
                 found=inspect(clause.found, identifier_like=True),
                 icon="check" if clause.matched else "cross",
-                verdict="matches" if clause.matched else "does not match",
+                verdict=gettext("matches") if clause.matched else gettext("does not match"),
             )
             for clause in found.clauses
         ),
-        so=f"So: {what_it_takes(obligations, groups)}.",
+        so=gettext("So: {what_it_takes}.").format(what_it_takes=what_it_takes(obligations, groups)),
         passed_over=_passed_over(found),
     )
 
 
 def what_it_takes(obligations: Obligations, groups: Sequence[str]) -> str:
     """Every obligation in one sentence."""
-    asked = f"{count(obligations.quorum, 'approval')} from {_names(groups)}"
+    asked = gettext("{approvals} from {groups}").format(
+        approvals=approvals(obligations.quorum), groups=_names(groups)
+    )
     parts = [asked]
     if obligations.reason_required:
-        parts.append("with a reason")
+        parts.append(gettext("with a reason"))
     if obligations.four_eyes:
-        parts.append("not by whoever submitted it")
-    parts.append(f"within {span(timedelta(seconds=obligations.approval_seconds))}")
+        parts.append(gettext("not by whoever submitted it"))
+    parts.append(
+        gettext("within {span}").format(span=span(timedelta(seconds=obligations.approval_seconds)))
+    )
     return ", ".join(parts)
 
 
 def _sentence(verdict: Verdict, *, by_grant: bool) -> str:
     if by_grant:
-        return "A standing permission covered this call, so nobody was asked again."
+        return gettext("A standing permission covered this call, so nobody was asked again.")
     if verdict.effect is not Effect.REQUIRE_APPROVAL:
         return verdict.explanation
     if verdict.failure:
-        return f"Policy could not be evaluated ({verdict.failure}). Then people are asked."
+        return gettext("Policy could not be evaluated ({failure}). Then people are asked.").format(
+            failure=verdict.failure
+        )
     if verdict.rule is None:
-        return "No rule matches this call. Then people are asked."
-    return "Every condition of this rule holds, and it asks people."
+        return gettext("No rule matches this call. Then people are asked.")
+    return gettext("Every condition of this rule holds, and it asks people.")
 
 
 def _passed_over(verdict: Verdict) -> str:
@@ -96,9 +112,11 @@ def _passed_over(verdict: Verdict) -> str:
     more = len(verdict.passed_over) - len(names)
     if more:
         names.append(f"{more} more")
-    noun = "Rule" if len(verdict.passed_over) == 1 else "Rules"
-    return f"{noun} before it that did not match: {', '.join(names)}."
+    noun = gettext("Rule") if len(verdict.passed_over) == 1 else gettext("Rules")
+    return gettext("{noun} before it that did not match: {names}.").format(
+        noun=noun, names=", ".join(names)
+    )
 
 
 def _names(groups: Sequence[str]) -> str:
-    return " or ".join(groups) if groups else "the team's reviewers"
+    return " or ".join(groups) if groups else gettext("the team's reviewers")

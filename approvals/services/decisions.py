@@ -22,6 +22,7 @@ from approvals.domain.errors import (
     StaleState,
 )
 from approvals.domain.states import CANCELLABLE, CancelReason, State
+from approvals.domain.wording import say
 from approvals.models import Ticket, User
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
@@ -52,7 +53,7 @@ def revoke_approval(*, uid: UUID, user: User) -> TicketView:
         ticket = visible(uid, user)
         _require_standing(ticket, user)
         if ticket.state == State.PENDING:
-            raise StaleState("This ticket is not approved, so there is nothing to revoke.")
+            raise StaleState(say("This ticket is not approved, so there is nothing to revoke."))
         if ticket.state not in EXECUTABLE:
             raise RevokeTooLate(state=ticket.state)
         transitions.revoke(ticket_id=ticket.pk, actor=actor)
@@ -86,7 +87,7 @@ def cancel_by_person(*, uid: UUID, user: User) -> TicketView:
             if ticket.abort_requested_at is None:
                 ticket = transitions.request_abort(ticket_id=ticket.pk, actor=actor)
         else:
-            raise AlreadyDecided("This ticket is already over.", state=ticket.state)
+            raise AlreadyDecided(say("This ticket is already over."), state=ticket.state)
         return view_of(ticket)
 
 
@@ -107,7 +108,7 @@ def annotate_unknown(*, uid: UUID, user: User, ran: bool | None, evidence: str) 
         if ticket.state != State.OUTCOME_UNKNOWN:
             raise NotAnnotatable(state=ticket.state)
         if ticket.annotated_at is not None:
-            raise NotAnnotatable("Somebody has already recorded what happened.")
+            raise NotAnnotatable(say("Somebody has already recorded what happened."))
         payload = seal("annotation", canonical_bytes({"ran": ran, "evidence": words}))
         ticket = transitions.annotate(
             ticket_id=ticket.pk, payload_id=payload.pk, actor=actors.person(user.person_id)

@@ -13,6 +13,7 @@ from approvals import transitions
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import NotEligible
 from approvals.domain.states import CancelReason
+from approvals.domain.wording import say
 from approvals.models import Gate, User
 from approvals.services import actors
 from approvals.services.contract import GateView
@@ -95,7 +96,7 @@ def unkill(*, user: User) -> GateView:
 
 def _require_admin(user: User) -> None:
     if not (user.is_active and user.person.is_admin):
-        raise NotEligible("Only an admin may use the kill switch.")
+        raise NotEligible(say("Only an admin may use the kill switch."))
 
 
 def _view(row: Gate) -> GateView:

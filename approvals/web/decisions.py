@@ -18,6 +18,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -26,12 +27,14 @@ from approvals.domain.errors import AnswerUnfit, AuditBroken, Refusal, StaleDige
 from approvals.domain.forms import AnswerInvalid, Field, form_of
 from approvals.domain.forms import typed as read_typed
 from approvals.domain.quorum import Answer
+from approvals.domain.wording import say
 from approvals.models import Ticket, User
 from approvals.presenters.answers import posted_answers
 from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
+from approvals.presenters.words import told
 from approvals.services import decisions
 from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page
@@ -94,9 +97,12 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             typed=typed,
         )
         if decided.kind == "counted":
-            return f"Your approval of ticket {found.pk} counts. More people have to agree."
-        verb = "approved" if answer is Answer.APPROVE else "rejected"
-        return f"You {verb} ticket {found.pk}."
+            return gettext(
+                "Your approval of ticket {number} counts. More people have to agree."
+            ).format(number=found.pk)
+        if answer is Answer.APPROVE:
+            return gettext("You approved ticket {number}.").format(number=found.pk)
+        return gettext("You rejected ticket {number}.").format(number=found.pk)
 
     return _answered(request, user, uid, act, posted=posted, opened=opened)
 
@@ -109,7 +115,7 @@ def withdraw(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
 
     def act() -> str:
         decisions.withdraw_vote(uid=uid, user=user, nonce=_nonce(request))
-        return "Your vote is taken back."
+        return gettext("Your vote is taken back.")
 
     return _answered(request, user, uid, act)
 
@@ -122,7 +128,7 @@ def revoke(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
 
     def act() -> str:
         decisions.revoke_approval(uid=uid, user=user)
-        return "The approval is revoked; nothing was sent."
+        return gettext("The approval is revoked; nothing was sent.")
 
     return _answered(request, user, uid, act)
 
@@ -135,7 +141,11 @@ def cancel(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
 
     def act() -> str:
         view = decisions.cancel_by_person(uid=uid, user=user)
-        return "It is asked to stop." if view.abort_requested else "The call is cancelled."
+        return (
+            gettext("It is asked to stop.")
+            if view.abort_requested
+            else gettext("The call is cancelled.")
+        )
 
     return _answered(request, user, uid, act)
 
@@ -156,7 +166,7 @@ def annotate(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         decisions.annotate_unknown(
             uid=uid, user=user, ran=FOUND[posted.ran], evidence=posted.evidence
         )
-        return "Recorded under your name."
+        return gettext("Recorded under your name.")
 
     return _answered(request, user, uid, act, posted=posted)
 
@@ -215,16 +225,20 @@ def _note(refusal: Refusal, ticket: Ticket) -> Note:
         return Note(
             icon="warn",
             tone="refuse",
-            heading=AuditBroken().message,
-            text="Nothing was decided, and this ticket cannot be decided by trying again. Tell an"
-            " administrator: manage.py verify_audit names what was changed.",
+            heading=told(AuditBroken().message),
+            text=gettext(
+                "Nothing was decided, and this ticket cannot be decided by trying again. Tell an"
+                " administrator: manage.py verify_audit names what was changed."
+            ),
             focus=True,
         )
     if isinstance(refusal, StaleDigest):
-        text = f"This is revision {ticket.revision} now. Below is what would run today."
+        text = gettext("This is revision {revision} now. Below is what would run today.").format(
+            revision=ticket.revision
+        )
     elif isinstance(refusal, StaleState):
-        text = "Below is how it stands now."
-    return Note(icon="warn", tone="refuse", heading=refusal.message, text=text, focus=True)
+        text = gettext("Below is how it stands now.")
+    return Note(icon="warn", tone="refuse", heading=told(refusal.message), text=text, focus=True)
 
 
 def _typed(form: tuple[Field, ...], posted: Posted) -> dict[str, JSON]:
@@ -239,7 +253,7 @@ def _require_seen(ticket: Ticket, opened: frozenset[str]) -> None:
     """Refuse to approve what cannot be shown, or was shown only in part."""
     arguments, _ = open_bytes(ticket.arguments)
     if arguments is None:
-        raise FormIncomplete("Its arguments cannot be shown, so nobody can approve them.")
+        raise FormIncomplete(say("Its arguments cannot be shown, so nobody can approve them."))
     schema = input_schema(open_json(ticket.tool_definition))
     opening.require_opened(argument_table(arguments, schema), opened)
 

@@ -115,7 +115,7 @@ def _decided_page(request: HttpRequest, user: User) -> DecidedPage:
 
 def _outcome_words() -> dict[str, str]:
     states = sorted(TERMINAL, key=list(State).index)
-    return {state.value: STATE_MARKS[state].word for state in states}
+    return {state.value: str(STATE_MARKS[state].word) for state in states}
 
 
 def _key(text: str) -> int | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from approvals import conf, ports
 from approvals.domain.errors import Refusal
@@ -17,7 +18,7 @@ from approvals.presenters.asking import Activity
 from approvals.presenters.decision import Rights
 from approvals.presenters.ticket import Reading
 from approvals.presenters.timeline import people_in
-from approvals.presenters.words import count
+from approvals.presenters.words import figure
 from approvals.selectors import history
 from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
 
@@ -99,13 +100,22 @@ def _names(people: Collection[UUID]) -> dict[UUID, str]:
 
 
 def _activity(found: history.Activity) -> Activity:
-    words = (
-        f"{count(found.paused, 'paused call')}: {found.approved} approved,"
-        f" {found.rejected} rejected"
+    words = ngettext(
+        "{number} paused call: {approved} approved, {rejected} rejected",
+        "{number} paused calls: {approved} approved, {rejected} rejected",
+        found.paused,
+    ).format(
+        number=figure(found.paused),
+        approved=figure(found.approved),
+        rejected=figure(found.rejected),
     )
-    this_tool = "Never decided on in the last 30 days"
+    this_tool = gettext("Never decided on in the last 30 days")
     if found.tool_approved or found.tool_rejected:
-        this_tool = f"In 30 days {found.tool_approved} approved, {found.tool_rejected} rejected" + (
-            f", {found.tool_unknown} with unknown outcome" if found.tool_unknown else ""
+        this_tool = gettext("In 30 days {approved} approved, {rejected} rejected").format(
+            approved=figure(found.tool_approved), rejected=figure(found.tool_rejected)
+        ) + (
+            gettext(", {number} with unknown outcome").format(number=figure(found.tool_unknown))
+            if found.tool_unknown
+            else ""
         )
     return Activity(words=words, this_tool=this_tool)

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 from approvals.domain.inspection.characters import (
@@ -22,20 +23,58 @@ from approvals.domain.inspection.characters import (
     scripts_mixed,
     words_of,
 )
+from approvals.domain.wording import Sentence, say, say_many
 
 MARKS_IN_A_ROW: Final = 4
 WORDS_NAMED: Final = 3
+SCRIPTS_NAMED: Final = 4
 EMOJI_STYLE: Final = "\ufe0f"
 
 _SENTENCES: Final = {
-    Kind.BIDI: "changes the direction of the text around it",
-    Kind.INVISIBLE: "is not visible",
-    Kind.TAG: "is invisible to people and readable by models",
-    Kind.CONTROL: "is a control character",
-    Kind.SURROGATE: "is half of a character",
-    Kind.UNASSIGNED: "has no agreed meaning",
-    Kind.SPACE: "looks like a space and is none",
-    Kind.COMBINING: "is stacked on others until it covers them",
+    Kind.BIDI: (
+        "One character changes the direction of the text around it: {example}.",
+        (
+            "{number} characters, each of which changes the direction of the text around it;"
+            " the first is {example}."
+        ),
+    ),
+    Kind.INVISIBLE: (
+        "One character is not visible: {example}.",
+        "{number} characters, each of which is not visible; the first is {example}.",
+    ),
+    Kind.TAG: (
+        "One character is invisible to people and readable by models: {example}.",
+        (
+            "{number} characters, each of which is invisible to people and readable by models;"
+            " the first is {example}."
+        ),
+    ),
+    Kind.CONTROL: (
+        "One character is a control character: {example}.",
+        "{number} characters, each of which is a control character; the first is {example}.",
+    ),
+    Kind.SURROGATE: (
+        "One character is half of a character: {example}.",
+        "{number} characters, each of which is half of a character; the first is {example}.",
+    ),
+    Kind.UNASSIGNED: (
+        "One character has no agreed meaning: {example}.",
+        "{number} characters, each of which has no agreed meaning; the first is {example}.",
+    ),
+    Kind.SPACE: (
+        "One character looks like a space and is none: {example}.",
+        (
+            "{number} characters, each of which looks like a space and is none;"
+            " the first is {example}."
+        ),
+    ),
+    Kind.COMBINING: (
+        "One character is stacked on others until it covers them: {example}.",
+        (
+            "{number} characters, each of which is stacked on others until it covers them;"
+            " the first is {example}."
+        ),
+    ),
 }
 
 
@@ -86,11 +125,9 @@ def _stacked_marks(text: str) -> Iterator[str]:
             yield found.group()
 
 
-def _sentence(kind: Kind, count: int, character: str) -> str:
-    example = f"{label(character)} {name_of(character)}"
-    if count == 1:
-        return f"One character {_SENTENCES[kind]}: {example}."
-    return f"{count:,} characters, each of which {_SENTENCES[kind]}; the first is {example}."
+def _sentence(kind: Kind, count: int, character: str) -> Sentence:
+    one, many = _SENTENCES[kind]
+    return say_many(one, many, number=count, example=f"{label(character)} {name_of(character)}")
 
 
 def word_findings(text: str) -> list[Finding]:
@@ -102,9 +139,9 @@ def word_findings(text: str) -> list[Finding]:
     for word in dict.fromkeys(words_of(text)):
         scripts = scripts_mixed(word)
         if scripts:
-            mixed[word] = " and ".join(script.capitalize() for script in scripts)
+            mixed[word] = reduce(_and, (script.capitalize() for script in scripts[:SCRIPTS_NAMED]))
         elif reading := reads_as(word):
-            alike[word] = reading
+            alike[word] = reading[:40]
     signs = {
         c: likeness(c)
         for c in dict.fromkeys(text)
@@ -112,24 +149,31 @@ def word_findings(text: str) -> list[Finding]:
     }
     findings = []
     if mixed:
-        named = "; ".join(f"“{word}” has {of}" for word, of in _few(mixed))
-        findings.append(
-            Finding(
-                Kind.MIXED_SCRIPT, f"Letters of several scripts in one word: {named}.", len(mixed)
-            )
+        named = tuple(
+            say("“{word}” has {scripts}", word=word, scripts=of) for word, of in _few(mixed)
         )
+        words = say("Letters of several scripts in one word: {words}.", words=named)
+        findings.append(Finding(Kind.MIXED_SCRIPT, words, len(mixed)))
     if alike or signs:
-        named = "; ".join(
-            [f"“{word}” is not “{reading}”" for word, reading in _few(alike)]
-            + [f"{label(c)} {name_of(c)} is not “{reading}”" for c, reading in _few(signs)]
+        named = (
+            *(say("“{word}” is not “{reading}”", word=w, reading=r) for w, r in _few(alike)),
+            *(
+                say("{word} is not “{reading}”", word=f"{label(c)} {name_of(c)}", reading=r)
+                for c, r in _few(signs)
+            ),
         )
+        words = say("Looks like something else: {words}.", words=named)
         total = len(alike) + len(signs)
-        findings.append(Finding(Kind.CONFUSABLE, f"Looks like something else: {named}.", total))
+        findings.append(Finding(Kind.CONFUSABLE, words, total))
     return findings
 
 
+def _and(some: str, one: str) -> str:
+    return say("{some} and {one}", some=some, one=one)
+
+
 def _few(found: dict[str, str]) -> list[tuple[str, str]]:
-    return [(key[:40], value[:40]) for key, value in list(found.items())[:WORDS_NAMED]]
+    return [(key[:40], value) for key, value in list(found.items())[:WORDS_NAMED]]
 
 
 def suspects_of(text: str, *, identifier_like: bool) -> dict[str, Kind]:
