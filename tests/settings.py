@@ -33,7 +33,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     options = DATABASES["default"]["OPTIONS"]
     options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
 # Long-lived threads must not keep a connection to the database of a test that is over.
-DATABASES["default"]["CONN_MAX_AGE"] = 0
+ENGINE = DATABASES["default"]["ENGINE"].rpartition(".")[2]
+DATABASES["default"]["ENGINE"] = f"tests.support.engines.{ENGINE}"
 
 # No broker by default: publishing then fails at once, which every road must survive. Tests that
 # need doorbells take the `valkey_server` fixture.

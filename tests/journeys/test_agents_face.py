@@ -23,6 +23,7 @@ from mcpbridge.offload import in_database
 from tests.support import witness as witnesses
 from tests.support.bridge import Bridge, a_bridge
 from tests.support.face import ERAS, MODERN, modern_body
+from tests.support.http import http_client
 from tests.support.live import LivePlacet
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
@@ -56,7 +57,7 @@ def secret(bridge: Bridge) -> str:
 async def an_agent(url: str, secret: str, era: str) -> AsyncIterator[Client]:
     mode = "legacy" if era == "legacy" else "auto"
     headers = {"authorization": f"Bearer {secret}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+    async with http_client(headers=headers, timeout=60) as http:
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, mode=mode) as client:
             yield client
@@ -110,7 +111,7 @@ async def test_daphne_sends_the_headers_of_a_held_call_at_once_and_hears_the_age
         "accept": "application/json, text/event-stream",
         "content-type": "application/json",
     }
-    async with httpx2.AsyncClient(timeout=30, headers=headers) as http:
+    async with http_client(timeout=30, headers=headers) as http:
         session = await open_session(http, live_placet.url)
         body = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": NOTE}
         began = time.monotonic()
@@ -212,7 +213,7 @@ async def test_a_killed_web_process_leaves_its_call_the_grace_period_and_no_long
     bridge.agent.grace_seconds = 1
     await in_database(bridge.agent.save)
     live_placet.start()
-    async with httpx2.AsyncClient(timeout=30) as http:
+    async with http_client(timeout=30) as http:
         headers = {
             "authorization": f"Bearer {secret}",
             "accept": "application/json, text/event-stream",

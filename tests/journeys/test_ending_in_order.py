@@ -22,6 +22,7 @@ from placet.up import programs
 from tests.support import witness as witnesses
 from tests.support.bridge import Bridge, a_bridge
 from tests.support.face import MODERN, modern_body
+from tests.support.http import http_client
 from tests.support.live import LivePlacet
 from tests.support.processes import Running
 from tests.support.waiting import eventually_async
@@ -73,7 +74,7 @@ async def asked(url: str, secret: str, call: dict[str, object]) -> AsyncIterator
     }
 
     async def ask() -> None:
-        async with httpx2.AsyncClient(timeout=60, headers=headers) as http:
+        async with http_client(timeout=60, headers=headers) as http:
             try:
                 await http.post(f"{url}/mcp", json=modern_body("tools/call", call))
             except httpx2.TransportError:
@@ -97,7 +98,7 @@ async def test_a_server_that_ends_begins_the_grace_of_held_calls_and_records_all
     async with (
         asked(live_placet.url, secret, NOTE),
         asked(live_placet.url, secret, SLOW),
-        httpx2.AsyncClient() as idle,
+        http_client() as idle,
     ):
         await idle.get(f"{live_placet.url}/healthz")  # a connection that is kept and asks nothing
         await eventually_async(lambda: in_database(Ticket.objects.exists), within=20)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
 import pytest
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -18,6 +17,7 @@ from mcpbridge.models import CallRecord
 from mcpbridge.offload import in_database
 from tests.mcpbridge.server.test_prompts_and_resources import ALLOWED, make
 from tests.support.face import ERAS
+from tests.support.http import http_client
 from tests.support.library import Library, opened
 from tests.support.live import LivePlacet
 from tests.support.waiting import eventually_async
@@ -36,7 +36,7 @@ def threads() -> Iterator[None]:
 async def an_agent(url: str, secret: str, era: str, **options: Any) -> AsyncIterator[Client]:
     headers = {"authorization": f"Bearer {secret}"}
     mode = "legacy" if era == "legacy" else "auto"
-    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+    async with http_client(headers=headers, timeout=60) as http:
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, mode=mode, **options) as client:
             yield client

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import httpx2
 from django.test import Client as Browser
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -24,6 +23,7 @@ from mcpbridge.models import Agent
 from mcpbridge.offload import in_database
 from placet.models import Heartbeat
 from tests.support.bridge import ASK_NOTES, Bridge, a_bridge
+from tests.support.http import http_client
 from tests.support.pages import text_of
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
@@ -59,7 +59,7 @@ async def official_clients(origin: str, secret: str) -> AsyncIterator[list[Clien
         clients = []
         for mode in ("auto", "legacy"):
             http = await stack.enter_async_context(
-                httpx2.AsyncClient(headers={"authorization": f"Bearer {secret}"}, timeout=300)
+                http_client(headers={"authorization": f"Bearer {secret}"}, timeout=300)
             )
             transport = streamable_http_client(f"{origin}/mcp", http_client=http)
             clients.append(await stack.enter_async_context(Client(transport, mode=mode)))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -26,6 +25,7 @@ from tests.outside.node import NODE, environment, judges, package_file
 from tests.support import witness as witnesses
 from tests.support.bridge import ASK_NOTES
 from tests.support.databases import RealDatabase
+from tests.support.http import http_client
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
@@ -146,7 +146,7 @@ async def _python(judge: Judge, pace: Pace, url: str, token: str) -> Told:
 
     async with AsyncExitStack() as stack:
         headers = {"authorization": f"Bearer {token}"}
-        http = httpx2.AsyncClient(headers=headers, timeout=300)
+        http = http_client(headers=headers, timeout=300)
         await stack.enter_async_context(http)
         mode = "legacy" if judge.era == "legacy" else "auto"
         transport = streamable_http_client(url, http_client=http)

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import mcp_types as types
 from mcp.client.client import Client
 from mcp.client.sse import sse_client
@@ -30,6 +29,7 @@ from tests.outside.installation import Installation, an_installation
 from tests.outside.mixed import CALLS, FOLDER, Found
 from tests.outside.node import NODE, judges
 from tests.support.databases import RealDatabase
+from tests.support.http import http_client
 from tests.support.waiting import eventually_async
 
 ASKS_ITS_AGENT = dict.fromkeys(("sampling", "elicitation", "roots"), "agent")
@@ -153,7 +153,7 @@ async def _directly(urls: dict[str, str], folder: Path) -> Found:
 
 async def _bridged(house: Installation, era: str, folder: Path) -> Found:
     headers = {"authorization": f"Bearer {house.secret}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
+    async with http_client(headers=headers, timeout=120) as http:
         transport = streamable_http_client(f"{house.placet.url}/mcp", http_client=http)
         async with _client(transport, "legacy" if era == "legacy" else "auto") as client:
             await _settled(client)

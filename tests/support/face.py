@@ -20,6 +20,7 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcpbridge.server.app import Face
+from tests.support.http import http_client
 from tests.support.waiting import eventually_async
 
 MODERN = "2026-07-28"
@@ -51,7 +52,7 @@ class ServedFace:
     async def agent(self, era: str, *, path: str = "/mcp", **options: Any) -> AsyncIterator[Client]:
         """An official client, connected in that era."""
         mode = "legacy" if era == "legacy" else "auto"
-        async with httpx2.AsyncClient(
+        async with http_client(
             headers={"authorization": f"Bearer {self.secret}"}, timeout=60
         ) as http:
             transport = streamable_http_client(self.origin + path, http_client=http)
@@ -63,7 +64,7 @@ class ServedFace:
     ) -> httpx2.Response:
         """One POST of JSON, or of bytes as they are."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        async with httpx2.AsyncClient(timeout=30) as http:
+        async with http_client(timeout=30) as http:
             return await http.post(
                 self.origin + path, content=content, headers=headers or self.headers()
             )

@@ -25,6 +25,7 @@ from mcpbridge.administration import issue_token
 from mcpbridge.offload import in_database
 from tests.support import witness as witnesses
 from tests.support.bridge import RULES, Bridge, a_bridge
+from tests.support.http import http_client
 from tests.support.live import LivePlacet
 from tests.support.reviewer import Reviewer, signed_in
 from tests.support.waiting import eventually_async
@@ -82,7 +83,7 @@ class House:
         """robo with the official client of that era, at the first web process or at `url`."""
         mode = "legacy" if era == "legacy" else "auto"
         headers = {"authorization": f"Bearer {self.secret}"}
-        async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
+        async with http_client(headers=headers, timeout=120) as http:
             transport = streamable_http_client(f"{url or self.placet.url}/mcp", http_client=http)
             async with Client(transport, mode=mode) as client:
                 yield client

@@ -9,15 +9,16 @@ import asyncio
 import os
 import sys
 
-import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
+
+from tests.support.http import http_client
 
 
 async def main(url: str, era: str, tool: str, note: str) -> None:
     mode = "legacy" if era == "legacy" else "auto"
     headers = {"authorization": f"Bearer {os.environ['AGENT_TOKEN']}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
+    async with http_client(headers=headers, timeout=120) as http:
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, mode=mode) as client:
             print(await client.call_tool(tool, {"note": note}), flush=True)

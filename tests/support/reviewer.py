@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx2
 
+from tests.support.http import http_client
 from tests.support.pages import Form, form_to, forms
 
 
@@ -58,7 +59,7 @@ class Reviewer:
 @asynccontextmanager
 async def signed_in(url: str, *, email: str, password: str) -> AsyncIterator[Reviewer]:
     """Sign somebody in at this web process by the real form."""
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
+    async with http_client(base_url=url, timeout=30) as http:
         page = await http.get("/accounts/login/")
         form = form_to(page.content, "/accounts/login/")
         answer = await http.post(

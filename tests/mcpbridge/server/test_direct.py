@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
 import pytest
 
 from approvals.models import Ticket
@@ -21,6 +20,7 @@ from mcpbridge.server.app import Face
 from mcpbridge.server.direct import DirectCall, DirectRoad
 from tests.support.bridge import ASK_NOTES, RULES, Bridge
 from tests.support.face import MODERN, ServedFace, modern_body, served
+from tests.support.http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 
@@ -197,7 +197,7 @@ CASES = {
 
 
 async def told(face: ServedFace, case: Case) -> tuple[int, dict[str, str], bytes]:
-    async with httpx2.AsyncClient(timeout=20) as http:
+    async with http_client(timeout=20) as http:
         answer = await http.post(
             face.origin + case.path,
             content=json.dumps(case.body()).encode(),
@@ -269,7 +269,7 @@ async def test_who_leaves_after_progress_was_said_at_once_is_noticed(
     monkeypatch.setattr(direct_answer, "WATCH_AFTER", 60)  # so that only the progress can begin it
     case = Case("witness__write_note", {"note": "x"}, meta={"progressToken": 1})
     async with (
-        httpx2.AsyncClient(timeout=20) as http,
+        http_client(timeout=20) as http,
         http.stream(
             "POST",
             face.origin + case.path,

@@ -26,6 +26,7 @@ from mcpbridge.server.capacity import Capacity
 from mcpbridge.server.methods import tools
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body, served
+from tests.support.http import http_client
 from tests.support.waiting import eventually_async
 
 ECHO = {"name": "witness__echo", "arguments": {"text": "hello"}}
@@ -201,7 +202,7 @@ async def test_no_log_line_holds_a_token(face: ServedFace, secret: str) -> None:
 
 
 async def test_the_metadata_names_the_resource(face: ServedFace, settings: Any) -> None:
-    async with httpx2.AsyncClient() as http:
+    async with http_client() as http:
         for path, resource in (("", "/mcp"), ("/mcp", "/mcp"), ("/mcp/u/git", "/mcp/u/git")):
             answer = await http.get(f"{face.origin}/.well-known/oauth-protected-resource{path}")
             assert answer.status_code == 200
@@ -240,7 +241,7 @@ async def test_a_foreign_host_is_refused(face: ServedFace) -> None:
 async def test_a_stream_belongs_to_a_session_that_is_open(
     face: ServedFace, more: dict[str, str], status: int
 ) -> None:
-    async with httpx2.AsyncClient() as http:
+    async with http_client() as http:
         answer = await http.get(face.origin + "/mcp", headers=face.headers(**more))
     assert answer.status_code == status
 
@@ -265,7 +266,7 @@ async def test_an_oversize_body_of_unknown_length_is_refused(
         for _ in range(100):
             yield b"x" * 100
 
-    async with httpx2.AsyncClient() as http:
+    async with http_client() as http:
         try:
             answer = await http.post(face.origin + "/mcp", content=chunks(), headers=face.headers())
         except httpx2.TransportError:
@@ -333,7 +334,7 @@ async def test_parameter_headers_must_say_what_the_arguments_say(
     if status == 200:
         body = modern_body("tools/call", {**call, **params})
         async with (
-            httpx2.AsyncClient(timeout=10) as http,
+            http_client(timeout=10) as http,
             http.stream(
                 "POST", face.origin + "/mcp", content=json.dumps(body).encode(), headers=headers
             ) as answer,
@@ -540,7 +541,7 @@ async def test_one_agent_cannot_use_up_the_sessions_of_the_others(
     refused = await face.post(initialize())  # a second token of the same agent helps nothing
     assert (refused.status_code, refused.json()["id"]) == (429, 0)
     face.secret = first
-    async with httpx2.AsyncClient() as http:
+    async with http_client() as http:
         headers = face.headers(mcp_session_id=sessions[0])
         assert (await http.delete(face.origin + "/mcp", headers=headers)).status_code == 200
     await open_session(face)
@@ -549,7 +550,7 @@ async def test_one_agent_cannot_use_up_the_sessions_of_the_others(
 async def test_a_session_ends_when_the_agent_says_so(face: ServedFace) -> None:
     session = await open_session(face)
     headers = face.headers(mcp_session_id=session)
-    async with httpx2.AsyncClient() as http:
+    async with http_client() as http:
         assert (await http.delete(face.origin + "/mcp", headers=headers)).status_code == 200
     ping = {"jsonrpc": "2.0", "id": 5, "method": "ping"}
     assert (await face.post(ping, headers=headers)).status_code == 404

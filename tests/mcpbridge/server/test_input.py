@@ -20,6 +20,7 @@ from tests.mcpbridge.server import input_cases as cases
 from tests.mcpbridge.server.input_cases import Case, Expected
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, ServedFace
+from tests.support.http import http_client
 from tests.support.witness import Witness
 
 pytestmark = pytest.mark.both_engines
@@ -31,7 +32,7 @@ TEN_MIB = 10 * 1024 * 1024
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=30) as client:
+    async with http_client(timeout=30) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from mcpbridge.server import road
 from tests.mcpbridge.server.test_journeys import approve_and_execute, decide, open_ticket, text_of
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
+from tests.support.http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 
@@ -45,7 +46,7 @@ def modern_stream(face: ServedFace, http: httpx2.AsyncClient, call: dict[str, An
 async def test_closing_the_stream_begins_the_grace_period(
     face: ServedFace, witness: Witness
 ) -> None:
-    async with httpx2.AsyncClient(timeout=20) as http, modern_stream(face, http, NOTE) as answer:
+    async with http_client(timeout=20) as http, modern_stream(face, http, NOTE) as answer:
         assert answer.status_code == 200
         ticket = await open_ticket()
     await eventually_async(lambda: is_left(ticket), within=5)
@@ -104,7 +105,7 @@ async def test_a_lost_connection_of_an_older_client_begins_the_grace_period(
         session = agent.session
         assert session is not None
         headers = face.headers(mcp_session_id=await session_of(face))
-        async with httpx2.AsyncClient(timeout=20) as http:
+        async with http_client(timeout=20) as http:
             body = {"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": NOTE}
             async with http.stream(
                 "POST", face.origin + "/mcp", content=json.dumps(body).encode(), headers=headers
@@ -133,7 +134,7 @@ async def test_a_session_that_is_deleted_leaves_its_call_the_grace_period(
         calling = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
         headers = face.headers(mcp_session_id=await session_of(face))
-        async with httpx2.AsyncClient() as http:
+        async with http_client() as http:
             await http.delete(face.origin + "/mcp", headers=headers)
 
         async def is_detached() -> bool:
@@ -166,7 +167,7 @@ async def test_one_request_that_leaves_does_not_withdraw_what_another_waits_for(
     async with face.agent("modern") as agent:
         staying = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
-        async with httpx2.AsyncClient(timeout=20) as http, modern_stream(face, http, NOTE):
+        async with http_client(timeout=20) as http, modern_stream(face, http, NOTE):
             await eventually_async(lambda: has_requests(ticket, 2), within=5)
         await eventually_async(lambda: len(face.face.waiters) == 1, within=5)
         assert (await row(ticket)).state == "pending"
@@ -215,7 +216,7 @@ def make_admin(bridge: Bridge) -> None:
 async def test_closing_the_stream_of_an_allowed_call_aborts_it(
     face: ServedFace, witness: Witness
 ) -> None:
-    async with httpx2.AsyncClient(timeout=20) as http, modern_stream(face, http, SLOW) as answer:
+    async with http_client(timeout=20) as http, modern_stream(face, http, SLOW) as answer:
         assert answer.status_code == 200
         await eventually_async(witness.calls, within=5)
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 from django.utils import timezone
 
@@ -21,6 +20,7 @@ from mcpbridge.server import subscriptions
 from mcpbridge.upstream.notifications import UPDATED
 from tests.mcpbridge.server.test_prompts_and_resources import ALLOWED, a_house, records
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
+from tests.support.http import http_client
 from tests.support.library import Library
 from tests.support.waiting import eventually_async
 
@@ -72,7 +72,7 @@ async def following(
 
     async def follow() -> None:
         async with (
-            httpx2.AsyncClient(timeout=60) as http,
+            http_client(timeout=60) as http,
             http.stream(method, face.origin + path, headers=headers, content=body) as answer,
         ):
             assert answer.status_code == 200, await answer.aread()
@@ -260,7 +260,7 @@ async def test_a_session_has_one_stream_and_no_other_agents_token_opens_it() -> 
         headers = face.headers(mcp_session_id=session)
         async with following(face, "GET", "/mcp", headers):
             await eventually_async(lambda: len(face.face.subscriptions) == 1, within=5)
-            async with httpx2.AsyncClient() as http:
+            async with http_client() as http:
                 second = await http.get(face.origin + "/mcp", headers=headers)
                 assert second.status_code == 409
                 elsewhere = await http.get(face.origin + "/mcp/u/library", headers=headers)

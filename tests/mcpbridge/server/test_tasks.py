@@ -18,6 +18,7 @@ from mcpbridge.server.tasks import WatchedTasks
 from tests.mcpbridge.server.test_journeys import approve_and_execute, decide, open_ticket
 from tests.support.bridge import Bridge
 from tests.support.face import MODERN, ServedFace, modern_body, with_tasks
+from tests.support.http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 
@@ -133,7 +134,7 @@ async def test_a_task_survives_its_connections_and_a_held_repeat_that_leaves(
     )
     body = json.dumps(modern_body("tools/call", {**plain, "_meta": {"progressToken": 1}}))
     async with (
-        httpx2.AsyncClient(timeout=20) as http,
+        http_client(timeout=20) as http,
         http.stream("POST", face.origin + "/mcp", content=body, headers=headers),
     ):
         await eventually_async(lambda: counted(created["taskId"], 2), within=5)
@@ -352,7 +353,7 @@ async def test_a_listening_client_hears_of_its_own_tasks_and_of_no_others(
     face.secret = own
     ids = [created["taskId"], foreign["taskId"], str(uuid4())]
     wanted = with_tasks({"notifications": {"taskIds": ids}})
-    async with httpx2.AsyncClient(timeout=20) as http, listening(face, http, wanted) as stream:
+    async with http_client(timeout=20) as http, listening(face, http, wanted) as stream:
         lines = stream.aiter_lines()
         acknowledged = await heard(lines)
         assert acknowledged["params"]["notifications"]["taskIds"] == [created["taskId"]]
