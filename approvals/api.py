@@ -58,7 +58,6 @@ from approvals.services.contract import (
     Decided,
     Directory,
     GateView,
-    GrantView,
     GroupView,
     Judgement,
     PersonView,
@@ -95,10 +94,6 @@ from approvals.services.gate import (
     gate_for_share,
     kill,
     unkill,
-)
-from approvals.services.grants import (
-    create_grant,
-    revoke_grant,
 )
 from approvals.services.lifecycle import (
     cancel_tickets,
@@ -180,7 +175,6 @@ __all__ = [
     "FenceLost",
     "FourEyes",
     "GateView",
-    "GrantView",
     "GroupView",
     "IdempotencyKeyReused",
     "IllegalTransition",
@@ -230,7 +224,6 @@ __all__ = [
     "cancel_tickets",
     "canonical_bytes",
     "claim",
-    "create_grant",
     "create_user",
     "current_policy",
     "decide",
@@ -262,7 +255,6 @@ __all__ = [
     "require_answerable",
     "revive_holder",
     "revoke_approval",
-    "revoke_grant",
     "seal",
     "seal_all",
     "set_members",

@@ -230,6 +230,25 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "grant-pins": Requirement(
+        "A grant never covers a call that differs in anything but what was left open.",
+        {
+            "approvals/services/test_grants.py": (
+                "test_a_grant_never_covers_a_call_that_its_pins_do_not_name",
+                "test_what_is_not_left_open_holds_exactly_or_people_are_asked",
+            ),
+        },
+    ),
+    "grant-agreed": Requirement(
+        "A grant needs what its ticket needed, of people who agreed to the grant itself.",
+        {
+            "approvals/services/test_grants.py": (
+                "test_everybody_whose_approval_is_needed_agrees_to_the_grant_itself",
+                "test_who_agrees_to_something_else_approves_the_call_alone",
+                "test_past_rejections_have_to_be_confirmed",
+            ),
+        },
+    ),
     "grant-uses": Requirement(
         "A grant is consumed when it opens a ticket, never more often than it may be.",
         {

@@ -13,12 +13,23 @@ from uuid import UUID
 from django.db.models import Model
 
 from approvals.domain.canonical import JSON, digest
-from approvals.models import Gate, Grant, Payload, PolicyVersion, Ticket
+from approvals.models import (
+    AgreedTerms,
+    Canary,
+    Gate,
+    Grant,
+    Payload,
+    PolicyVersion,
+    Ticket,
+)
 from approvals.models.decision import Decision
 
 ATTESTED: dict[str, type[Model]] = {
-    model._meta.db_table: model for model in (Decision, Gate, Grant, Payload, PolicyVersion, Ticket)
-}
+    model._meta.db_table: model
+    for model in (
+        AgreedTerms, Canary, Decision, Gate, Grant, Payload, PolicyVersion, Ticket,
+    )
+}  # fmt: skip
 
 
 def row_label(row: Model) -> str:

@@ -22,7 +22,9 @@ from approvals.audit.sealing import SealBroken, unseal
 from approvals.audit.spelling import misspelt
 from approvals.domain.canonical import JSON
 from approvals.models import (
+    AgreedTerms,
     AuditEvent,
+    Canary,
     Checkpoint,
     CheckpointLeaf,
     Gate,
@@ -127,7 +129,7 @@ def _is_key(model: type[Model], key: str) -> bool:
 
 def _never_attested(attested: set[str]) -> Iterator[Break]:
     """Rows that no audit row ever spoke of, and therefore nobody made in the regular way."""
-    for model in (Grant, PolicyVersion):
+    for model in (AgreedTerms, Canary, Grant, PolicyVersion):
         for row in model.objects.order_by("pk").iterator(chunk_size=500):
             if row_label(row) not in attested:
                 table, _, key = row_label(row).partition(":")

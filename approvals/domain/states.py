@@ -40,6 +40,7 @@ class CancelReason(StrEnum):
     GRANT_REVOKED = "grant_revoked"  # the standing permission behind it was revoked
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 (a reason, not a secret)
     DRIFT = "drift"  # the tool's definition or its upstream changed
+    CANARY = "canary"  # it was a test, and somebody would have approved it
     POLICY_DENIES = "policy_denies"  # the policy of today would not allow it
 
 

@@ -1,9 +1,10 @@
 """The ledger's rows. Imported from here by the layers above; only they write."""
 
 from approvals.models.audit import AuditEvent, Checkpoint, CheckpointLeaf, Payload
+from approvals.models.canary import Canary
 from approvals.models.clock import DatabaseNow, after_seconds, database_now
 from approvals.models.decision import Decision, TypedAnswer
-from approvals.models.grant import Grant
+from approvals.models.grant import AgreedTerms, Grant
 from approvals.models.people import (
     GroupMembership,
     Person,
@@ -27,7 +28,9 @@ from approvals.models.telling import (
 from approvals.models.ticket import Holder, Ticket
 
 __all__ = [
+    "AgreedTerms",
     "AuditEvent",
+    "Canary",
     "Channel",
     "Checkpoint",
     "CheckpointLeaf",

@@ -10,7 +10,11 @@ from approvals.models.clock import DatabaseNow
 
 
 class Grant(models.Model):
-    """A permission for one agent and one tool with pinned arguments, until a deadline."""
+    """A permission for one agent and one tool with pinned arguments, until a deadline.
+
+    `pins` holds no argument: {"free": pointers of members that may be anything, "rest": the keyed
+    digest of all that may not, "session": the session it is bound to, or nothing}.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     team = models.ForeignKey("approvals.Team", on_delete=models.PROTECT)
@@ -22,7 +26,7 @@ class Grant(models.Model):
     tool_name = models.CharField(max_length=256)
     tool_digest = models.BinaryField(max_length=32)
     upstream_digest = models.BinaryField(max_length=32)
-    pins = models.JSONField()  # JSON pointer -> exact value; the empty pointer pins everything
+    pins = models.JSONField()
     obligations = models.JSONField()  # what the ticket needed, and therefore this grant
     max_uses = models.PositiveIntegerField()
     uses = models.PositiveIntegerField(default=0)
@@ -48,3 +52,22 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"grant {self.pk} ({self.uses} of {self.max_uses} uses)"
+
+
+class AgreedTerms(models.Model):
+    """The terms of a standing permission that somebody's approval carries. Never changed.
+
+    The permission comes about when everybody whose approval the ticket needs agreed to the same.
+    """
+
+    decision = models.OneToOneField(
+        "approvals.Decision", primary_key=True, on_delete=models.PROTECT, related_name="terms"
+    )
+    ticket = models.ForeignKey("approvals.Ticket", on_delete=models.PROTECT, related_name="+")
+    session_only = models.BooleanField()
+    free = models.JSONField()  # JSON pointers of the members that may be anything
+    max_uses = models.PositiveIntegerField()
+    seconds = models.PositiveIntegerField()  # from the approval that completes the quorum
+
+    def __str__(self) -> str:
+        return f"terms that decision {self.decision_id} agreed to"

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 _IMMUTABLE: Final = (
+    "approvals_agreedterms",
     "approvals_auditevent",
+    "approvals_canary",
     "approvals_checkpoint",
     "approvals_checkpointleaf",
     "approvals_decision",
@@ -37,6 +39,8 @@ _RULES: Final = (
     "ticket_sent_is_counted",
     "ticket_approval_has_a_decision",
     "ticket_is_born_open",
+    "ticket_canary_never_runs",
+    "canary_marks_what_is_pending",
     "payload_may_only_be_purged",
     "grant_is_only_used_or_revoked",
     "gate_epoch_grows_with_every_change",

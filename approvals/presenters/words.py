@@ -61,6 +61,7 @@ CANCELLED_BECAUSE: Final = {
     CancelReason.GRANT_REVOKED: gettext_lazy("the standing permission behind it was revoked"),
     CancelReason.TOKEN_REVOKED: gettext_lazy("the agent's token was revoked"),
     CancelReason.DRIFT: gettext_lazy("the tool or its upstream changed after the call was made"),
+    CancelReason.CANARY: gettext_lazy("it was a test that an administrator had seeded"),
     CancelReason.POLICY_DENIES: gettext_lazy("today's policy would not allow it"),
 }
 

@@ -16,7 +16,7 @@ from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
 from approvals.domain.verdicts import Verdict
 
 type SubmittedKind = Literal["opened", "attached", "by_grant", "delivered"]
-type DecidedKind = Literal["counted", "approved", "rejected", "repeated"]
+type DecidedKind = Literal["counted", "approved", "rejected", "repeated", "canary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,7 @@ class Submission:
     team_id: UUID
     person_id: UUID
     session_label: str = ""
+    session: str = ""  # a digest that names the agent's session; empty where there is none
     trace_id: str = ""
     upstream_id: UUID
     upstream_name: str
@@ -123,10 +124,14 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A vote that was counted. `repeated` means: this very request had been answered before."""
+    """A vote that was counted. `repeated` means: this very request had been answered before.
+
+    `canary`: it was an approval of a test. `grant` is the standing permission that came of it.
+    """
 
     ticket: TicketView
     kind: DecidedKind
+    grant: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,17 +217,3 @@ class Directory:
     people: tuple[PersonView, ...]
     teams: tuple[TeamView, ...]
     groups: tuple[GroupView, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantView:
-    """A standing permission as it stands."""
-
-    id: UUID
-    agent_id: UUID
-    upstream_id: UUID
-    tool_name: str
-    uses: int
-    max_uses: int
-    expires_at: datetime
-    revoked: bool

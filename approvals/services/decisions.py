@@ -27,6 +27,7 @@ from approvals.models import Ticket, User
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
 from approvals.services.contract import TicketView
+from approvals.services.grants import revoke_made_from
 from approvals.services.tickets import view_of, visible
 from approvals.services.voting import decide, withdraw_vote, words_of
 
@@ -56,6 +57,7 @@ def revoke_approval(*, uid: UUID, user: User) -> TicketView:
             raise StaleState(say("This ticket is not approved, so there is nothing to revoke."))
         if ticket.state not in EXECUTABLE:
             raise RevokeTooLate(state=ticket.state)
+        revoke_made_from(ticket, user)
         transitions.revoke(ticket_id=ticket.pk, actor=actor)
         ticket = transitions.cancel(
             ticket_id=ticket.pk, reason=CancelReason.APPROVAL_REVOKED, actor=actor

@@ -1,41 +1,39 @@
-"""Standing permissions: made from a ticket, narrow, counted, revocable.
+"""Standing permissions: agreed to at the vote, narrow, counted, revocable.
 
-A grant allows what its ticket's reviewers allowed: this agent, this tool as it was then, and
-arguments whose pinned values are exactly the same. It never widens by itself.
+An approval may carry terms: for how long, how often, and which members of the arguments are left
+open. When everybody whose approval the ticket needs agreed to the same terms, the vote that
+completes the quorum also makes the permission. It allows this agent, this tool as it was then, and
+arguments that are the same but for what was left open. It never widens by itself.
 """
 
 from __future__ import annotations
 
-import re
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from approvals import conf, ports, transitions
 from approvals.audit.sealing import unseal
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.errors import NotVisible, Refusal
+from approvals.domain.forms import form_in
 from approvals.domain.inspection.arguments import read_canonical
-from approvals.domain.quorum import barred
+from approvals.domain.pins import Terms, members, obligations_cover, without
+from approvals.domain.quorum import Answer, Resolution, Vote
 from approvals.domain.states import CANCELLABLE, CancelReason
-from approvals.models import DatabaseNow, Grant, Ticket, User, after_seconds
-from approvals.selectors.votes import (
-    eligible_people,
-    obligations_of,
-    parties_of,
-    standing,
-)
+from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds
+from approvals.selectors import grants as selectors
+from approvals.selectors.votes import eligible_people
 from approvals.services import actors
-from approvals.services.contract import GrantView
 
 MAX_USES: Final = 1000
 MAX_SECONDS: Final = 30 * 24 * 3600
-MAX_PINS: Final = 50
-MISSING: Final = object()
-INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")  # RFC 6901 section 4
 
 
 class GrantRefused(Refusal):
@@ -44,46 +42,99 @@ class GrantRefused(Refusal):
     kind = "invalid"
 
 
-def create_grant(
-    *, uid: UUID, user: User, pins: dict[str, JSON], max_uses: int, seconds: int
-) -> GrantView:
-    """Make a standing permission from a ticket that has everything the permission needs.
+class RejectedBefore(Refusal):
+    """People rejected calls that this permission would allow. Confirm that you know."""
 
-    `pins` maps JSON pointers (RFC 6901) to exact values that the ticket's own arguments have; the
-    empty pointer pins them all. The ticket must have been approved by people (not by a grant),
-    its quorum complete, and `user` must be one of its eligible reviewers. Raises NotVisible,
-    GrantRefused, or what a vote would raise.
+    kind = "invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Terms as an approval carries them; `confirmed` says that past rejections were seen."""
+
+    terms: Terms
+    confirmed: bool = False
+
+
+def require_grantable(*, ticket: Ticket, user: User, wanted: Wanted) -> None:
+    """Refuse terms that this ticket cannot bear. Raises GrantRefused or RejectedBefore."""
+    terms = wanted.terms
+    if not 1 <= terms.max_uses <= MAX_USES:
+        raise GrantRefused(f"A permission has 1 to {MAX_USES} uses, not {terms.max_uses}.")
+    if not 1 <= terms.seconds <= MAX_SECONDS:
+        raise GrantRefused(f"A permission lasts 1 to {MAX_SECONDS} seconds, not {terms.seconds}.")
+    if asks_for_an_answer(ticket):
+        raise GrantRefused("This ticket asks a person for an answer, which nothing can give ahead.")
+    if terms.session_only and not selectors.session_of(ticket):
+        raise GrantRefused("This call came in no session that a permission could be bound to.")
+    offered = {member.pointer for member in members(read_canonical(unseal(ticket.arguments)))}
+    if list(terms.free) != sorted(set(terms.free)) or not offered.issuperset(terms.free):
+        raise GrantRefused("Only arguments that this call has can be left open, each once.")
+    past = selectors.past_like(ticket, user.person, free=terms.free)
+    if past.rejected and not wanted.confirmed:
+        raise RejectedBefore(rejected=len(past.rejected))
+
+
+def asks_for_an_answer(ticket: Ticket) -> bool:
+    """Whether an approval of the ticket carries an answer that somebody has to type."""
+    definition = ticket.tool_definition
+    return definition is not None and bool(form_in(json.loads(unseal(definition))))
+
+
+def agree(*, decision: Decision, ticket: Ticket, terms: Terms) -> AgreedTerms:
+    """Store the terms beside the approval that carries them. Joins."""
+    return AgreedTerms.objects.create(
+        decision=decision,
+        ticket=ticket,
+        session_only=terms.session_only,
+        free=list(terms.free),
+        max_uses=terms.max_uses,
+        seconds=terms.seconds,
+    )
+
+
+def grant_if_agreed(
+    *,
+    ticket: Ticket,
+    terms: Terms,
+    votes: Sequence[Vote],
+    add_up: Callable[[Sequence[Vote]], Resolution],
+    user: User,
+) -> UUID | None:
+    """Make the permission if the approvals that agreed to these very terms suffice alone. Joins.
+
+    `add_up` resolves votes as the ticket's own quorum does: whatever the ticket needed (groups,
+    numbers, distinct people), the permission needs of those who agreed to it.
     """
-    _require_bounds(pins, max_uses, seconds)
-    with transaction.atomic(durable=True):
-        transitions.gate_for_share()
-        ticket = _ticket(uid)
-        _require_authority(ticket, user)
-        arguments = read_canonical(unseal(ticket.arguments))
-        for pointer, value in pins.items():
-            if not _same(value_at(arguments, pointer), value):
-                raise GrantRefused(
-                    f"the pin {pointer or 'of everything'} does not hold for the ticket itself",
-                    pointer=pointer,
-                )
-        grant = transitions.make_grant(
-            grant=Grant(
-                team_id=ticket.team_id,
-                made_from=ticket,
-                agent_id=ticket.agent_id,
-                upstream_id=ticket.upstream_id,
-                tool_name=ticket.tool_name,
-                tool_digest=ticket.tool_digest,
-                upstream_digest=ticket.upstream_digest,
-                pins=pins,
-                obligations=ticket.obligations,
-                max_uses=max_uses,
-                expires_at=after_seconds(seconds),
-                granted_by_id=user.person_id,
-            ),
-            actor=actors.person(user.person_id),
-        )
-        return _view(Grant.objects.get(pk=grant.pk))
+    agreed = {
+        person for person, theirs in selectors.agreed_terms(ticket).items() if theirs == terms
+    }
+    counted = [v for v in votes if v.answer is not Answer.APPROVE or v.person in agreed]
+    if add_up(counted).state != "approved":
+        return None
+    arguments = read_canonical(unseal(ticket.arguments))
+    grant = transitions.make_grant(
+        grant=Grant(
+            team_id=ticket.team_id,
+            made_from=ticket,
+            agent_id=ticket.agent_id,
+            upstream_id=ticket.upstream_id,
+            tool_name=ticket.tool_name,
+            tool_digest=ticket.tool_digest,
+            upstream_digest=ticket.upstream_digest,
+            pins={
+                "free": list(terms.free),
+                "rest": _rest(arguments, terms.free),
+                "session": selectors.session_of(ticket) if terms.session_only else "",
+            },
+            obligations=ticket.obligations,
+            max_uses=terms.max_uses,
+            expires_at=after_seconds(terms.seconds),
+            granted_by_id=user.person_id,
+        ),
+        actor=actors.person(user.person_id),
+    )
+    return grant.pk
 
 
 def revoke_grant(*, grant_id: UUID, user: User) -> int:
@@ -91,7 +142,6 @@ def revoke_grant(*, grant_id: UUID, user: User) -> int:
 
     Eligible reviewers of its ticket and admins may. Raises NotVisible.
     """
-    actor = actors.person(user.person_id)
     with transaction.atomic(durable=True):
         transitions.gate_for_share()
         grant = Grant.objects.select_related("made_from").filter(pk=grant_id).first()
@@ -99,123 +149,58 @@ def revoke_grant(*, grant_id: UUID, user: User) -> int:
             raise NotVisible(grant=str(grant_id))
         if not (user.person.is_admin or user.person_id in eligible_people(grant.made_from)):
             raise NotVisible(grant=str(grant_id))
-        if grant.revoked_at is not None:
-            return 0
-        transitions.revoke_grant(grant_id=grant_id, person_id=user.person_id, actor=actor)
-        unsent = Ticket.objects.select_for_update().filter(
-            grant_id=grant_id, state__in=[state.value for state in CANCELLABLE]
-        )
-        tickets = list(unsent.order_by("pk"))
-        for ticket in tickets:
-            transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.GRANT_REVOKED, actor=actor)
-            transaction.on_commit(partial(ports.ended, ticket.uid))
-        return len(tickets)
+        return 0 if grant.revoked_at is not None else _revoke(grant, user)
 
 
-def matching_grants(ticket: Ticket, arguments: bytes) -> list[UUID]:
+def revoke_made_from(ticket: Ticket, user: User) -> None:
+    """An approval that is taken back takes with it the permission that it gave. Joins."""
+    for grant in Grant.objects.filter(made_from=ticket, revoked_at__isnull=True):
+        _revoke(grant, user)
+
+
+def _revoke(grant: Grant, user: User) -> int:
+    actor = actors.person(user.person_id)
+    transitions.revoke_grant(grant_id=grant.pk, person_id=user.person_id, actor=actor)
+    unsent = Ticket.objects.select_for_update().filter(
+        grant_id=grant.pk, state__in=[state.value for state in CANCELLABLE]
+    )
+    tickets = list(unsent.order_by("pk"))
+    for ticket in tickets:
+        transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.GRANT_REVOKED, actor=actor)
+        transaction.on_commit(partial(ports.ended, ticket.uid))
+    return len(tickets)
+
+
+def matching_grants(ticket: Ticket, arguments: bytes, *, session: str = "") -> list[UUID]:
     """The live grants that allow this very call, narrowest deadline first."""
     live = Grant.objects.filter(
+        selectors.live(),
+        ~selectors.unresolved_outcome(),
         team_id=ticket.team_id,
         agent_id=ticket.agent_id,
         upstream_id=ticket.upstream_id,
         tool_name=ticket.tool_name,
         tool_digest=ticket.tool_digest,
         upstream_digest=ticket.upstream_digest,
-        revoked_at__isnull=True,
-        expires_at__gt=DatabaseNow(),
-        uses__lt=F("max_uses"),
     ).order_by("expires_at", "pk")
     found = list(live)
     if not found:
         return []
     value = read_canonical(arguments)
-    return [
-        grant.pk
-        for grant in found
-        if _covers(grant, ticket)
-        and all(_same(value_at(value, pointer), pin) for pointer, pin in grant.pins.items())
-    ]
+    return [grant.pk for grant in found if _covers(grant, ticket, value, session)]
 
 
-def value_at(value: JSON, pointer: str) -> object:
-    """What stands at a JSON pointer (RFC 6901), or MISSING."""
-    found: JSON = value
-    for token in pointer.split("/")[1:] if pointer else ():
-        key = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, dict) and key in found:
-            found = found[key]
-        elif isinstance(found, list) and INDEX.fullmatch(key) and int(key) < len(found):
-            found = found[int(key)]
-        else:
-            return MISSING
-    return found
-
-
-def _covers(grant: Grant, ticket: Ticket) -> bool:
-    """Whether the grant was given by as many of the same people as the policy of now wants."""
-    given, wanted = grant.obligations, ticket.obligations
-    return (
-        set(given["groups"]) <= set(wanted["groups"])
-        and given["quorum"] >= wanted["quorum"]
-        and given["four_eyes"] >= wanted["four_eyes"]
-    )
-
-
-def _same(found: object, pin: JSON) -> bool:
-    """Whether two values are one and the same by their canonical bytes."""
-    if found is MISSING:
+def _covers(grant: Grant, ticket: Ticket, arguments: JSON, session: str) -> bool:
+    """Whether every pin holds, and as many of the same people agreed as policy wants now."""
+    bound = grant.pins["session"]
+    if bound and not hmac.compare_digest(bound, session):
         return False
-    return canonical_bytes(found) == canonical_bytes(pin)  # type: ignore[arg-type]  # not MISSING
+    if not obligations_cover(grant.obligations, ticket.obligations):
+        return False
+    return hmac.compare_digest(_rest(arguments, grant.pins["free"]), grant.pins["rest"])
 
 
-def _require_bounds(pins: dict[str, JSON], max_uses: int, seconds: int) -> None:
-    if not 1 <= max_uses <= MAX_USES:
-        raise GrantRefused(f"a grant has 1..{MAX_USES} uses, not {max_uses}")
-    if not 1 <= seconds <= MAX_SECONDS:
-        raise GrantRefused(f"a grant lasts 1..{MAX_SECONDS} seconds, not {seconds}")
-    if not 1 <= len(pins) <= MAX_PINS:
-        raise GrantRefused(f"a grant pins 1..{MAX_PINS} values, not {len(pins)}")
-    for pointer in pins:
-        if pointer and not pointer.startswith("/"):
-            raise GrantRefused(f"{pointer!r} is no JSON pointer: it begins with /")
-
-
-def _ticket(uid: UUID) -> Ticket:
-    ticket = Ticket.objects.select_for_update(of=("self",)).filter(uid=uid).first()
-    if ticket is None:
-        raise NotVisible(uid=str(uid))
-    return ticket
-
-
-def _require_authority(ticket: Ticket, user: User) -> None:
-    """The permission needs what the ticket needed, and somebody who may give it."""
-    eligible = eligible_people(ticket)
-    if not user.is_active or user.person_id not in eligible:
-        raise NotVisible(uid=str(ticket.uid))
-    parties = parties_of(
-        ticket,
-        owner_now=ports.owner_of_agent(ticket.agent_id),
-        one_person=conf.one_person(),
-    )
-    if user.person_id in barred(parties, obligations_of(ticket)):
-        raise GrantRefused("the agent belongs to you, so somebody else has to give it permissions")
-    if ticket.grant_id is not None:
-        raise GrantRefused("a grant cannot be made from a call that a grant allowed")
-    if ticket.decided_at is None or ticket.revoked_at is not None:
-        raise GrantRefused("people have to approve the call first")
-    votes = standing(ticket, one_person=conf.one_person())
-    if votes.state != "approved" or user.person_id not in votes.approved_by:
-        raise GrantRefused("only somebody who approved the call makes it a standing permission")
-
-
-def _view(grant: Grant) -> GrantView:
-    return GrantView(
-        id=grant.pk,
-        agent_id=grant.agent_id,
-        upstream_id=grant.upstream_id,
-        tool_name=grant.tool_name,
-        uses=grant.uses,
-        max_uses=grant.max_uses,
-        expires_at=grant.expires_at,
-        revoked=grant.revoked_at is not None,
-    )
+def _rest(arguments: JSON, free: Sequence[str]) -> str:
+    """A keyed digest of all that is not left open, so that a stored pin tells no argument."""
+    pinned = canonical_bytes(without(arguments, free))
+    return hmac.digest(conf.repeat_key(), b"pins\0" + pinned, "sha256").hex()

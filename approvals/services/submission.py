@@ -131,14 +131,16 @@ def _open(
     before: Ticket | None,
     findings: Findings,
 ) -> Submitted:
-    open_now = Ticket.objects.filter(agent_id=call.agent_id, ended_at__isnull=True)
+    open_now = Ticket.objects.filter(
+        agent_id=call.agent_id, ended_at__isnull=True, canary__isnull=True
+    )
     if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
         raise TooManyOpenTickets(limit=call.max_open_tickets)
     groups, obligations = who_decides(call, judgement.verdict.obligations)
     ticket = _ticket(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
     group_ids = [group.pk for group in groups]
-    grants = matching_grants(ticket, call.arguments)
+    grants = matching_grants(ticket, call.arguments, session=call.session)
     if grants and not grants_disabled(keys):
         for grant_id in grants:
             opened = _open_by_grant(ticket, group_ids, grant_id, obligations)
@@ -149,7 +151,7 @@ def _open(
         ticket=ticket,
         group_ids=group_ids,
         actor=actors.agent(call.agent_id),
-        detail=_detail(ticket),
+        detail=_detail(ticket, call.session),
     )
     return Submitted(ticket=view_of(stored, is_new=True), kind="opened")
 
@@ -254,8 +256,9 @@ def _risk(call: Submission, obligations: Obligations, findings: Findings) -> str
     ).level
 
 
-def _detail(ticket: Ticket) -> dict[str, JSON]:
+def _detail(ticket: Ticket, session: str = "") -> dict[str, JSON]:
     return {
+        **({"session": session} if session else {}),
         "digest": bytes(ticket.digest).hex(),
         "policy": ticket.policy_id,
         "epoch": ticket.gate_epoch,

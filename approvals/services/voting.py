@@ -7,7 +7,7 @@ locked before the ticket, the ticket before anything is read of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -30,9 +30,10 @@ from approvals.domain.errors import (
 )
 from approvals.domain.forms import form_in
 from approvals.domain.obligations import Obligations
-from approvals.domain.quorum import Answer, Parties, Vote, resolve, why_not
-from approvals.domain.states import State
+from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve, why_not
+from approvals.domain.states import CancelReason, State
 from approvals.models import (
+    Canary,
     DatabaseNow,
     Decision,
     Gate,
@@ -50,6 +51,7 @@ from approvals.selectors.votes import (
 from approvals.services import actors
 from approvals.services.answers import answer_bytes
 from approvals.services.contract import Decided, DecidedKind, TicketView
+from approvals.services.grants import Wanted, agree, grant_if_agreed, require_grantable
 from approvals.services.tickets import view_of, visible
 
 MAX_REASON: Final = 2000  # characters
@@ -66,6 +68,7 @@ class Ballot:
     words: str
     nonce: str
     typed: Mapping[str, JSON] | None = None
+    grant: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +90,15 @@ def decide(
     reason: str,
     nonce: str,
     typed: Mapping[str, JSON] | None = None,
+    grant: Wanted | None = None,
 ) -> Decided:
     """Count one person's vote, and move the ticket when that completes the answer.
 
-    `typed` is the answer to a ticket that asks for one. Sending the same vote again with the same
+    `typed` is the answer to a ticket that asks for one; `grant` makes an approval agree to a
+    standing permission as well. Sending the same vote again with the same
     nonce is answered as it was the first time. Raises NotVisible, NotEligible, OwnerMayNotApprove,
     FourEyes, AlreadyDecided, AlreadyVoted, Expired, StaleDigest, ReasonRequired, ReasonTooLong,
-    and for an approval KillSwitchOn, AnswerMissing, AnswerUnfit.
+    and for an approval KillSwitchOn, AnswerMissing, AnswerUnfit, GrantRefused, RejectedBefore.
     """
     answer = Answer(verdict)
     if answer is Answer.WITHDRAW:
@@ -106,6 +111,7 @@ def decide(
         words=words_of(reason),
         nonce=nonce,
         typed=typed,
+        grant=grant if answer is Answer.APPROVE else None,
     )
     try:
         return _decide(uid, ballot)
@@ -170,18 +176,29 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     user = ballot.user
     reason = seal("reason", ballot.words.encode()) if ballot.words else None
     typed = _sealed_answer(ticket, ballot)
-    after = _append(ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce, typed)
-    vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
-    votes = resolve(
-        (*poll.votes, vote),
-        obligations=poll.obligations,
-        digest=bytes(ticket.digest),
-        eligible=poll.eligible,
-        parties=poll.parties,
+    after = _append(
+        ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce, typed, ballot.grant
     )
+    vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
+
+    def add_up(votes: Sequence[Vote]) -> Resolution:
+        return resolve(
+            votes,
+            obligations=poll.obligations,
+            digest=bytes(ticket.digest),
+            eligible=poll.eligible,
+            parties=poll.parties,
+        )
+
+    votes = add_up((*poll.votes, vote))
     actor = actors.person(user.person_id)
     kind: DecidedKind = "counted"
-    if votes.state == "rejected":
+    grant: UUID | None = None
+    if ballot.answer is Answer.APPROVE and Canary.objects.filter(ticket=ticket).exists():
+        after = transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.CANARY, actor=actor)
+        transaction.on_commit(lambda: ports.ended(ticket.uid))
+        kind = "canary"
+    elif votes.state == "rejected":
         after = transitions.reject(
             ticket_id=ticket.pk,
             revision=ticket.revision,
@@ -205,7 +222,15 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
         )
         transaction.on_commit(lambda: ports.approved(ticket.uid))
         kind = "approved"
-    return Decided(ticket=view_of(after), kind=kind)
+        if ballot.grant is not None:
+            grant = grant_if_agreed(
+                ticket=after,
+                terms=ballot.grant.terms,
+                votes=(*poll.votes, vote),
+                add_up=add_up,
+                user=user,
+            )
+    return Decided(ticket=view_of(after), kind=kind, grant=grant)
 
 
 def _sealed_answer(ticket: Ticket, ballot: Ballot) -> Payload | None:
@@ -224,6 +249,7 @@ def _append(
     reason: Payload | None,
     nonce: str,
     typed: Payload | None = None,
+    grant: Wanted | None = None,
 ) -> Ticket:
     decision = Decision.objects.create(
         ticket=ticket,
@@ -237,8 +263,12 @@ def _append(
     )
     if typed is not None:
         TypedAnswer.objects.create(decision=decision, ticket=ticket, payload=typed)
+    agreed = agree(decision=decision, ticket=ticket, terms=grant.terms) if grant else None
     return transitions.record_vote(
-        ticket_id=ticket.pk, decision=decision, actor=actors.person(user.person_id)
+        ticket_id=ticket.pk,
+        decision=decision,
+        actor=actors.person(user.person_id),
+        also=[agreed] if agreed else (),
     )
 
 
@@ -271,6 +301,8 @@ def _require_vote(ticket: Ticket, ballot: Ballot, poll: Poll, gate: Gate) -> Non
         raise ReasonRequired
     if ballot.answer is Answer.APPROVE and gate.killed:
         raise KillSwitchOn
+    if ballot.grant is not None:
+        require_grantable(ticket=ticket, user=ballot.user, wanted=ballot.grant)
 
 
 def _require_pending(ticket: Ticket) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from approvals.audit import attest
 from approvals.audit.sealing import evidence
@@ -16,10 +16,15 @@ from approvals.transitions.gate import pass_gate
 from approvals.transitions.primitive import move, write
 
 
-def record_vote(*, ticket_id: int, decision: Decision, actor: str) -> Ticket:
-    """Count a stored decision in the ticket's chain; votes are only cast while it is pending."""
+def record_vote(
+    *, ticket_id: int, decision: Decision, actor: str, also: Sequence[Model] = ()
+) -> Ticket:
+    """Count a stored decision in the ticket's chain; votes are only cast while it is pending.
+
+    `also` are rows that belong to the vote: its audit row attests to them too.
+    """
     stored = Decision.objects.select_related("reason").get(pk=decision.pk, ticket_id=ticket_id)
-    detail: dict[str, JSON] = {"verdict": stored.verdict, **attest(stored)}
+    detail: dict[str, JSON] = {"verdict": stored.verdict, **attest(stored, *also)}
     if stored.reason is not None:
         detail |= evidence(stored.reason)
     return write(

@@ -50,6 +50,7 @@ _CANCELLED: Final = {
     "grant_revoked": "the standing permission behind it was revoked",
     "token_revoked": "the agent's token was revoked",
     "drift": "the tool or its server changed after the call was made",
+    "canary": "it was a test of the reviewers",
     "policy_denies": "policy no longer allows it",
 }
 _UNKNOWN: Final = {

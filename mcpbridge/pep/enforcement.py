@@ -52,6 +52,7 @@ class _Waiter:
     waiting: Waiting
     holder_id: UUID | None
     session_label: str
+    session: str
 
 
 class Stale(Exception):
@@ -65,12 +66,16 @@ async def enforce(
     waiting: Waiting,
     holder_id: UUID | None = None,
     session_label: str = "",
+    session: str = "",
 ) -> Answer:
     """Decide about the call; whatever is not Allowed must not be made.
 
+    `session` is the id of the session it came in, where its revision has sessions.
     Raises AgentNotLive when the agent or its token is no longer valid.
     """
-    waiter = _Waiter(waiting=waiting, holder_id=holder_id, session_label=session_label)
+    waiter = _Waiter(
+        waiting=waiting, holder_id=holder_id, session_label=session_label, session=session
+    )
     try:
         for _ in range(ROUNDS):
             try:
@@ -191,6 +196,7 @@ async def _pause(
         team_id=principal.team_id,
         person_id=principal.person_id,
         session_label=waiter.session_label or _client_label(call),
+        session=_session_name(waiter.session, call),
         trace_id=_trace_id(call),
         upstream_id=tool.source.id,
         upstream_name=tool.source.name,
@@ -222,6 +228,13 @@ async def _pause(
 
 def _trace_id(call: ToolCall) -> str:
     return call.meta.trace.trace_id if call.meta.trace is not None else ""
+
+
+def _session_name(session: str, call: ToolCall) -> str:
+    """A digest that names the session; a stateless revision has none, whatever header it sends."""
+    if not session or call.client.is_modern:
+        return ""
+    return ledger.digest("session", session).hex()
 
 
 def _client_label(call: ToolCall) -> str:

@@ -190,6 +190,7 @@ class Face:
         if session is None:
             return
         agent = exchange.principal.agent_id
+        exchange.session = session
         exchange.log_level = self.handlers.parts.levels.of(session, agent=agent)
         arrived = exchange.arrived
         if arrived.request_id is not None:

@@ -31,6 +31,7 @@ class Exchange:
         self.arrived = arrived
         self.result: dict[str, Any] | None = None  # what replaces the SDK's typed result
         self.result_type = "complete"  # or "input_required", "task": of 2026 revisions
+        self.session = ""  # the id of the session it came in (2025 revisions)
         self.log_level = ""  # what the agent's session wants of log messages (2025 revisions)
         self.cancelled = False  # the agent said so (2025 revisions); a closed stream is `gone`
         self.gone = False

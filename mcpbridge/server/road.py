@@ -121,7 +121,13 @@ class Road:
         waiting = Waiting.TASK if as_task else Waiting.HELD
         try:
             answer = await settled(
-                enforce(exchange.principal, call, waiting=waiting, holder_id=holder),
+                enforce(
+                    exchange.principal,
+                    call,
+                    waiting=waiting,
+                    holder_id=holder,
+                    session=exchange.session,
+                ),
                 otherwise=lambda done: self._take_back(done, call, exchange),
             )
         except AgentNotLive as refusal:

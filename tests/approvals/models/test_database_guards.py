@@ -14,6 +14,7 @@ from tests.support import ledger
 
 pytestmark = pytest.mark.both_engines
 migration = importlib.import_module("approvals.migrations.0002_guards")
+terms_migration = importlib.import_module("approvals.migrations.0006_agreed_terms_and_canaries")
 answers_migration = importlib.import_module("approvals.migrations.0003_typed_answers")
 
 
@@ -33,7 +34,11 @@ def test_every_column_of_a_ticket_has_its_rule():
 
 
 def test_the_list_of_triggers_is_what_the_migration_installs(db):
-    installed = (*migration.TRIGGERS, *answers_migration.TRIGGERS)
+    installed = (
+        *migration.TRIGGERS,
+        *answers_migration.TRIGGERS,
+        *terms_migration.TRIGGERS,
+    )
     assert set(GUARDS) == {trigger.name for trigger in installed}
     catalog = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",

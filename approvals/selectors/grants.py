@@ -1,0 +1,228 @@
+"""Standing permissions and the calls they speak of. Reads only, each within a bound.
+
+Nothing is counted beyond the bounds below: where more may exist, the answer says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, When
+
+from approvals.audit import ticket_subject
+from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
+from approvals.domain.canonical import JSON, canonical_bytes
+from approvals.domain.inspection.arguments import read_canonical
+from approvals.domain.pins import Terms, without
+from approvals.domain.states import State
+from approvals.models import (
+    AgreedTerms,
+    AuditEvent,
+    DatabaseNow,
+    Decision,
+    Grant,
+    GroupMembership,
+    Person,
+    TeamMembership,
+    Ticket,
+    after_seconds,
+)
+from approvals.selectors.visibility import Asked, sees_everything, tickets_visible_to
+
+DAYS: Final = 30
+LOOKED_AT: Final = 200  # past calls
+READ_BYTES: Final = 65_536  # a larger call is not compared
+EXAMPLES: Final = 5
+PAGE: Final = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a permission would have let through, among at most LOOKED_AT past calls.
+
+    `more` says that there were more calls than were looked at, or some too large to compare.
+    """
+
+    looked_at: int
+    covered: int
+    examples: tuple[Ticket, ...]
+    rejected: tuple[Ticket, ...]  # covered, and a person said no to them; newest first
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A permission as it stands; `held_back` while an outcome of its own is unknown."""
+
+    grant: Grant
+    is_live: bool
+    held_back: bool
+    agreed_by: tuple[str, ...]
+
+
+def past_like(ticket: Ticket, person: Person, *, free: tuple[str, ...]) -> Past:
+    """The calls of the same agent and tool that pins like these would have covered, in 30 days."""
+    own = read_canonical(unseal(ticket.arguments))
+    pinned = canonical_bytes(without(own, free))
+    calls = list(
+        tickets_visible_to(person)
+        .filter(
+            agent_id=ticket.agent_id,
+            upstream_id=ticket.upstream_id,
+            tool_name=ticket.tool_name,
+            canary__isnull=True,
+            created_at__gte=after_seconds(-DAYS * 24 * 3600),
+        )
+        .exclude(pk=ticket.pk)
+        .select_related("arguments")
+        .order_by("-pk")[: LOOKED_AT + 1]
+    )
+    more = len(calls) > LOOKED_AT
+    covered: list[Ticket] = []
+    for call in calls[:LOOKED_AT]:
+        arguments = _arguments(call)
+        if arguments is None:
+            more = True
+        elif canonical_bytes(without(arguments[0], free)) == pinned:
+            covered.append(call)
+    return Past(
+        looked_at=min(len(calls), LOOKED_AT),
+        covered=len(covered),
+        examples=tuple(covered[:EXAMPLES]),
+        rejected=tuple(call for call in covered if call.state == State.REJECTED),
+        more=more,
+    )
+
+
+def session_of(ticket: Ticket) -> str:
+    """The keyed name of the session the call came in; empty where its era knows no sessions.
+
+    It stands in the first link of the ticket's chain, which nothing can change.
+    """
+    first = AuditEvent.objects.filter(subject=ticket_subject(ticket.uid), seq=1)
+    detail = first.values_list("detail", flat=True).first()
+    session = detail.get("session") if isinstance(detail, dict) else None
+    return session if isinstance(session, str) else ""
+
+
+def agreed_terms(ticket: Ticket) -> dict[UUID, Terms]:
+    """The terms that each person's newest approval of this revision agrees to."""
+    approvals = Decision.objects.filter(ticket=ticket, revision=ticket.revision)
+    found: dict[UUID, Terms] = {}
+    for decision in approvals.select_related("terms").order_by("created_at", "id"):
+        agreed = getattr(decision, "terms", None)
+        if agreed is not None:
+            found[decision.person_id] = terms_from(agreed)
+        else:
+            found.pop(decision.person_id, None)
+    return found
+
+
+def terms_from(agreed: AgreedTerms) -> Terms:
+    """A stored row's terms."""
+    return Terms(
+        session_only=agreed.session_only,
+        free=tuple(agreed.free),
+        max_uses=agreed.max_uses,
+        seconds=agreed.seconds,
+    )
+
+
+def live() -> Q:
+    """Neither over nor used up nor revoked."""
+    return Q(revoked_at__isnull=True, expires_at__gt=DatabaseNow(), uses__lt=F("max_uses"))
+
+
+def unresolved_outcome() -> Exists:
+    """A call that this permission let through has an unknown outcome that nobody looked into."""
+    return Exists(
+        Ticket.objects.filter(
+            grant=OuterRef("pk"), state=State.OUTCOME_UNKNOWN, annotated_at__isnull=True
+        )
+    )
+
+
+def grants_visible_to(person: Person) -> QuerySet[Grant]:
+    """The permissions of this person's teams, and those made from tickets they were asked about."""
+    if sees_everything(person):
+        return Grant.objects.all()
+    teams = TeamMembership.objects.filter(person=person, team=OuterRef("team"))
+    asked = Asked.objects.filter(
+        ticket=OuterRef("made_from"),
+        reviewergroup__in=GroupMembership.objects.filter(person=person).values("group"),
+    )
+    return Grant.objects.filter(Exists(teams) | Exists(asked))
+
+
+def grants_page(
+    person: Person, *, is_live: bool, before: UUID | None
+) -> tuple[list[Standing], UUID | None]:
+    """A page of permissions, newest first, and the key of the page that follows."""
+    rows = _rows(grants_visible_to(person))
+    rows = rows.filter(live()) if is_live else rows.exclude(live())
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = [_standing(row) for row in rows.order_by("-pk")[: PAGE + 1]]
+    return found[:PAGE], found[PAGE - 1].grant.pk if len(found) > PAGE else None
+
+
+def grant_for(person: Person, grant_id: UUID) -> Standing | None:
+    """One permission; None when hidden just as when absent."""
+    row = _rows(grants_visible_to(person)).filter(pk=grant_id).first()
+    return None if row is None else _standing(row)
+
+
+def made_of(ticket: Ticket) -> list[Grant]:
+    """The permissions that came of this ticket, and the one that let it through."""
+    return list(Grant.objects.filter(Q(made_from=ticket) | Q(pk=ticket.grant_id)))
+
+
+def let_through(
+    grant: Grant, person: Person, *, before: int | None
+) -> tuple[list[Ticket], int | None]:
+    """The tickets that a permission opened, newest first, and the key of the page that follows."""
+    rows = tickets_visible_to(person).filter(grant=grant)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    rows = rows.select_related("arguments", "tool_definition").order_by("-pk")
+    found = list(rows[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def _rows(grants: QuerySet[Grant]) -> QuerySet[Any]:
+    approvals = Decision.objects.select_related("person", "terms")
+    return (
+        grants.annotate(
+            held_back=unresolved_outcome(), is_live=Case(When(live(), then=True), default=False)
+        )
+        .select_related("team", "made_from", "made_from__arguments", "granted_by", "revoked_by")
+        .prefetch_related(Prefetch("made_from__decisions", approvals.order_by("created_at", "pk")))
+    )
+
+
+def _standing(row: Any) -> Standing:
+    """`row` with what `_rows` adds; whose newest vote agreed to its terms gave it."""
+    agreed: dict[UUID, str] = {}
+    for decision in row.made_from.decisions.all():
+        if hasattr(decision, "terms"):
+            agreed[decision.person_id] = decision.person.name
+        else:
+            agreed.pop(decision.person_id, None)
+    return Standing(
+        grant=row,
+        is_live=row.is_live,
+        held_back=row.held_back,
+        agreed_by=tuple(agreed.values()),
+    )
+
+
+def _arguments(ticket: Ticket) -> tuple[JSON] | None:
+    """The call's arguments in a box, or None where they cannot be compared."""
+    if ticket.arguments.size > READ_BYTES:
+        return None
+    try:
+        return (read_canonical(unseal(ticket.arguments)),)
+    except (PayloadPurged, SealBroken):
+        return None
