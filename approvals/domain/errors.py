@@ -214,6 +214,12 @@ class NotAnnotatable(Refusal):
     """Only a ticket whose outcome is unknown takes a note of what really happened."""
 
 
+class LocalityUnknown(Refusal):
+    """Choose one of the languages and time zones of the list."""
+
+    kind = "invalid"
+
+
 class EvidenceRequired(Refusal):
     """Say what happened and how you know."""
 

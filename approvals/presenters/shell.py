@@ -5,6 +5,7 @@ Knows nothing of the page inside.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from approvals import conf
 from approvals.models import Gate, User
+from approvals.presenters.words import script_words
 from approvals.selectors.counting import needs_count
 
 
@@ -27,6 +29,8 @@ class Shell:
     killed: bool
     since: datetime | None
     server_now: datetime  # the ticker corrects the browser's clock by it
+    zone: str  # the time zone that the person chose; empty for the browser's own
+    words: str  # what the page's scripts say, as JSON
 
 
 def shell_for(user: User) -> Shell:
@@ -42,4 +46,6 @@ def shell_for(user: User) -> Shell:
         killed=gate is None or gate["killed"],
         since=gate["killed_at"] if gate else None,
         server_now=timezone.now(),
+        zone=person.time_zone,
+        words=json.dumps(script_words()),
     )

@@ -102,6 +102,23 @@ def missing_approvals(number: int, *, more: bool) -> str:
     )
 
 
+def script_words() -> dict[str, str]:
+    """What the page's scripts say by themselves, with the places that they fill."""
+    return {
+        "new": gettext("{number} new"),
+        "over": gettext("time is up"),
+        "in": gettext("in {span}"),
+        "s": gettext("{seconds} s"),
+        "min": gettext("{minutes} min"),
+        "h": gettext("{hours} h"),
+        "h min": gettext("{hours} h {minutes} min"),
+        "d": gettext("{days} d"),
+        "d h": gettext("{days} d {hours} h"),
+        "last minute": gettext("One minute left to decide."),
+        "last five": gettext("Five minutes left to decide."),
+    }
+
+
 def any_of(names: Sequence[str]) -> str:
     """`security or operations`."""
     return gettext(" or ").join(names)

@@ -13,19 +13,23 @@ from django import template
 from django.http import HttpRequest
 from django.template import Context
 from django.templatetags.static import static
+from django.utils import dateformat, timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
 
 from approvals.domain.inspection import InspectedText, Segment, inspect
 from approvals.models import User
 from approvals.presenters.shell import Shell, shell_for
+from approvals.presenters.words import byte_size
 
 register = template.Library()
 
+# As Django's date formats spell them.
 _MOMENTS = {
-    "minutes": "%H:%M UTC",
-    "seconds": "%H:%M:%S UTC",
-    "day": "%-d %B %Y, %H:%M UTC",
+    "minutes": gettext_lazy("H:i"),
+    "seconds": gettext_lazy("H:i:s"),
+    "day": gettext_lazy("j F Y, H:i"),
 }
 
 
@@ -51,7 +55,10 @@ def untrusted(text: InspectedText | str | None, kind: str = "text") -> SafeStrin
     if isinstance(text, str):
         text = inspect(text, identifier_like=kind == "name", whole=kind == "whole")
     gap = (
-        format_html('<span class="gap">… {} bytes not shown …</span>', f"{text.hidden:,}")
+        format_html(
+            '<span class="gap">{}</span>',
+            gettext("… {size} not shown …").format(size=byte_size(text.hidden)),
+        )
         if text.cut
         else ""
     )
@@ -66,15 +73,19 @@ def ends(text: InspectedText, end: str) -> SafeString:
 
 @register.simple_tag
 def moment(value: datetime | None, detail: str = "minutes") -> SafeString:
-    """A moment as a time element, in UTC; the browser rewrites it in the reader's own zone."""
+    """A moment as a time element in the reader's zone, which is UTC until they choose one.
+
+    The browser rewrites it, in its own zone where none was chosen.
+    """
     if value is None:
         return SafeString("")
     instant = value.astimezone(UTC)
+    local = timezone.localtime(value)
     return format_html(
         '<time datetime="{}" data-moment="{}">{}</time>',
         instant.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         detail,
-        instant.strftime(_MOMENTS[detail]),
+        f"{dateformat.format(local, str(_MOMENTS[detail]))} {local.tzname()}",
     )
 
 

@@ -2,6 +2,7 @@
 // pointer or while one of their rows has focus: then rows are renewed in place and arrivals wait
 // behind a "2 new" button.
 import { listen } from "./doorbell.js";
+import { say } from "./words.js";
 
 const POLL_MS = 10000;
 const GATHER_MS = 120;
@@ -40,7 +41,7 @@ function showPill() {
   const pill = document.querySelector("#new-pill");
   if (!pill) return;
   pill.hidden = arrivals.size === 0;
-  pill.querySelector("span").textContent = `${arrivals.size} new`;
+  pill.querySelector("span").textContent = say("new", { number: arrivals.size });
 }
 
 async function refreshInbox(everything) {

@@ -1,20 +1,22 @@
 // Counts deadlines down in words, by the server's clock. Spoken at five minutes and at one only.
 // The server decides expiry; this only says how long is left.
 import { now } from "./clock.js";
+import { say } from "./words.js";
 
 const SPOKEN = [5 * 60, 60];
 const said = new Set();
 
-export function words(seconds) {
-  if (seconds <= 0) return "time is up";
-  if (seconds < 60) return `in ${Math.floor(seconds)} s`;
+function span(seconds) {
+  if (seconds < 60) return say("s", { seconds: Math.floor(seconds) });
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `in ${minutes} min`;
+  if (minutes < 60) return say("min", { minutes });
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 ? `in ${hours} h ${minutes % 60} min` : `in ${hours} h`;
+  if (hours < 48) return say(minutes % 60 ? "h min" : "h", { hours, minutes: minutes % 60 });
   const days = Math.floor(hours / 24);
-  return hours % 24 ? `in ${days} d ${hours % 24} h` : `in ${days} d`;
+  return say(hours % 24 ? "d h" : "d", { days, hours: hours % 24 });
 }
+
+const words = (seconds) => (seconds <= 0 ? say("over") : say("in", { span: span(seconds) }));
 
 function speak(at, seconds) {
   const line = document.querySelector("[data-spoken]");
@@ -23,7 +25,7 @@ function speak(at, seconds) {
     const key = `${at}/${mark}`;
     if (seconds <= mark && seconds > mark - 30 && !said.has(key)) {
       said.add(key);
-      line.textContent = mark === 60 ? "One minute left to decide." : "Five minutes left to decide.";
+      line.textContent = say(mark === 60 ? "last minute" : "last five");
     }
   }
 }
