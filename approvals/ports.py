@@ -6,12 +6,14 @@
     ended               (uid: UUID) -> None    a ticket ended without execution; a hint
     owner_of_agent      (agent_id: UUID) -> UUID | None    the person who owns the agent now
     attempts_allowed    (*, upstream_id: UUID, tool_name: str) -> int    sends that an admin allows
+    read_json           (raw: bytes) -> JSON    strictly, as a submission is read; ValueError
     heartbeat           (*, kind: str, name: str) -> None    a process is alive
     checkpoint_sources  list of LeafSource, whose rows the checkpoints cover too
 
 The hints never raise into the ledger. `owner_of_agent` is asked before an approval counts, and
 an error in it refuses the approval. `attempts_allowed` is asked before anything is sent a second
-time, and an error in it means once. Knows nothing of who implements them.
+time, and an error in it means once. Without `read_json` nothing that people type as JSON is taken.
+Knows nothing of who implements them.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils.module_loading import import_string
+
+from approvals.domain.canonical import JSON
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,15 @@ def attempts_allowed(*, upstream_id: UUID, tool_name: str) -> int:
         logger.exception("Nobody can say whether %s may be sent again.", tool_name)
         return 1
     return allowed if isinstance(allowed, int) and not isinstance(allowed, bool) else 1
+
+
+def read_json(raw: bytes) -> JSON:
+    """The value of JSON that a person typed, by the rules for submissions; raises ValueError."""
+    path = _path("read_json")
+    if path is None:
+        raise ValueError("nobody here reads JSON")
+    value: JSON = import_string(path)(raw)
+    return value
 
 
 def heartbeat(kind: str, name: str) -> None:

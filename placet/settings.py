@@ -289,6 +289,7 @@ APPROVALS_PORTS: dict[str, str | list[str]] = {
     "heartbeat": "placet.heartbeats.record",
     "owner_of_agent": "mcpbridge.dispatch.owner_of_agent",
     "attempts_allowed": "mcpbridge.dispatch.attempts_allowed",
+    "read_json": "mcpbridge.calls.strict_json.parse",
     "checkpoint_sources": [
         "mcpbridge.dispatch.call_leaves",
         "mcpbridge.dispatch.completion_leaves",

@@ -16,18 +16,22 @@ from approvals.domain.canonical import JSON, digest
 from approvals.models import (
     AgreedTerms,
     Canary,
+    Decision,
+    Edit,
     Gate,
     Grant,
+    Handoff,
     Payload,
     PolicyVersion,
+    Remark,
     Ticket,
 )
-from approvals.models.decision import Decision
 
 ATTESTED: dict[str, type[Model]] = {
     model._meta.db_table: model
     for model in (
-        AgreedTerms, Canary, Decision, Gate, Grant, Payload, PolicyVersion, Ticket,
+        AgreedTerms, Canary, Decision, Edit, Gate, Grant, Handoff, Payload, PolicyVersion,
+        Remark, Ticket,
     )
 }  # fmt: skip
 

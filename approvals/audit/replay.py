@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from approvals.audit.breaks import Break
 from approvals.audit.chain import ORIGIN, event_hash
 from approvals.domain.states import EDGES, State
-from approvals.models import AuditEvent, Decision
+from approvals.models import AuditEvent, Decision, Edit
 
 TABLE = AuditEvent._meta.db_table
 _DECISIONS = f"{Decision._meta.db_table}:"
+_EDITS = f"{Edit._meta.db_table}:"
 _EDGES = {(edge.source, edge.target): edge.name for edge in EDGES}
 
 
@@ -31,6 +32,7 @@ class Replay:
     attested: dict[str, str] = field(default_factory=dict)  # row label -> last fingerprint
     payloads: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> hash, event key
     decisions: list[str] = field(default_factory=list)  # keys, in the order they were recorded
+    edits: list[str] = field(default_factory=list)  # keys, in the order they were recorded
     edges: list[str] = field(default_factory=list)
     own: list[Break] = field(default_factory=list)  # rows changed in themselves
     chain: list[Break] = field(default_factory=list)  # rows missing, added or out of order
@@ -74,6 +76,8 @@ class Replay:
             self.attested[str(label)] = str(value)
             if str(label).startswith(_DECISIONS):
                 self.decisions.append(str(label).removeprefix(_DECISIONS))
+            if str(label).startswith(_EDITS):
+                self.edits.append(str(label).removeprefix(_EDITS))
         for payload, value in payloads.items() if isinstance(payloads, dict) else ():
             self.payloads[str(payload)] = (str(value), key)
         groups = detail.get("groups")

@@ -27,7 +27,7 @@ from approvals.audit.chain import append
 from approvals.audit.fingerprints import attest, instant
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.states import OPEN
-from approvals.models import Payload, Ticket, database_now
+from approvals.models import Edit, Payload, Remark, Ticket, database_now
 
 NONCE_BYTES = 12
 SALT_BYTES = 32
@@ -165,6 +165,8 @@ def purge_older_than(*, days: float, limit: int = 500, actor: str = "system:rete
             | Q(pk__in=held.exclude(tool_definition=None).values("tool_definition_id"))
             | Q(pk__in=held.exclude(agent_says=None).values("agent_says_id"))
             | Q(pk__in=held.exclude(reason=None).values("reason_id"))
+            | Q(pk__in=Edit.objects.filter(ticket__in=held).values("arguments_before_id"))
+            | Q(pk__in=Remark.objects.filter(ticket__in=held).values("words_id"))
         )
         .order_by("created_at")
         .values_list("pk", flat=True)[:limit]

@@ -1,4 +1,4 @@
-"""Tickets against their replayed chains: state, version, groups, votes and digest."""
+"""Tickets against their replayed chains: state, version, groups, votes, edits and digest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
+from approvals.audit import edit_verification
 from approvals.audit.binding import ticket_binding
 from approvals.audit.breaks import Break
 from approvals.audit.chain import ticket_subject
@@ -37,6 +38,7 @@ def check(replays: Sequence[Replay]) -> Iterator[Break]:
     through = Ticket.groups.through.objects.filter(ticket__in=tickets.values())
     for key, ticket_id, group_id in through.values_list("pk", "ticket_id", "reviewergroup_id"):
         groups.setdefault(ticket_id, {})[str(key)] = str(group_id)
+    edits = edit_verification.edits_of(list(tickets.values()))
     for replay in replays:
         ticket = tickets.get(replay.uid)
         if ticket is None:
@@ -44,7 +46,14 @@ def check(replays: Sequence[Replay]) -> Iterator[Break]:
             continue
         yield from _ticket(replay, ticket)
         yield from _groups(replay, ticket, groups.get(ticket.pk, {}))
-        yield from _votes(replay, ticket, decisions.get(ticket.pk, []))
+        mine = edits.get(ticket.pk, [])
+        yield from _votes(
+            replay,
+            ticket,
+            decisions.get(ticket.pk, []),
+            Parties(authors=frozenset(edit.person_id for edit in mine)),
+        )
+        yield from edit_verification.check(replay, ticket, mine)
 
 
 def without_history() -> Iterator[Break]:
@@ -98,7 +107,9 @@ def _groups(replay: Replay, ticket: Ticket, found: dict[str, str]) -> Iterator[B
             yield Break(GROUPS, key, f"it is not as when ticket {ticket.pk} was opened")
 
 
-def _votes(replay: Replay, ticket: Ticket, decisions: list[Decision]) -> Iterator[Break]:
+def _votes(
+    replay: Replay, ticket: Ticket, decisions: list[Decision], parties: Parties
+) -> Iterator[Break]:
     """Every vote is in the chain, and the votes add up to what the chain says was decided."""
     by_key = {str(decision.pk): decision for decision in decisions}
     for key in by_key:
@@ -120,7 +131,7 @@ def _votes(replay: Replay, ticket: Ticket, decisions: list[Decision]) -> Iterato
             obligations=obligations_from(ticket.obligations),
             digest=bytes(ticket.digest),
             eligible={decision.person_id for decision in decisions},
-            parties=Parties(),
+            parties=parties,
         )
     except Exception as problem:  # noqa: BLE001 (whatever is unreadable here is a finding)
         yield Break(TABLE, str(ticket.pk), f"its votes cannot be read: {problem}")

@@ -1,9 +1,12 @@
 """The ledger's rows. Imported from here by the layers above; only they write."""
 
+from approvals.models.attention import Handoff, Snooze
 from approvals.models.audit import AuditEvent, Checkpoint, CheckpointLeaf, Payload
 from approvals.models.canary import Canary
 from approvals.models.clock import DatabaseNow, after_seconds, database_now
+from approvals.models.conversation import Remark
 from approvals.models.decision import Decision, TypedAnswer
+from approvals.models.editing import Edit
 from approvals.models.grant import AgreedTerms, Grant
 from approvals.models.people import (
     GroupMembership,
@@ -37,10 +40,12 @@ __all__ = [
     "DatabaseNow",
     "Decision",
     "Delivery",
+    "Edit",
     "Gate",
     "Grant",
     "GroupMembership",
     "Habit",
+    "Handoff",
     "Holder",
     "Lookout",
     "Notice",
@@ -48,9 +53,11 @@ __all__ = [
     "Person",
     "PolicyVersion",
     "PushKey",
+    "Remark",
     "ReviewerGroup",
     "Rotation",
     "RotationTurn",
+    "Snooze",
     "Team",
     "TeamMembership",
     "Ticket",

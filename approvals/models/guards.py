@@ -14,7 +14,10 @@ _IMMUTABLE: Final = (
     "approvals_checkpoint",
     "approvals_checkpointleaf",
     "approvals_decision",
+    "approvals_edit",
+    "approvals_handoff",
     "approvals_policyversion",
+    "approvals_remark",
     "approvals_ticket_groups",
     "approvals_typedanswer",
 )

@@ -32,13 +32,14 @@ def eligible_people(ticket: Ticket) -> frozenset[UUID]:
 def parties_of(
     ticket: Ticket, *, owner_now: UUID | None = None, one_person: bool = False
 ) -> Parties:
-    """The people with a stake in the call: who owned its agent then, and who owns it now."""
+    """The people with a stake in the call: who owns its agent, then or now, and who edited it."""
     owners: set[UUID] = {ticket.person_id}
     if owner_now is not None:
         owners.add(owner_now)
-    return Parties(
-        owners=frozenset(owners), authors=frozenset({ticket.person_id}), one_person=one_person
-    )
+    authors: set[UUID] = {ticket.person_id}
+    if ticket.revision > 1:
+        authors |= {edit.person_id for edit in ticket.edits.all()}
+    return Parties(owners=frozenset(owners), authors=frozenset(authors), one_person=one_person)
 
 
 def standing(ticket: Ticket, *, one_person: bool, is_new: bool = False) -> Resolution:

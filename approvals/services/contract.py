@@ -75,7 +75,9 @@ class TicketView:
     """Everything an agent may be told: a pure function of the ticket's rows.
 
     `result` is the upstream's answer as it was recorded (JSON of a result or of a JSON-RPC
-    error); None while there is none and after it was purged (`result_purged`).
+    error); None while there is none and after it was purged (`result_purged`). Of an edited
+    ticket `edited_arguments` are what would run or ran in the place of what the agent sent, and
+    `edited_pointers` where they differ; None and empty after they were purged.
     """
 
     uid: UUID
@@ -107,6 +109,8 @@ class TicketView:
     by_grant: bool
     edited: bool
     path: str
+    edited_arguments: bytes | None = None
+    edited_pointers: tuple[str, ...] = ()
 
     @property
     def is_over(self) -> bool:

@@ -14,7 +14,7 @@ from approvals.services.contract import Submission
 
 
 def who_decides(
-    call: Submission, obligations: Obligations
+    call: Submission | Ticket, obligations: Obligations
 ) -> tuple[list[ReviewerGroup], Obligations]:
     """The groups that decide, and the obligations that name them.
 

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from approvals import conf
 from approvals.audit.sealing import PayloadPurged, unseal
+from approvals.domain.diffing import Change, differences
 from approvals.domain.errors import NotVisible
 from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
-from approvals.models import Payload, Ticket, User
+from approvals.models import Edit, Payload, Ticket, User
 from approvals.selectors.visibility import may_see
 from approvals.selectors.votes import standing
 from approvals.services.contract import TicketView
@@ -44,6 +45,7 @@ def view_of(ticket: Ticket, *, is_new: bool = False) -> TicketView:
     """
     votes = standing(ticket, one_person=conf.one_person(), is_new=is_new)
     result, purged = _result(ticket.result)
+    edited, pointers = _edited(ticket)
     return TicketView(
         uid=ticket.uid,
         number=ticket.pk,
@@ -72,9 +74,24 @@ def view_of(ticket: Ticket, *, is_new: bool = False) -> TicketView:
         annotated=ticket.annotated_at is not None,
         abort_requested=ticket.abort_requested_at is not None,
         by_grant=ticket.grant_id is not None,
-        edited=False,
+        edited=ticket.revision > 1,
         path=ticket_path(ticket.uid),
+        edited_arguments=edited,
+        edited_pointers=pointers,
     )
+
+
+def _edited(ticket: Ticket) -> tuple[bytes | None, tuple[str, ...]]:
+    """What an edited ticket would run with, and where that differs from what the agent sent."""
+    if ticket.revision == 1:
+        return None, ()
+    first = Edit.objects.select_related("arguments_before").get(ticket=ticket, revision=2)
+    try:
+        sent, now = unseal(first.arguments_before), unseal(ticket.arguments)
+    except PayloadPurged:
+        return None, ()
+    changed = differences(sent, now)
+    return now, tuple(part.pointer for part in changed if part.change is not Change.UNCHANGED)
 
 
 def _result(payload: Payload | None) -> tuple[bytes | None, bool]:

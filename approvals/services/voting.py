@@ -103,7 +103,7 @@ def decide(
     answer = Answer(verdict)
     if answer is Answer.WITHDRAW:
         raise ValueError("a vote is taken back with withdraw_vote")
-    _require_nonce(nonce)
+    require_nonce(nonce)
     ballot = Ballot(
         user=user,
         answer=answer,
@@ -122,13 +122,13 @@ def decide(
 
 def withdraw_vote(*, uid: UUID, user: User, nonce: str) -> TicketView:
     """Take back the vote that still counts. Raises NotVisible, AlreadyDecided, NoVoteToWithdraw."""
-    _require_nonce(nonce)
+    require_nonce(nonce)
     with transaction.atomic(durable=True):
         transitions.gate_for_share()
         ticket = visible(uid, user)
         if Decision.objects.filter(ticket=ticket, user=user, nonce=nonce).exists():
             return view_of(ticket)
-        _require_pending(ticket)
+        require_pending(ticket)
         mine = [vote for vote in votes_of(ticket) if vote.person == user.person_id]
         if not mine or mine[-1].answer is Answer.WITHDRAW:
             raise NoVoteToWithdraw
@@ -146,18 +146,26 @@ def words_of(text: str) -> str:
 
 def _decide(uid: UUID, ballot: Ballot) -> Decided:
     with transaction.atomic(durable=True):
-        gate = transitions.gate_for_share()
-        ticket = visible(uid, ballot.user)
-        before = _answered(ticket, ballot)
-        if before is not None:
-            return before
-        if not _overdue(ticket):
-            poll = _poll(ticket, ballot.answer)
-            _require_vote(ticket, ballot, poll, gate)
-            return _vote(ticket, ballot, poll)
-        transitions.expire(ticket_id=ticket.pk, actor=actors.person(ballot.user.person_id))
-        transaction.on_commit(lambda: ports.ended(uid))
-    raise Expired(uid=str(uid))
+        decided = cast(uid, ballot)
+    if decided is None:
+        raise Expired(uid=str(uid))
+    return decided
+
+
+def cast(uid: UUID, ballot: Ballot) -> Decided | None:
+    """Count a ballot; None when the time to decide is over, which is then on record. Joins."""
+    gate = transitions.gate_for_share()
+    ticket = visible(uid, ballot.user)
+    before = _answered(ticket, ballot)
+    if before is not None:
+        return before
+    if not overdue(ticket):
+        poll = _poll(ticket, ballot.answer)
+        _require_vote(ticket, ballot, poll, gate)
+        return _vote(ticket, ballot, poll)
+    transitions.expire(ticket_id=ticket.pk, actor=actors.person(ballot.user.person_id))
+    transaction.on_commit(lambda: ports.ended(uid))
+    return None
 
 
 def _poll(ticket: Ticket, answer: Answer) -> Poll:
@@ -283,7 +291,7 @@ def _answered(ticket: Ticket, ballot: Ballot) -> Decided | None:
 
 
 def _require_vote(ticket: Ticket, ballot: Ballot, poll: Poll, gate: Gate) -> None:
-    _require_pending(ticket)
+    require_pending(ticket)
     if ballot.seen_digest != bytes(ticket.digest):
         raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
     refusal = why_not(
@@ -305,18 +313,21 @@ def _require_vote(ticket: Ticket, ballot: Ballot, poll: Poll, gate: Gate) -> Non
         require_grantable(ticket=ticket, user=ballot.user, wanted=ballot.grant)
 
 
-def _require_pending(ticket: Ticket) -> None:
+def require_pending(ticket: Ticket) -> None:
+    """Raise AlreadyDecided unless people still decide."""
     if ticket.state != State.PENDING:
         raise AlreadyDecided(state=ticket.state, version=ticket.version)
 
 
-def _overdue(ticket: Ticket) -> bool:
+def overdue(ticket: Ticket) -> bool:
+    """Whether the time to decide ran out by the database's clock."""
     late = Ticket.objects.filter(
         pk=ticket.pk, state=State.PENDING, approval_expires_at__lte=DatabaseNow()
     )
     return late.exists()
 
 
-def _require_nonce(nonce: str) -> None:
+def require_nonce(nonce: str) -> None:
+    """Refuse a request that could not be told from its own repetition."""
     if not 0 < len(nonce) <= MAX_NONCE:
         raise ValueError(f"a nonce has 1..{MAX_NONCE} characters")

@@ -8,6 +8,7 @@ Lock order everywhere: the gate before tickets, tickets in the order of their nu
 """
 
 from approvals.transitions.deciding import approve, record_vote, reject, revoke
+from approvals.transitions.editing import Rebound, edit
 from approvals.transitions.ending import cancel, expire
 from approvals.transitions.executing import claim, release, renew_lease, retry_sent, send
 from approvals.transitions.gate import (
@@ -28,10 +29,12 @@ from approvals.transitions.notes import (
     wound_up,
 )
 from approvals.transitions.opening import open_by_grant, open_pending
+from approvals.transitions.remarks import hand_on, remark
 from approvals.transitions.settling import fail_sent, fail_unsent, succeed, unknown
 from approvals.transitions.waiting import attach_waiter, detach, hand_over
 
 __all__ = [
+    "Rebound",
     "annotate",
     "approve",
     "attach_waiter",
@@ -40,11 +43,13 @@ __all__ = [
     "claim",
     "count_request",
     "detach",
+    "edit",
     "expire",
     "fail_sent",
     "fail_unsent",
     "gate_facts_for_share",
     "gate_for_share",
+    "hand_on",
     "hand_over",
     "late_answer",
     "make_grant",
@@ -54,6 +59,7 @@ __all__ = [
     "record_vote",
     "reject",
     "release",
+    "remark",
     "renew_lease",
     "request_abort",
     "retry_sent",

@@ -53,7 +53,7 @@ def approve(
         ticket_id=ticket_id,
         source=State.PENDING,
         target=State.APPROVED,
-        guard=_as_seen(revision, digest),
+        guard=as_seen(revision, digest),
         changes={
             "decided_at": DatabaseNow(),
             "execution_expires_at": after_seconds(execution_seconds),
@@ -77,7 +77,7 @@ def reject(
         ticket_id=ticket_id,
         source=State.PENDING,
         target=State.REJECTED,
-        guard=_as_seen(revision, digest),
+        guard=as_seen(revision, digest),
         changes={
             "decided_at": DatabaseNow(),
             "ended_at": DatabaseNow(),
@@ -101,6 +101,6 @@ def revoke(*, ticket_id: int, actor: str, detail: Mapping[str, JSON] | None = No
     )
 
 
-def _as_seen(revision: int, digest: bytes) -> Q:
+def as_seen(revision: int, digest: bytes) -> Q:
     """The very ticket that was decided on, and still in time."""
     return Q(revision=revision, digest=digest, approval_expires_at__gt=DatabaseNow())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from mcpbridge.calls.edited import Edited, edited_from
 from mcpbridge.calls.strict_json import JSON
 
 type Stage = Literal["deciding", "approved", "running"]
@@ -58,6 +59,10 @@ class TicketFacts(Protocol):
     @property
     def edited(self) -> bool: ...
     @property
+    def edited_arguments(self) -> bytes | None: ...
+    @property
+    def edited_pointers(self) -> tuple[str, ...]: ...
+    @property
     def path(self) -> str: ...
 
 
@@ -70,6 +75,7 @@ class TicketRef:
     tool: str
     requests: int = 1
     by_grant: bool = False
+    edited: Edited | None = None
     url: str = ""
 
 
@@ -79,8 +85,6 @@ class Executed:
 
     result: dict[str, JSON]
     ticket: TicketRef | None = None
-    edited: bool = False
-    sent_arguments: JSON = None
 
     @property
     def is_tool_error(self) -> bool:
@@ -195,10 +199,8 @@ type Outcome = (
 )
 
 
-def outcome_of(
-    ticket: TicketFacts, *, public_url: str = "", sent_arguments: JSON = None
-) -> Outcome:
-    """The outcome a ticket stands for now. `sent_arguments` tells what an edited call ran with.
+def outcome_of(ticket: TicketFacts, *, public_url: str = "") -> Outcome:
+    """The outcome a ticket stands for now.
 
     An unknown state reads as an unknown outcome: the agent must not repeat what may have run.
     """
@@ -207,7 +209,7 @@ def outcome_of(
         case "pending" | "approved" | "claimed" | "sent":
             return _pending(ticket, ref)
         case "succeeded" | "failed":
-            return _ended(ticket, ref, sent_arguments)
+            return _ended(ticket, ref)
         case "rejected":
             return Rejected(reason=ticket.reason, ticket=ref)
         case "expired":
@@ -228,6 +230,9 @@ def ticket_ref(ticket: TicketFacts, *, public_url: str = "") -> TicketRef:
         tool=f"{ticket.tool_name} on {ticket.upstream_name}",
         requests=ticket.requests,
         by_grant=ticket.by_grant,
+        edited=(
+            edited_from(ticket.edited_arguments, ticket.edited_pointers) if ticket.edited else None
+        ),
         url=public_url.rstrip("/") + ticket.path if public_url else "",
     )
 
@@ -250,7 +255,7 @@ def _pending(ticket: TicketFacts, ref: TicketRef) -> Pending:
     )
 
 
-def _ended(ticket: TicketFacts, ref: TicketRef, sent_arguments: JSON) -> Outcome:
+def _ended(ticket: TicketFacts, ref: TicketRef) -> Outcome:
     succeeded = ticket.state == "succeeded"
     if ticket.result is None:
         if succeeded or not ticket.reason:
@@ -266,7 +271,7 @@ def _ended(ticket: TicketFacts, ref: TicketRef, sent_arguments: JSON) -> Outcome
             data=error.get("data"),
             ticket=ref,
         )
-    return Executed(result=answer, ticket=ref, edited=ticket.edited, sent_arguments=sent_arguments)
+    return Executed(result=answer, ticket=ref)
 
 
 def _error_in(answer: dict[str, JSON]) -> dict[str, JSON] | None:

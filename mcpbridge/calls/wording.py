@@ -6,7 +6,6 @@ answer.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
@@ -18,6 +17,7 @@ from mcpbridge.calls.dispositions import (
     disposition,
     without_ours,
 )
+from mcpbridge.calls.edited import edited_facts, edited_text, one_line
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import (
     Cancelled,
@@ -38,6 +38,7 @@ from mcpbridge.calls.outcome import (
 from mcpbridge.calls.strict_json import JSON
 
 TICKET_KEY: Final = "placet/ticket"
+EDITED_KEY: Final = "placet/edited"
 MAX_QUOTED: Final = 2000
 
 _CANCELLED: Final = {
@@ -72,18 +73,18 @@ def outcome_text(outcome: Outcome) -> str:  # noqa: C901, PLR0912 (one branch pe
         case UpstreamError(code=code, message=message):
             return (
                 f"{_head(outcome.ticket, 'Approved and sent')}, but the server answered with an"
-                f" error ({code}): {_quoted(message)}"
+                f" error ({code}): {_quoted(message)}{_edited(outcome.ticket, 'was sent')}"
             )
         case NotSent(why=why):
             return (
                 f"{_head(outcome.ticket, 'Not executed')}: the call could not be sent"
-                f" ({_clean(why)}). Nothing reached the server; you may try again."
+                f" ({one_line(why)}). Nothing reached the server; you may try again."
             )
         case Rejected(reason=reason):
             said = f" The reviewer's reason: {_quoted(reason)}" if reason else ""
             return (
                 f"{_head(outcome.ticket, 'Rejected')} by a reviewer. Nothing was executed.{said}"
-                " Do not repeat the call unchanged."
+                f"{_edited(outcome.ticket, 'would have run')} Do not repeat the call unchanged."
             )
         case Expired():
             return _expired(outcome)
@@ -95,12 +96,13 @@ def outcome_text(outcome: Outcome) -> str:  # noqa: C901, PLR0912 (one branch pe
             return (
                 f"{_head(outcome.ticket, 'Outcome unknown')}: the call was sent, but {why}. It may"
                 " have been executed. Do not repeat it; find out what happened, or ask a person."
+                f"{_edited(outcome.ticket, 'was sent')}"
             )
         case ResultGone(succeeded=succeeded):
             how = "The server answered" if succeeded else "The server answered with an error"
             return (
                 f"{_head(outcome.ticket, 'Approved and executed')}. {how}, but its answer is no"
-                " longer kept. Do not repeat the call to see it."
+                f" longer kept. Do not repeat the call to see it.{_edited(outcome.ticket, 'ran')}"
             )
         case Pending():
             return pending_text(outcome)
@@ -117,7 +119,7 @@ def outcome_text(outcome: Outcome) -> str:  # noqa: C901, PLR0912 (one branch pe
             )
         case Unavailable(why=why, retry=retry):
             then = "You may try again later." if retry else "Repeating the call will not help."
-            return f"The call could not be handled: {_clean(why)}. Nothing was executed. {then}"
+            return f"The call could not be handled: {one_line(why)}. Nothing was executed. {then}"
         case _:
             assert_never(outcome)
 
@@ -128,7 +130,7 @@ def progress_text(outcome: Outcome, *, number: int) -> str:
         return f"Ticket {number}: the outcome is known."
     match outcome.stage:
         case "deciding":
-            asked = ", ".join(_clean(name) for name in outcome.groups) or "the reviewers"
+            asked = ", ".join(one_line(name) for name in outcome.groups) or "the reviewers"
             where = f"waiting for approval by {asked} ({outcome.have} of {outcome.need} so far)"
         case "approved":
             where = "approved, about to run"
@@ -143,7 +145,7 @@ def pending_text(outcome: Pending) -> str:
     by = f" until {_time(outcome.deadline)}" if outcome.deadline else ""
     match outcome.stage:
         case "deciding":
-            asked = ", ".join(_clean(name) for name in outcome.groups) or "the reviewers"
+            asked = ", ".join(one_line(name) for name in outcome.groups) or "the reviewers"
             where = (
                 f"Pending: {_call(ticket)} waits for approval by {asked}"
                 f" ({outcome.have} of {outcome.need} so far){by}."
@@ -153,7 +155,8 @@ def pending_text(outcome: Pending) -> str:
             where = f"Approved, not executed yet: {_call(ticket)} is about to run{by}."
         case "running":
             where = f"Approved and sent: {_call(ticket)} is running and has not ended yet."
-    shared = _shared(ticket)
+    shared = _edited(ticket, "runs" if outcome.stage == "running" else "would run")
+    shared += _shared(ticket)
     seen = f" People see it at {ticket.url}." if ticket.url else ""
     return (
         f"{where}{shared} To wait for the outcome, call {AWAIT_TICKET} with ticket_id"
@@ -205,6 +208,8 @@ def outcome_meta(
     ticket = outcome_ticket(outcome)
     if ticket is not None:
         meta[TICKET_KEY] = ticket.uid
+        if ticket.edited is not None:
+            meta[EDITED_KEY] = edited_facts(ticket.edited)
     return meta
 
 
@@ -233,6 +238,8 @@ def _structured(outcome: Pending) -> dict[str, JSON]:
         "approvals_needed": outcome.need,
         "next_tool": AWAIT_TICKET,
     }
+    if outcome.ticket.edited is not None:
+        found["edited"] = edited_facts(outcome.ticket.edited)
     if outcome.deadline:
         found["deadline"] = outcome.deadline.astimezone(UTC).isoformat(timespec="seconds")
     if outcome.ticket.url:
@@ -248,13 +255,11 @@ def _executed(outcome: Executed) -> str:
     text = f"{how} and executed once: {_call(ticket)}."
     if outcome.is_tool_error:
         text += " The tool reports an error, see above."
-    if outcome.edited:
-        text += " The reviewer edited the arguments first"
-        edited = outcome.sent_arguments
-        shown = "" if edited is None else json.dumps(edited, ensure_ascii=False)
-        text += f"; it ran with {shown[:MAX_QUOTED]}" if shown else ""
-        text += "." if len(shown) <= MAX_QUOTED else " (cut)."
-    return text + _shared(ticket)
+    return text + _edited(ticket, "ran") + _shared(ticket)
+
+
+def _edited(ticket: TicketRef | None, tense: str) -> str:
+    return edited_text(ticket.edited, tense) if ticket is not None else ""
 
 
 def _expired(outcome: Expired) -> str:
@@ -274,7 +279,7 @@ def _head(ticket: TicketRef | None, word: str) -> str:
 
 
 def _call(ticket: TicketRef) -> str:
-    return f"{_clean(ticket.tool)} (ticket {ticket.number})"
+    return f"{one_line(ticket.tool)} (ticket {ticket.number})"
 
 
 def _shared(ticket: TicketRef) -> str:
@@ -287,13 +292,8 @@ def _text(text: str) -> dict[str, JSON]:
 
 def _quoted(text: str) -> str:
     """Somebody else's words, marked as such."""
-    clean = _clean(text)
+    clean = one_line(text)
     return f"“{clean}”" if len(clean) <= MAX_QUOTED else f"“{clean[:MAX_QUOTED]}…”"
-
-
-def _clean(text: str) -> str:
-    """One line without control characters, so that a name cannot pose as a new message."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _time(at: datetime) -> str:

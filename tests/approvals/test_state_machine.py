@@ -104,9 +104,9 @@ def owners_may_approve(monkeypatch):
 
 
 def decisions_have_no_deadline(monkeypatch):
-    monkeypatch.setattr(voting, "_overdue", lambda ticket: False)
+    monkeypatch.setattr(voting, "overdue", lambda ticket: False)
     monkeypatch.setattr(
-        deciding, "_as_seen", lambda revision, digest: Q(revision=revision, digest=digest)
+        deciding, "as_seen", lambda revision, digest: Q(revision=revision, digest=digest)
     )
     monkeypatch.setattr(deciding, "DatabaseNow", lambda: datetime(2000, 1, 1, tzinfo=UTC))
 

@@ -20,6 +20,7 @@ from approvals.domain.obligations import DEFAULT_OBLIGATIONS
 from approvals.domain.states import State, Waiting
 from approvals.models import (
     Decision,
+    Edit,
     Gate,
     Grant,
     Holder,
@@ -110,6 +111,42 @@ def a_pending(cast: Cast, **changes: Any) -> Ticket:
     with transaction.atomic():
         return transitions.open_pending(
             ticket=an_unsaved_ticket(cast, **changes), group_ids=[cast.group.pk], actor=AGENT
+        )
+
+
+def edit(ticket: Ticket, user: User, arguments: Any) -> Ticket:
+    """`user` replaces the arguments; everything else stays as it was bound."""
+    spelled = canonical_bytes(arguments)
+    made = Edit(
+        ticket_id=ticket.pk,
+        revision=ticket.revision + 1,
+        person_id=user.person_id,
+        user=user,
+        arguments_before_id=ticket.arguments_id,
+        arguments=seal("arguments", spelled),
+        digest_before=bytes(ticket.digest),
+        nonce_before=bytes(ticket.nonce),
+        obligations_before=ticket.obligations,
+        reason=seal("reason", b"safer"),
+        nonce=secrets.token_hex(16),
+    )
+    bound = Ticket.objects.get(pk=ticket.pk)
+    bound.revision, bound.arguments = made.revision, made.arguments
+    bound.nonce = secrets.token_bytes(32)
+    with transaction.atomic():
+        return transitions.edit(
+            edit=made,
+            rebound=transitions.Rebound(
+                nonce=bytes(bound.nonce),
+                digest=ticket_digest(ticket_binding(bound, spelled)),
+                obligations=bound.obligations,
+                verdict=bound.verdict,
+                policy_id=bound.policy_id,
+                risk=bound.risk,
+                approval_expires_at=bound.approval_expires_at,
+            ),
+            epoch=Gate.objects.get(pk=1).epoch,
+            actor=f"person:{user.person_id}",
         )
 
 

@@ -9,9 +9,9 @@ from django.db.backends.utils import CursorWrapper
 from approvals import transitions
 from approvals.audit import append, attest
 from approvals.audit.checkpoints import seal_checkpoint
-from approvals.audit.sealing import purge
+from approvals.audit.sealing import purge, seal
 from approvals.domain.states import CancelReason, UnknownReason
-from approvals.models import PolicyVersion, Ticket
+from approvals.models import Handoff, PolicyVersion, Remark, Ticket
 from tests.support import ledger
 
 
@@ -49,8 +49,36 @@ def a_story() -> ledger.Cast:
         transitions.cancel(ticket_id=gone.pk, reason=CancelReason.WITHDRAWN, actor=ledger.AGENT)
     purge(gone.arguments_id, actor="system:retention")
     ledger.a_claimed(cast)
+    _talked_about(cast)
     seal_checkpoint()
     return cast
+
+
+def _talked_about(cast: ledger.Cast) -> None:
+    """A ticket that was edited, asked about and handed on."""
+    ticket = ledger.edit(ledger.a_pending(cast), cast.bob, {"message": "another commit"})
+    said = {"ticket_id": ticket.pk, "user": cast.bob, "nonce": "1"}
+    with transaction.atomic():
+        transitions.remark(
+            remark=Remark(
+                **said,
+                revision=ticket.revision,
+                kind=Remark.Kind.QUESTION,
+                person=cast.bob.person,
+                asked=cast.alice.person,
+                words=seal("remark", b"why?"),
+            ),
+            actor="person:x",
+        )
+        transitions.hand_on(
+            handoff=Handoff(
+                **said,
+                giver=cast.bob.person,
+                to_person=cast.carol.person,
+                words=seal("remark", b"yours"),
+            ),
+            actor="person:x",
+        )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ PORTS = {
     name: f"tests.support.rings.{name}"
     for name in ("approved", "ended", "owner_of_agent", "attempts_allowed", "heartbeat")
 }
+PORTS["read_json"] = "mcpbridge.calls.strict_json.parse"
 
 
 def forget() -> None:

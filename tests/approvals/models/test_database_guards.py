@@ -15,6 +15,7 @@ from tests.support import ledger
 pytestmark = pytest.mark.both_engines
 migration = importlib.import_module("approvals.migrations.0002_guards")
 terms_migration = importlib.import_module("approvals.migrations.0006_agreed_terms_and_canaries")
+edits_migration = importlib.import_module("approvals.migrations.0007_edits_and_conversations")
 answers_migration = importlib.import_module("approvals.migrations.0003_typed_answers")
 
 
@@ -38,6 +39,7 @@ def test_the_list_of_triggers_is_what_the_migration_installs(db):
         *migration.TRIGGERS,
         *answers_migration.TRIGGERS,
         *terms_migration.TRIGGERS,
+        *edits_migration.TRIGGERS,
     )
     assert set(GUARDS) == {trigger.name for trigger in installed}
     catalog = {

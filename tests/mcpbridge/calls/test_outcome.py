@@ -25,7 +25,7 @@ from mcpbridge.calls.outcome import (
     UpstreamError,
     outcome_of,
 )
-from mcpbridge.calls.wording import MAX_QUOTED, TICKET_KEY, call_result, outcome_text
+from mcpbridge.calls.wording import EDITED_KEY, MAX_QUOTED, TICKET_KEY, call_result, outcome_text
 
 UID = UUID("0190c1f0-0000-7000-8000-000000000001")
 AT = datetime(2026, 11, 20, 14, 32, tzinfo=UTC)
@@ -53,6 +53,8 @@ class View:
     result: bytes | None = None
     by_grant: bool = False
     edited: bool = False
+    edited_arguments: bytes | None = None
+    edited_pointers: tuple[str, ...] = ()
     path: str = "/tickets/1/"
 
 
@@ -289,11 +291,54 @@ def test_a_grant_is_told_from_a_person():
 
 
 def test_edited_arguments_are_told():
-    text = said(replace(DONE, edited=True), sent_arguments={"message": "größer"})
-    assert 'edited the arguments first; it ran with {"message": "größer"}.' in text
-    assert "edited the arguments first." in said(replace(DONE, edited=True))
-    long = said(replace(DONE, edited=True), sent_arguments={"m": "x" * 9000})
+    edited = replace(
+        DONE,
+        edited=True,
+        edited_arguments='{"message":"größer"}'.encode(),
+        edited_pointers=("/message",),
+    )
+    text = said(edited)
+    assert (
+        'edited the arguments first (changed: /message); it ran with {"message": "größer"}.' in text
+    )
+    facts = {"changed": ["/message"], "arguments": {"message": "größer"}}
+    assert call_result(outcome_of(edited))["_meta"][EDITED_KEY] == facts
+    purged = replace(DONE, edited=True)
+    assert "edited the arguments first." in said(purged)
+    long = said(replace(edited, edited_arguments=b'{"m":"%s"}' % (b"x" * 9000)))
     assert long.rstrip().endswith("(cut).")
+    assert "edited" not in said(DONE)
+    assert EDITED_KEY not in call_result(outcome_of(DONE))["_meta"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "tense"),
+    [
+        ({"state": "pending"}, "would run"),
+        ({"state": "approved"}, "would run"),
+        ({"state": "sent"}, "runs"),
+        ({"state": "failed", "result": b'{"error":{"code":-1,"message":"no"}}'}, "was sent"),
+        ({"state": "outcome_unknown", "unknown_reason": "eof"}, "was sent"),
+        ({"state": "rejected"}, "would have run"),
+        ({"state": "succeeded", "result": None}, "ran"),
+    ],
+)
+def test_whatever_becomes_of_an_edited_call_its_agent_reads_what_was_edited(changes, tense):
+    view = replace(
+        APPROVED, edited=True, edited_arguments=b'{"a":1}', edited_pointers=("/a",), **changes
+    )
+    assert f'(changed: /a); it {tense} with {{"a": 1}}.' in said(view)
+    result = call_result(outcome_of(view))
+    assert result["_meta"][EDITED_KEY] == {"changed": ["/a"], "arguments": {"a": 1}}
+    if "structuredContent" in result:
+        assert result["structuredContent"]["edited"] == result["_meta"][EDITED_KEY]
+
+
+def test_an_edit_of_very_many_places_names_the_first_of_them():
+    view = replace(
+        DONE, edited=True, edited_arguments=b"{}", edited_pointers=tuple(f"/{n}" for n in range(25))
+    )
+    assert "/19 and 5 more)" in said(view)
 
 
 def test_several_requests_for_one_execution_are_told_so():
