@@ -8,7 +8,6 @@ record itself is broken, which no reviewer can mend.
 
 from __future__ import annotations
 
-import binascii
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,38 +26,23 @@ from approvals.domain.errors import AnswerUnfit, AuditBroken, Refusal, StaleDige
 from approvals.domain.forms import AnswerInvalid, Field, form_of
 from approvals.domain.forms import typed as read_typed
 from approvals.domain.quorum import Answer
-from approvals.domain.wording import say
 from approvals.models import Ticket, User
 from approvals.presenters.answers import posted_answers
-from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
-from approvals.presenters.sealed import open_bytes, open_json
+from approvals.presenters.sealed import open_json
 from approvals.presenters.words import told
 from approvals.services import decisions
 from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page
+from approvals.web.posted import STATUS, FormIncomplete, digest_in, nonce_in, require_seen
 from approvals.web.reading import visible_ticket
 from approvals.web.tickets import ticket_page
 
 logger = logging.getLogger(__name__)
 
 PART: Final = "X-Placet-Part"
-STATUS: Final = {
-    "conflict": 409,
-    "invalid": 422,
-    "forbidden": 403,
-    "unavailable": 409,
-    "broken": 500,
-}
-NONCE_CHARS: Final = 64
 FOUND: Final = {"yes": True, "no": False, "unclear": None}
-
-
-class FormIncomplete(Refusal):
-    """This form was incomplete. Nothing was decided; look again and decide."""
-
-    kind = "invalid"
 
 
 class FindingMissing(Refusal):
@@ -85,15 +69,15 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     def act() -> str:
         answer = _answer(request)
         if answer is Answer.APPROVE:
-            _require_seen(found, opened)
+            require_seen(found, opened)
         typed = _typed(form, posted) if answer is Answer.APPROVE and form else None
         decided = decisions.decide(
             uid=uid,
             user=user,
             verdict=answer,
-            seen_digest=_digest(request),
+            seen_digest=digest_in(request),
             reason=posted.reason,
-            nonce=_nonce(request),
+            nonce=nonce_in(request),
             typed=typed,
         )
         if decided.kind == "counted":
@@ -114,7 +98,7 @@ def withdraw(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     """Take one's vote back."""
 
     def act() -> str:
-        decisions.withdraw_vote(uid=uid, user=user, nonce=_nonce(request))
+        decisions.withdraw_vote(uid=uid, user=user, nonce=nonce_in(request))
         return gettext("Your vote is taken back.")
 
     return _answered(request, user, uid, act)
@@ -249,15 +233,6 @@ def _typed(form: tuple[Field, ...], posted: Posted) -> dict[str, JSON]:
         raise AnswerUnfit(errors=wrong.errors) from None
 
 
-def _require_seen(ticket: Ticket, opened: frozenset[str]) -> None:
-    """Refuse to approve what cannot be shown, or was shown only in part."""
-    arguments, _ = open_bytes(ticket.arguments)
-    if arguments is None:
-        raise FormIncomplete(say("Its arguments cannot be shown, so nobody can approve them."))
-    schema = input_schema(open_json(ticket.tool_definition))
-    opening.require_opened(argument_table(arguments, schema), opened)
-
-
 def _answer(request: HttpRequest) -> Answer:
     try:
         answer = Answer(request.POST.get("verdict", ""))
@@ -266,17 +241,3 @@ def _answer(request: HttpRequest) -> Answer:
     if answer is Answer.WITHDRAW:
         raise FormIncomplete
     return answer
-
-
-def _digest(request: HttpRequest) -> bytes:
-    try:
-        return binascii.unhexlify(request.POST.get("seen_digest", ""))
-    except ValueError:
-        raise FormIncomplete from None
-
-
-def _nonce(request: HttpRequest) -> str:
-    nonce = request.POST.get("nonce", "")
-    if not 0 < len(nonce) <= NONCE_CHARS:
-        raise FormIncomplete
-    return nonce
