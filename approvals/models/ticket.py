@@ -182,6 +182,16 @@ class Ticket(models.Model):
             # partial index only where its condition holds no value: NULL or not is enough.
             models.Index(fields=["state", "-id"], name="ticket_state_newest"),
             models.Index(
+                fields=["approval_expires_at", "id"],
+                condition=Q(ended_at__isnull=True),
+                name="ticket_open_by_deadline",
+            ),
+            models.Index(  # SQLite takes the index by state instead
+                fields=["approval_expires_at", "id"],
+                condition=Q(state="outcome_unknown", annotated_at__isnull=True),
+                name="ticket_unresolved",
+            ),
+            models.Index(
                 fields=["agent_id"],
                 condition=Q(ended_at__isnull=True),
                 name="ticket_open_by_agent",

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Final
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
+from approvals.presenters.gists import calls_of
 from approvals.presenters.rows import Row, present_row
 from approvals.presenters.words import any_of, figure
-from approvals.selectors.inbox import Inbox, Listed
+from approvals.selectors.inbox import Inbox, Listed, Part
+
+NEEDS: Final = "needs"
+OTHERS: Final = "others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +39,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxPage:
-    """The whole inbox."""
+    """The whole inbox, or with `first_url` a page of one group that begins there."""
 
     groups: tuple[Group, ...]
+    first_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,73 +74,108 @@ class DecidedPage:
     empty_action: str
 
 
-def present_listed(listed: Listed, *, now: datetime) -> Row:
-    """One row."""
-    return present_row(
-        listed.ticket, have=listed.standing.have, groups=any_of(listed.groups), now=now
+def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
+    """Rows of a list, in its order."""
+    calls = calls_of([row.ticket for row in listed])
+    return tuple(
+        present_row(
+            row.ticket,
+            calls[row.ticket.pk],
+            have=row.standing.have,
+            groups=any_of(row.groups),
+            now=now,
+        )
+        for row in listed
     )
 
 
 def present_inbox(lists: Inbox, *, now: datetime) -> InboxPage:
-    """The inbox's three groups."""
-    needs = tuple(present_listed(row, now=now) for row in lists.needs_you)
-    others = tuple(present_listed(row, now=now) for row in lists.waiting_on_others)
-    decided = tuple(present_listed(row, now=now) for row in lists.decided)
+    """The inbox's three groups as they begin."""
+    parts = (lists.needs_you.rows, lists.waiting_on_others.rows, lists.decided)
+    rows = iter(present_rows([row for part in parts for row in part], now=now))
+    needs, others, decided = (tuple(islice(rows, len(part))) for part in parts)
     return InboxPage(
         groups=(
-            Group(
-                id="needs",
-                heading=gettext("Needs you"),
-                words=_needs_words(len(needs), more=lists.more),
-                first_column=gettext("Risk"),
-                time_column=gettext("Deadline"),
-                rows=needs,
-                empty_heading=gettext("Nothing needs you now"),
-                empty_text=gettext(
-                    "When an agent makes a call that you are asked about, it appears here"
-                    " by itself. You can leave this page open."
-                ),
-            ),
-            Group(
-                id="others",
-                heading=gettext("Waiting on others"),
-                words=ngettext(
-                    "{number} open, you have voted or are not asked",
-                    "{number} open, you have voted or are not asked",
-                    len(others),
-                ).format(number=figure(len(others))),
-                first_column=gettext("Risk"),
-                time_column=gettext("Deadline"),
-                rows=others,
-                empty_heading=gettext("Nothing waits for others"),
-                empty_text=gettext(
-                    "Calls that other reviewers are asked about stand here while they are"
-                    " open, if you may see them."
-                ),
-            ),
-            Group(
-                id="decided",
-                heading=gettext("Decided"),
-                words=gettext("the last ones"),
-                first_column=gettext("Outcome"),
-                time_column=gettext("When"),
-                rows=decided,
-                empty_heading=gettext("Nothing was decided yet"),
-                empty_text=gettext("What became of each call stands here after it was decided."),
-                more_url=reverse("approvals:decided"),
-                more_words=gettext("All decided tickets"),
-            ),
+            _needs(needs, lists.needs_you.next_after),
+            _others(others, lists.waiting_on_others.next_after),
+            _decided(decided),
         )
     )
 
 
-def _needs_words(number: int, *, more: bool) -> str:
-    words = ngettext(
-        "{number} ticket, the first deadline first",
-        "{number} tickets, the first deadline first",
-        number,
-    ).format(number=figure(number))
-    return words + gettext(". More are open than are listed here") if more else words
+def present_part(group: str, part: Part, *, now: datetime) -> InboxPage:
+    """One group's rows further on, alone on their page."""
+    rows = present_rows(part.rows, now=now)
+    present = _needs if group == NEEDS else _others
+    return InboxPage(groups=(present(rows, part.next_after),), first_url=reverse("approvals:inbox"))
+
+
+def _needs(rows: tuple[Row, ...], more: int | None) -> Group:
+    return Group(
+        id=NEEDS,
+        heading=gettext("Needs you"),
+        words=gettext("the first deadline first")
+        if more
+        else ngettext(
+            "{number} ticket, the first deadline first",
+            "{number} tickets, the first deadline first",
+            len(rows),
+        ).format(number=figure(len(rows))),
+        first_column=gettext("Risk"),
+        time_column=gettext("Deadline"),
+        rows=rows,
+        empty_heading=gettext("Nothing needs you now"),
+        empty_text=gettext(
+            "When an agent makes a call that you are asked about, it appears here by itself."
+            " You can leave this page open."
+        ),
+        more_url=_page_url(NEEDS, more),
+        more_words=gettext("More that need you"),
+    )
+
+
+def _others(rows: tuple[Row, ...], more: int | None) -> Group:
+    return Group(
+        id=OTHERS,
+        heading=gettext("Waiting on others"),
+        words=gettext("you have voted or are not asked")
+        if more
+        else ngettext(
+            "{number} open, you have voted or are not asked",
+            "{number} open, you have voted or are not asked",
+            len(rows),
+        ).format(number=figure(len(rows))),
+        first_column=gettext("Risk"),
+        time_column=gettext("Deadline"),
+        rows=rows,
+        empty_heading=gettext("Nothing waits for others"),
+        empty_text=gettext(
+            "Calls that other reviewers are asked about stand here while they are open,"
+            " if you may see them."
+        ),
+        more_url=_page_url(OTHERS, more),
+        more_words=gettext("More that wait for others"),
+    )
+
+
+def _decided(rows: tuple[Row, ...]) -> Group:
+    return Group(
+        id="decided",
+        heading=gettext("Decided"),
+        words=gettext("the last ones"),
+        first_column=gettext("Outcome"),
+        time_column=gettext("When"),
+        rows=rows,
+        empty_heading=gettext("Nothing was decided yet"),
+        empty_text=gettext("What became of each call stands here after it was decided."),
+        more_url=reverse("approvals:decided") if rows else "",
+        more_words=gettext("All decided tickets"),
+    )
+
+
+def _page_url(group: str, more: int | None) -> str:
+    query = urlencode({"group": group, "after": more})
+    return f"{reverse('approvals:inbox')}?{query}" if more is not None else ""
 
 
 def present_decided(
@@ -140,7 +183,7 @@ def present_decided(
 ) -> DecidedPage:
     """A page of decided tickets."""
     return DecidedPage(
-        rows=tuple(present_listed(row, now=now) for row in listed),
+        rows=present_rows(listed, now=now),
         filters=filters,
         older=older,
         newest=newest,

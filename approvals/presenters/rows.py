@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
@@ -12,22 +11,17 @@ from django.utils.translation import gettext, ngettext
 from approvals.domain.obligations import obligations_from
 from approvals.domain.states import CancelReason, State
 from approvals.models import Ticket
-from approvals.presenters.arguments import input_schema
-from approvals.presenters.calls import Call, call_of, table_of
-from approvals.presenters.sealed import open_bytes, open_json
+from approvals.presenters.calls import Call
 from approvals.presenters.words import (
     CANCELLED_BECAUSE,
     RISK_MARKS,
     STATE_MARKS,
     Mark,
     ago,
-    byte_size,
     detail_of,
     is_soon,
     until,
 )
-
-READ_BYTES: Final = 65_536  # a list of many larger calls would keep its reader waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +46,7 @@ class Row:
     quorum_words: str
 
 
-def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row:
+def present_row(ticket: Ticket, call: Call, *, have: int, groups: str, now: datetime) -> Row:
     """A row for `ticket`; `have` is its number of counting approvals, `groups` who is asked."""
     state = State(ticket.state)
     label, when, words = _when(ticket, state, now)
@@ -64,7 +58,7 @@ def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row
         url=reverse("approvals:ticket", args=[ticket.uid]),
         row_url=reverse("approvals:row", args=[ticket.uid]),
         mark=RISK_MARKS[ticket.risk] if state is State.PENDING else STATE_MARKS[state],
-        call=ticket_call(ticket),
+        call=call,
         when_label=label,
         when=when,
         when_detail=detail_of(when, now),
@@ -74,22 +68,6 @@ def present_row(ticket: Ticket, *, have: int, groups: str, now: datetime) -> Row
         have=have,
         need=need,
         quorum_words=groups or ngettext("approval", "approvals", need),
-    )
-
-
-def ticket_call(ticket: Ticket) -> Call:
-    """The ticket's call in one line."""
-    arguments, _ = open_bytes(ticket.arguments)
-    too_large = arguments is not None and len(arguments) > READ_BYTES
-    schema = None if too_large else input_schema(open_json(ticket.tool_definition))
-    return call_of(
-        agent=ticket.agent_name,
-        upstream=ticket.upstream_name,
-        tool=ticket.tool_name,
-        table=None if too_large else table_of(arguments, schema),
-        instead=gettext("{size} of arguments").format(size=byte_size(len(arguments or b"")))
-        if too_large
-        else "",
     )
 
 

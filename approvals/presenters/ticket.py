@@ -19,7 +19,7 @@ from approvals.models import AuditEvent, Ticket
 from approvals.models import Decision as Vote
 from approvals.presenters.arguments import Arguments, input_schema, present_arguments
 from approvals.presenters.asking import Activity, Fact, Note, present_asker, present_notes
-from approvals.presenters.calls import Call
+from approvals.presenters.calls import Call, call_of, table_of
 from approvals.presenters.decision import Decision, Posted, Rights, present_decision
 from approvals.presenters.difference import DifferenceView, present_difference
 from approvals.presenters.outcome import (
@@ -29,7 +29,6 @@ from approvals.presenters.outcome import (
     present_result,
 )
 from approvals.presenters.quorum import Quorum, present_quorum
-from approvals.presenters.rows import ticket_call
 from approvals.presenters.sealed import open_bytes, open_json, open_text
 from approvals.presenters.timeline import Entry, present_timeline
 from approvals.presenters.why import Why, present_why
@@ -126,10 +125,16 @@ def present_ticket(
     """The page for one person; `opened` are the pointers of values they chose to see whole."""
     ticket = reading.ticket
     state = State(ticket.state)
-    call = ticket_call(ticket)
     sealed, why_gone = open_bytes(ticket.arguments)
     definition = open_json(ticket.tool_definition)
-    arguments = present_arguments(sealed, input_schema(definition), opened)
+    schema = input_schema(definition)
+    call = call_of(
+        agent=ticket.agent_name,
+        upstream=ticket.upstream_name,
+        tool=ticket.tool_name,
+        table=table_of(sealed, schema),
+    )
+    arguments = present_arguments(sealed, schema, opened)
     result, why_no_result = open_bytes(ticket.result)
     by_grant = ticket.grant_id is not None
     deadline = _deadline(ticket, state, reading.now)

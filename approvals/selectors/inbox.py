@@ -8,51 +8,72 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, When
 
-from approvals.domain.quorum import Answer, Resolution, resolve, why_not
+from approvals.domain.quorum import Resolution, resolve
 from approvals.domain.states import OPEN, TERMINAL, State
 from approvals.models import Decision, GroupMembership, Person, Ticket
+from approvals.selectors.counting import (
+    PENDING,
+    UNRESOLVED,
+    Reviewer,
+    is_asked,
+    is_awaited,
+    needing,
+    reviewer,
+)
 from approvals.selectors.visibility import newest_visible_to, tickets_visible_to
 from approvals.selectors.votes import as_votes, obligations_of, parties_of
 
 PAGE: Final = 50
-INBOX: Final = 200  # rows of a group; beyond that the page says that there are more
+GROUP_ROWS: Final = 25  # of a group of the inbox; a page of its own goes on where they end
 RECENT: Final = 10
 
+_RISK_RANKS: Final = {"high": 0, "medium": 1}
+_LEAST_RANK: Final = 2
 _RISK_ORDER = Case(
-    When(risk="high", then=Value(0)),
-    When(risk="medium", then=Value(1)),
-    default=Value(2),
+    *(When(risk=risk, then=Value(rank)) for risk, rank in _RISK_RANKS.items()),
+    default=Value(_LEAST_RANK),
     output_field=IntegerField(),
 )
 _IN_FLIGHT: Final = sorted(state.value for state in OPEN - {State.PENDING})
+_ROW: Final = (
+    "uid", "version", "revision", "state", "risk", "person_id", "agent_name", "upstream_name",
+    "tool_name", "digest", "obligations", "created_at", "approval_expires_at", "decided_at",
+    "sent_at", "ended_at", "annotated_at", "cancel_reason", "tool_definition_id", "arguments__size",
+    "arguments__purged_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A ticket in a list: its row, its standing, and whether this person's approval is awaited.
-
-    `ticket.groups.all()` and `ticket.decisions.all()` are loaded.
-    """
+    """A ticket in a list, with no more of it than a row shows, and its standing."""
 
     ticket: Ticket
     standing: Resolution
     groups: tuple[str, ...]
-    awaits_you: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The rows of a group from some place on; `next_after` is the key of the next page."""
+
+    rows: tuple[Listed, ...]
+    next_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """The three groups. `more` says that open tickets were left off."""
+    """The three groups as they begin; `moving_on` says that more is under way than is listed."""
 
-    needs_you: tuple[Listed, ...]
-    waiting_on_others: tuple[Listed, ...]
+    needs_you: Part
+    waiting_on_others: Part
     decided: tuple[Listed, ...]
-    more: bool
+    moving_on: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,29 +85,45 @@ class Page:
 
 
 def inbox(person: Person, *, one_person: bool) -> Inbox:
-    """Everything open that this person may see, the pressing first, and what ended lately.
+    """The start of each group: the pressing first, then what is under way and what ended lately.
 
     An unknown outcome that nobody looked into needs the people who could have voted on it.
     """
-    visible = _rows(tickets_visible_to(person))
-    unresolved = Q(state=State.OUTCOME_UNKNOWN, annotated_at__isnull=True)
-    pressing = visible.filter(Q(state=State.PENDING) | unresolved).order_by(
-        "approval_expires_at", _RISK_ORDER, "pk"
+    who = reviewer(person, one_person=one_person)
+    needs, needs_next = _first(needing(who), after=None)
+    others, others_next = _first(_waiting(who), after=None)
+    moving = list(
+        tickets_visible_to(person)
+        .filter(ended_at__isnull=True, state__in=_IN_FLIGHT)
+        .order_by("-pk")
+        .values_list("pk", flat=True)[: GROUP_ROWS + 1]
     )
-    pending = list(pressing[: INBOX + 1])
-    moving = list(visible.filter(state__in=_IN_FLIGHT).order_by("-pk")[:INBOX])
-    over = _newest(person, before=None, limit=RECENT + len(pending))
-    pressing_keys = {ticket.pk for ticket in pending}
-    recent = [ticket for ticket in over if ticket.pk not in pressing_keys][:RECENT]
-    rows = listed([*pending[:INBOX], *moving, *recent], person, one_person=one_person)
-    split = len(pending[:INBOX])
+    recent = newest_visible_to(
+        person, ~UNRESOLVED, before=None, limit=RECENT, ended_at__isnull=False
+    ).values_list("pk", flat=True)
+    waiting = [*others, *moving[:GROUP_ROWS]]
+    rows = listed([*needs, *waiting, *recent], one_person=one_person)
+    split = len(needs) + len(waiting)
     return Inbox(
-        needs_you=tuple(row for row in rows[:split] if row.awaits_you),
-        waiting_on_others=tuple(row for row in rows[:split] if not row.awaits_you)
-        + tuple(rows[split : split + len(moving)]),
-        decided=tuple(rows[split + len(moving) :]),
-        more=len(pending) > INBOX,
+        needs_you=Part(rows=rows[: len(needs)], next_after=needs_next),
+        waiting_on_others=Part(rows=rows[len(needs) : split], next_after=others_next),
+        decided=rows[split:],
+        moving_on=len(moving) > GROUP_ROWS,
     )
+
+
+def needs_you(person: Person, *, one_person: bool, after: int | None) -> Part:
+    """What needs this person, from behind the ticket with the key `after`."""
+    who = reviewer(person, one_person=one_person)
+    keys, more = _first(needing(who), after=after)
+    return Part(rows=listed(keys, one_person=one_person), next_after=more)
+
+
+def waiting_on_others(person: Person, *, one_person: bool, after: int | None) -> Part:
+    """What waits for other people, from behind the ticket with the key `after`."""
+    who = reviewer(person, one_person=one_person)
+    keys, more = _first(_waiting(who), after=after)
+    return Part(rows=listed(keys, one_person=one_person), next_after=more)
 
 
 def decided(
@@ -107,85 +144,103 @@ def decided(
         conditions["agent_name"] = agent
     if tool:
         conditions["tool_name"] = tool
-    found = _newest(person, before=before, limit=limit + 1, **conditions)
+    newest = newest_visible_to(
+        person, before=before, limit=limit + 1, ended_at__isnull=False, **conditions
+    )
+    found = list(newest.values_list("pk", flat=True))
     return Page(
-        rows=tuple(listed(found[:limit], person, one_person=one_person)),
-        next_before=found[limit - 1].pk if len(found) > limit else None,
+        rows=listed(found[:limit], one_person=one_person),
+        next_before=found[limit - 1] if len(found) > limit else None,
     )
 
 
-def listed(tickets: Sequence[Ticket], person: Person, *, one_person: bool) -> list[Listed]:
-    """These rows, loaded by `tickets_for_lists`, with their standing; one query for all."""
-    groups = {group.pk for ticket in tickets for group in ticket.groups.all()}
-    members = _members(groups)
-    return [_listed(ticket, person, members, one_person=one_person) for ticket in tickets]
+def one_row(person: Person, uid: UUID, *, one_person: bool) -> Listed | None:
+    """The row of one ticket; None when hidden just as when absent."""
+    found = tickets_visible_to(person).filter(uid=uid).values_list("pk", flat=True)
+    return next(iter(listed(list(found), one_person=one_person)), None)
 
 
-def tickets_for_lists(person: Person) -> QuerySet[Ticket]:
-    """What this person may see, with everything a row shows."""
-    return _rows(tickets_visible_to(person))
-
-
-def _newest(
-    person: Person, *, before: int | None, limit: int, **conditions: object
-) -> list[Ticket]:
-    """Tickets that are over; their keys first, then everything that their rows show."""
-    keys = newest_visible_to(
-        person, before=before, limit=limit, ended_at__isnull=False, **conditions
-    ).values_list("pk", flat=True)
-    return list(_rows(Ticket.objects.filter(pk__in=list(keys))).order_by("-pk"))
-
-
-def _rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    return tickets.select_related(
-        "arguments", "tool_definition", "team", "person"
-    ).prefetch_related(
-        "groups", Prefetch("decisions", Decision.objects.order_by("created_at", "pk"))
-    )
-
-
-def _members(groups: Iterable[UUID]) -> dict[UUID, set[UUID]]:
-    """Who has a vote in each of these groups and can sign in."""
-    members: dict[UUID, set[UUID]] = {}
-    rows = GroupMembership.objects.filter(
-        group__in=list(groups), person__accounts__is_active=True
-    ).values_list("group_id", "person_id")
-    for group, person in rows:
-        members.setdefault(group, set()).add(person)
-    return members
-
-
-def _listed(
-    ticket: Ticket, person: Person, members: dict[UUID, set[UUID]], *, one_person: bool
-) -> Listed:
-    groups = ticket.groups.all()
-    eligible = {member for group in groups for member in members.get(group.pk, ())}
-    votes = as_votes(d for d in ticket.decisions.all() if d.revision == ticket.revision)
-    parties = parties_of(ticket, one_person=one_person)
-    obligations = obligations_of(ticket)
-    digest = bytes(ticket.digest)
-    pending = ticket.state == State.PENDING
-    awaits = person.pk in eligible
-    if pending:
-        refusal = why_not(
-            person.pk,
-            Answer.APPROVE,
-            votes=votes,
-            obligations=obligations,
-            digest=digest,
-            eligible=eligible,
-            parties=parties,
+def listed(keys: Sequence[int], *, one_person: bool) -> tuple[Listed, ...]:
+    """The rows of these tickets, which their reader may see, in this order."""
+    found = {
+        ticket.pk: ticket
+        for ticket in Ticket.objects.filter(pk__in=keys)
+        .select_related("arguments")
+        .only(*_ROW)
+        .prefetch_related(
+            "groups", Prefetch("decisions", Decision.objects.order_by("created_at", "pk"))
         )
-        awaits = refusal is None
+    }
+    tickets = [found[key] for key in keys if key in found]
+    members = _voters_in_groups(tickets)
+    return tuple(_listed(ticket, members, one_person=one_person) for ticket in tickets)
+
+
+type Walk = QuerySet[Ticket]
+
+
+def _waiting(who: Reviewer) -> tuple[Walk, ...]:
+    visible = tickets_visible_to(who.person)
+    return (
+        visible.filter(UNRESOLVED).exclude(is_asked(who)),
+        visible.filter(PENDING).exclude(is_awaited(who)),
+    )
+
+
+def _first(walks: Iterable[Walk], *, after: int | None) -> tuple[list[int], int | None]:
+    """The keys of the most pressing of all these tickets, and the key that the next page needs."""
+    place = _place_of(after)
+    found: list[tuple[datetime, int, int]] = []
+    for walk in walks:
+        ordered = walk.annotate(rank=_RISK_ORDER).order_by("approval_expires_at", "rank", "pk")
+        if place is not None:
+            deadline, rank, key = place
+            behind = Q(rank__gt=rank) | Q(rank=rank, pk__gt=key)
+            ordered = ordered.filter(
+                Q(approval_expires_at__gt=deadline) | Q(approval_expires_at=deadline) & behind,
+                approval_expires_at__gte=deadline,
+            )
+        found += ordered.values_list("approval_expires_at", "rank", "pk")[: GROUP_ROWS + 1]
+    keys = [key for *_, key in sorted(found)]
+    return keys[:GROUP_ROWS], keys[GROUP_ROWS - 1] if len(keys) > GROUP_ROWS else None
+
+
+def _place_of(key: int | None) -> tuple[datetime, int, int] | None:
+    """Where a ticket stands among the pressing; None for the beginning."""
+    if key is None:
+        return None
+    last = Ticket.objects.filter(pk=key).values_list("approval_expires_at", "risk").first()
+    return (last[0], _RISK_RANKS.get(last[1], _LEAST_RANK), key) if last else None
+
+
+def _voters_in_groups(tickets: Iterable[Ticket]) -> set[tuple[UUID, UUID]]:
+    """Which of those who voted have a vote today: pairs of group and person."""
+    groups: set[UUID] = set()
+    people: set[UUID] = set()
+    for ticket in tickets:
+        if votes := ticket.decisions.all():
+            groups |= {group.pk for group in ticket.groups.all()}
+            people |= {vote.person_id for vote in votes}
+    rows = GroupMembership.objects.filter(
+        group__in=groups, person__in=people, person__accounts__is_active=True
+    )
+    return set(rows.values_list("group_id", "person_id"))
+
+
+def _listed(ticket: Ticket, members: set[tuple[UUID, UUID]], *, one_person: bool) -> Listed:
+    groups = ticket.groups.all()
+    votes = as_votes(d for d in ticket.decisions.all() if d.revision == ticket.revision)
+    voters = {vote.person for vote in votes}
+    if ticket.state == State.PENDING:
+        voters = {p for p in voters if any((group.pk, p) in members for group in groups)}
     return Listed(
         ticket=ticket,
         standing=resolve(
             votes,
-            obligations=obligations,
-            digest=digest,
-            eligible=eligible if pending else {vote.person for vote in votes},
-            parties=parties,
+            obligations=obligations_of(ticket),
+            digest=bytes(ticket.digest),
+            eligible=voters,
+            parties=parties_of(ticket, one_person=one_person),
         ),
         groups=tuple(sorted(group.name for group in groups)),
-        awaits_you=awaits and (pending or ticket.state == State.OUTCOME_UNKNOWN),
     )

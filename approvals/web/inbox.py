@@ -17,11 +17,15 @@ from approvals import conf
 from approvals.domain.states import TERMINAL, State
 from approvals.models import User
 from approvals.presenters.inbox import (
+    NEEDS,
+    OTHERS,
     DecidedPage,
     Filters,
+    InboxPage,
     present_decided,
     present_inbox,
-    present_listed,
+    present_part,
+    present_rows,
 )
 from approvals.presenters.words import STATE_MARKS
 from approvals.selectors import inbox as lists
@@ -31,14 +35,18 @@ from approvals.web.access import is_part, reviewer_page
 PAGE_ROWS: Final = 50
 MOST_KEY: Final = 2**63 - 1
 NAME_CHARS: Final = 256
+_PARTS: Final = {NEEDS: lists.needs_you, OTHERS: lists.waiting_on_others}
 
 
 @require_safe
 @never_cache
 @reviewer_page
 def inbox(request: HttpRequest, user: User) -> HttpResponse:
-    """Show what needs this person, what waits for others and what was decided last."""
-    view = present_inbox(lists.inbox(user.person, one_person=conf.one_person()), now=timezone.now())
+    """Show what needs this person, what waits for others and what was decided last.
+
+    `?group=needs&after=17` shows one group alone, from behind the ticket with that number.
+    """
+    view = _inbox_page(request, user)
     template = "approvals/inbox.html"
     if is_part(request, "inbox"):
         template += "#inbox"
@@ -67,17 +75,26 @@ def frame(request: HttpRequest, user: User) -> HttpResponse:
 @reviewer_page
 def row(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     """Show one ticket as a row of a list."""
-    found = list(lists.tickets_for_lists(user.person).filter(uid=uid))
-    if not found:
+    found = lists.one_row(user.person, uid, one_person=conf.one_person())
+    if found is None:
         raise Http404("There is no such ticket, or you may not see it.")
-    (listed,) = lists.listed(found, user.person, one_person=conf.one_person())
-    view = present_listed(listed, now=timezone.now())
+    (view,) = present_rows([found], now=timezone.now())
     return render(request, "approvals/row.html", {"row": view})
 
 
 def next_for(user: User, uid: UUID) -> UUID | None:
     """The ticket that needs this person next, after the one with `uid`."""
     return next_needing(user.person, one_person=conf.one_person(), after=uid)
+
+
+def _inbox_page(request: HttpRequest, user: User) -> InboxPage:
+    person, one_person, now = user.person, conf.one_person(), timezone.now()
+    after = _key(request.GET.get("after", ""))
+    selected = _PARTS.get(request.GET.get("group", ""))
+    if selected is None or after is None:
+        return present_inbox(lists.inbox(person, one_person=one_person), now=now)
+    part = selected(person, one_person=one_person, after=after)
+    return present_part(request.GET["group"], part, now=now)
 
 
 def _decided_page(request: HttpRequest, user: User) -> DecidedPage:

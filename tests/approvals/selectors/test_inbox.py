@@ -1,16 +1,26 @@
 """What a person's lists hold, and what they cost."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from approvals import api
+from approvals.domain.quorum import Answer, why_not
+from approvals.models import Ticket
+from approvals.presenters.calls import call_of
+from approvals.presenters.rows import present_row
 from approvals.selectors import inbox as lists
 from approvals.selectors.counting import needs_count
-from approvals.selectors.inbox import decided, inbox, listed, tickets_for_lists
-from approvals.services import people
+from approvals.selectors.inbox import decided, inbox, needs_you, one_row, waiting_on_others
+from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
+from approvals.services import people, voting
 from approvals.services.decisions import annotate_unknown
 from tests.support.builders import a_policy, a_ticket
 
 pytestmark = pytest.mark.both_engines
+
+A_CALL = call_of(agent="robo", upstream="files", tool="delete_file", table=None)
 
 
 def uids(rows):
@@ -20,28 +30,28 @@ def uids(rows):
 def test_what_waits_for_my_vote_needs_me(cast):
     walk = a_ticket(cast).pending()
     mine = inbox(cast.bob.person, one_person=False)
-    assert uids(mine.needs_you) == [walk.uid]
-    assert mine.needs_you[0].groups == ("Reviewers",)
-    assert (mine.needs_you[0].standing.have, mine.needs_you[0].standing.need) == (0, 1)
-    assert not mine.waiting_on_others
-    assert not mine.more
+    assert uids(mine.needs_you.rows) == [walk.uid]
+    assert mine.needs_you.rows[0].groups == ("Reviewers",)
+    assert (mine.needs_you.rows[0].standing.have, mine.needs_you.rows[0].standing.need) == (0, 1)
+    assert not mine.waiting_on_others.rows
+    assert mine.needs_you.next_after is None
 
 
 def test_what_i_voted_on_waits_for_others(cast):
     a_policy(quorum=2)
     walk = a_ticket(cast).approved_by(cast.bob)
     mine = inbox(cast.bob.person, one_person=False)
-    assert uids(mine.waiting_on_others) == [walk.uid]
-    assert mine.waiting_on_others[0].standing.have == 1
-    assert uids(inbox(cast.carol.person, one_person=False).needs_you) == [walk.uid]
+    assert uids(mine.waiting_on_others.rows) == [walk.uid]
+    assert mine.waiting_on_others.rows[0].standing.have == 1
+    assert uids(inbox(cast.carol.person, one_person=False).needs_you.rows) == [walk.uid]
 
 
 @pytest.mark.parametrize("who", ["alice", "dora"])
 def test_who_cannot_vote_is_not_needed(cast, who):
     walk = a_ticket(cast).pending()
     mine = inbox(getattr(cast, who).person, one_person=False)
-    assert mine.needs_you == ()
-    assert uids(mine.waiting_on_others) == [walk.uid]
+    assert mine.needs_you.rows == ()
+    assert uids(mine.waiting_on_others.rows) == [walk.uid]
 
 
 def test_the_owner_is_needed_only_where_there_is_nobody_else(cast):
@@ -55,24 +65,24 @@ def test_a_stranger_has_an_empty_inbox(cast):
     a_ticket(cast).pending()
     a_ticket(cast, arguments=b"{}").succeeded()
     mine = inbox(cast.charlie.person, one_person=False)
-    assert (mine.needs_you, mine.waiting_on_others, mine.decided) == ((), (), ())
+    assert (mine.needs_you.rows, mine.waiting_on_others.rows, mine.decided) == ((), (), ())
 
 
 def test_what_is_under_way_waits_for_others_and_what_is_over_is_decided(cast):
     sent = a_ticket(cast, arguments=b'{"n":1}').sent()
     done = a_ticket(cast, arguments=b'{"n":2}').succeeded()
     mine = inbox(cast.bob.person, one_person=False)
-    assert uids(mine.waiting_on_others) == [sent.uid]
+    assert uids(mine.waiting_on_others.rows) == [sent.uid]
     assert uids(mine.decided) == [done.uid]
 
 
 def test_an_unknown_outcome_needs_somebody_until_they_looked(cast):
     walk = a_ticket(cast).unknown()
-    assert uids(inbox(cast.bob.person, one_person=False).needs_you) == [walk.uid]
-    assert inbox(cast.alice.person, one_person=False).needs_you == ()
+    assert uids(inbox(cast.bob.person, one_person=False).needs_you.rows) == [walk.uid]
+    assert inbox(cast.alice.person, one_person=False).needs_you.rows == ()
     annotate_unknown(uid=walk.uid, user=cast.carol, ran=True, evidence="saw it")
     mine = inbox(cast.bob.person, one_person=False)
-    assert mine.needs_you == ()
+    assert mine.needs_you.rows == ()
     assert uids(mine.decided) == [walk.uid]
 
 
@@ -80,37 +90,92 @@ def test_the_nearest_deadline_comes_first(cast):
     late = a_ticket(cast, arguments=b'{"n":1}').pending()
     a_policy(approval_seconds=60)
     soon = a_ticket(cast, arguments=b'{"n":2}').pending()
-    assert uids(inbox(cast.bob.person, one_person=False).needs_you) == [soon.uid, late.uid]
+    assert uids(inbox(cast.bob.person, one_person=False).needs_you.rows) == [soon.uid, late.uid]
 
 
-def test_an_inbox_that_is_too_long_says_so(cast, monkeypatch):
-    monkeypatch.setattr(lists, "INBOX", 2)
-    for number in range(3):
-        a_ticket(cast, arguments=b'{"n":%d}' % number).pending()
-    mine = inbox(cast.bob.person, one_person=False)
-    assert (len(mine.needs_you), mine.more) == (2, True)
+def test_a_long_group_goes_on_by_key_in_the_order_of_deadline_and_risk(cast, monkeypatch):
+    monkeypatch.setattr(lists, "GROUP_ROWS", 2)
+    a_ticket(cast, arguments=b'{"n":0}').unknown()
+    a_ticket(cast, arguments=b'{"n":1}').pending()
+    moment = timezone.now() + timedelta(hours=2)
+    monkeypatch.setattr("approvals.services.submission.after_seconds", lambda _: moment)
+    a_ticket(cast, arguments=b'{"n":2}').pending()
+    a_ticket(cast, arguments=b'{"n":3}').pending()
+    a_ticket(cast, arguments='{"hidden":"\u202e"}'.encode()).pending()
+    moment += timedelta(hours=1)
+    a_ticket(cast, arguments=b'{"n":5}').pending()
+    keys = list(Ticket.objects.order_by("pk").values_list("pk", flat=True))
+    expected = [keys[0], keys[1], keys[4], keys[2], keys[3], keys[5]]
+
+    mine = inbox(cast.bob.person, one_person=False).needs_you
+    seen = [row.ticket.pk for row in mine.rows]
+    while mine.next_after is not None:
+        mine = needs_you(cast.bob.person, one_person=False, after=mine.next_after)
+        seen += [row.ticket.pk for row in mine.rows]
+    assert seen == expected
+
+    others = inbox(cast.dora.person, one_person=False).waiting_on_others
+    seen = [row.ticket.pk for row in others.rows]
+    while others.next_after is not None:
+        others = waiting_on_others(cast.dora.person, one_person=False, after=others.next_after)
+        seen += [row.ticket.pk for row in others.rows]
+    assert seen == expected
+
+
+def test_a_pages_key_of_a_ticket_that_is_gone_begins_anew(cast):
+    walk = a_ticket(cast).pending()
+    assert uids(needs_you(cast.bob.person, one_person=False, after=10**9).rows) == [walk.uid]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "carol", "charlie", "dora"])
+def test_what_needs_me_is_what_the_ledger_would_let_me_approve(cast, who):
+    people.set_members(
+        group="reviewers", people=[cast.alice.person_id, cast.bob.person_id, cast.carol.person_id]
+    )
+    a_policy(quorum=2, four_eyes=True)
+    a_ticket(cast, arguments=b'{"n":1}').pending()
+    a_ticket(cast, arguments=b'{"n":2}').approved_by(cast.bob)
+    back = a_ticket(cast, arguments=b'{"n":3}').approved_by(cast.bob)
+    voting.withdraw_vote(uid=back.uid, user=cast.bob, nonce="n")
+    person = getattr(cast, who).person
+    for one_person in (False, True):
+        mine = inbox(person, one_person=one_person)
+        needed = set(uids(mine.needs_you.rows))
+        for ticket in Ticket.objects.all():
+            refusal = why_not(
+                person.pk,
+                Answer.APPROVE,
+                votes=votes_of(ticket),
+                obligations=obligations_of(ticket),
+                digest=bytes(ticket.digest),
+                eligible=eligible_people(ticket),
+                parties=parties_of(ticket, one_person=one_person),
+            )
+            assert (ticket.uid in needed) is (refusal is None)
+        assert not needed & set(uids(mine.waiting_on_others.rows))
+        assert needs_count(person, one_person=one_person) == len(needed)
 
 
 def test_an_inbox_costs_the_same_whatever_it_holds(cast, django_assert_num_queries):
-    def fill(start):
-        for n in range(start, start + 3):
+    def fill(start, many):
+        for n in range(start, start + many):
             a_ticket(cast, arguments=b'{"p":%d}' % n, max_open_tickets=99).pending()
             a_ticket(cast, arguments=b'{"s":%d}' % n, max_open_tickets=99).sent()
             a_ticket(cast, arguments=b'{"d":%d}' % n, max_open_tickets=99).succeeded()
 
-    fill(0)
-    # Three lists with two prefetches each, the person's teams and groups, the keys of what is
-    # over, and the members of the groups.
+    fill(0, 2)
+    # The person's groups; two walks for what needs them and two for the others'; what is under
+    # way; teams, groups and keys of what is over; the rows with their groups and votes, and who
+    # of those who voted has a vote.
     queries = 13
     with django_assert_num_queries(queries):
         inbox(cast.bob.person, one_person=False)
-    fill(10)
+    fill(10, 5)
     with django_assert_num_queries(queries):
         mine = inbox(cast.bob.person, one_person=False)
-        for row in (*mine.needs_you, *mine.waiting_on_others, *mine.decided):
-            assert row.ticket.arguments.commitment
-            assert row.ticket.team.name
-            assert row.ticket.person.name
+        for row in (*mine.needs_you.rows, *mine.waiting_on_others.rows, *mine.decided):
+            present_row(row.ticket, A_CALL, have=row.standing.have, groups="", now=timezone.now())
+            assert row.ticket.arguments.size
 
 
 def test_pages_of_what_was_decided_go_by_key(cast):
@@ -164,10 +229,8 @@ def test_an_admins_page_needs_no_look_at_teams_and_groups(cast, django_assert_nu
 
 def test_one_row_can_be_fetched_again(cast):
     walk = a_ticket(cast).pending()
-    tickets = list(tickets_for_lists(cast.bob.person).filter(uid=walk.uid))
-    (row,) = listed(tickets, cast.bob.person, one_person=False)
-    assert row.awaits_you
-    assert not list(tickets_for_lists(cast.charlie.person).filter(uid=walk.uid))
+    assert one_row(cast.bob.person, walk.uid, one_person=False).ticket.uid == walk.uid
+    assert one_row(cast.charlie.person, walk.uid, one_person=False) is None
 
 
 def test_pages_for_a_group_outside_the_team_go_by_key_too(cast):
