@@ -51,7 +51,9 @@ from approvals.domain.policy import CallFacts
 from approvals.domain.quorum import Answer
 from approvals.domain.states import OPEN, TERMINAL, CancelReason, State, UnknownReason, Waiting
 from approvals.domain.verdicts import Clause, Effect, Verdict
+from approvals.domain.wording import Sentence, say, say_many
 from approvals.events import Bus, bus
+from approvals.presenters.words import figure, told
 from approvals.services.answers import answer_of, can_be_asked
 from approvals.services.contract import (
     Claim,
@@ -199,6 +201,7 @@ __all__ = [
     "ReasonTooLong",
     "Refusal",
     "RevokeTooLate",
+    "Sentence",
     "StaleDigest",
     "StaleState",
     "State",
@@ -237,6 +240,7 @@ __all__ = [
     "executable",
     "explain",
     "fail_unsent",
+    "figure",
     "gate",
     "gate_for_share",
     "hand_over",
@@ -255,6 +259,8 @@ __all__ = [
     "require_answerable",
     "revive_holder",
     "revoke_approval",
+    "say",
+    "say_many",
     "seal",
     "seal_all",
     "set_members",
@@ -266,6 +272,7 @@ __all__ = [
     "stop_holder",
     "submit",
     "sweep",
+    "told",
     "unkill",
     "view",
     "wind_up",

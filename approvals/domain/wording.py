@@ -28,12 +28,12 @@ class Sentence(str):
         return sentence
 
 
-def say(template: str, **params: object) -> Sentence:
+def say(template: str, /, **params: object) -> Sentence:
     """A sentence from a template with named places; a tuple in one of them is a list of parts."""
     return Sentence.made(template, "", 1, params)
 
 
-def say_many(one: str, many: str, *, number: int, **params: object) -> Sentence:
+def say_many(one: str, many: str, /, *, number: int, **params: object) -> Sentence:
     """A sentence that speaks of `number` things."""
     return Sentence.made(one, many, number, {"number": number, **params})
 

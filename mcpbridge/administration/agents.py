@@ -21,6 +21,7 @@ from mcpbridge.approvals_gateway import (
     bump_epoch,
     cancel_tickets,
     directory,
+    say,
 )
 from mcpbridge.models import Agent
 
@@ -51,8 +52,10 @@ def create_agent(*, actor: str, name: str, settings: AgentSettings) -> Agent:
     """
     if not NAME.match(name) or name in RESERVED:
         raise Refused(
-            "the name must be 1 to 64 lower-case letters, digits and inner hyphens, as in"
-            " ship-bot, and not new",
+            say(
+                "the name must be 1 to 64 lower-case letters, digits and inner hyphens, as in"
+                " ship-bot, and not new"
+            ),
             field="name",
         )
     _check(settings)
@@ -60,7 +63,9 @@ def create_agent(*, actor: str, name: str, settings: AgentSettings) -> Agent:
         with transaction.atomic():
             agent = Agent.objects.create(name=name, **_columns(settings))
     except IntegrityError:
-        raise Refused(f"there is already an agent named {name}", field="name") from None
+        raise Refused(
+            say("there is already an agent named {name}", name=name), field="name"
+        ) from None
     audit(subject=f"agent:{agent.id}", actor=actor, action="agent_created", detail=_facts(agent))
     return agent
 
@@ -96,9 +101,9 @@ def change_agent(*, actor: str, agent_id: UUID, settings: AgentSettings) -> Agen
 def _check(settings: AgentSettings) -> None:
     known = directory()
     if settings.owner_id not in {person.id for person in known.people}:
-        raise Refused("the owner must be a person who is known here", field="owner")
+        raise Refused(say("the owner must be a person who is known here"), field="owner")
     if settings.team_id not in {team.id for team in known.teams}:
-        raise Refused("the team must be one that exists here", field="team")
+        raise Refused(say("the team must be one that exists here"), field="team")
     limits = (
         ("hold_seconds", settings.hold_seconds, 0, MAX_HOLD_SECONDS),
         ("grace_seconds", settings.grace_seconds, 1, MAX_GRACE_SECONDS),
@@ -106,7 +111,16 @@ def _check(settings: AgentSettings) -> None:
     )
     for field, value, low, high in limits:
         if value is not None and not low <= value <= high:
-            raise Refused(f"{field} must be between {low} and {high}, not {value}", field=field)
+            raise Refused(
+                say(
+                    "{field} must be between {low} and {high}, not {value}",
+                    field=field,
+                    low=low,
+                    high=high,
+                    value=value,
+                ),
+                field=field,
+            )
 
 
 def _columns(settings: AgentSettings) -> dict[str, object]:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcpbridge.administration.errors import Moved, Refused
-from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets
+from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets, say
 from mcpbridge.calls.pins import definition_digest
 from mcpbridge.models import ToolPin, Upstream
 
@@ -29,9 +29,19 @@ def pin_tool(*, actor: str, pin_id: UUID, seen_digest: bytes, person_id: UUID | 
     pin = ToolPin.objects.select_for_update(no_key=True).get(pk=pin_id)
     offered = pin.offered_digest if pin.offered_digest is not None else pin.digest
     if offered is None or pin.status == ToolPin.Status.GONE:
-        raise Moved(f"{pin.name} is no longer offered by its upstream; there is nothing to pin")
+        raise Moved(
+            say(
+                "{name} is no longer offered by its upstream; there is nothing to pin",
+                name=pin.name,
+            )
+        )
     if bytes(offered) != seen_digest:
-        raise Moved(f"{pin.name} has changed since this page was made; read the new definition")
+        raise Moved(
+            say(
+                "{name} has changed since this page was made; read the new definition",
+                name=pin.name,
+            )
+        )
     if pin.status == ToolPin.Status.PINNED and pin.offered_digest is None:
         return pin
     if pin.offered_digest is not None:
@@ -77,9 +87,11 @@ def quarantine_tool(*, actor: str, pin_id: UUID) -> ToolPin:
 def set_idempotent(*, actor: str, pin_id: UUID, idempotent: bool, max_attempts: int = 1) -> ToolPin:
     """Say that running this tool twice does no harm (never taken from the server's own word)."""
     if not 1 <= max_attempts <= MAX_ATTEMPTS:
-        raise Refused(f"attempts must be 1 to {MAX_ATTEMPTS}", field="max_attempts")
+        raise Refused(say("attempts must be 1 to {most}", most=MAX_ATTEMPTS), field="max_attempts")
     if max_attempts > 1 and not idempotent:
-        raise Refused("only an idempotent tool may be sent more than once", field="max_attempts")
+        raise Refused(
+            say("only an idempotent tool may be sent more than once"), field="max_attempts"
+        )
     pin = ToolPin.objects.select_for_update(no_key=True).get(pk=pin_id)
     if (pin.idempotent, pin.max_attempts) == (idempotent, max_attempts):
         return pin
@@ -107,7 +119,9 @@ def ensure_pin(
     try:
         wanted = definition_digest(definition)
     except (TypeError, ValueError) as problem:
-        raise Refused(f"it cannot be pinned: {problem}", field="definition") from problem
+        raise Refused(
+            say("it cannot be pinned: {problem}", problem=problem), field="definition"
+        ) from problem
     pin = ToolPin.objects.select_for_update(no_key=True).filter(upstream=upstream, name=name)
     found = pin.first() or ToolPin(upstream=upstream, name=name, status=_unlisted(upstream))
     before = (found.status, found.digest and bytes(found.digest), found.offered_digest)

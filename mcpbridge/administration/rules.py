@@ -23,6 +23,7 @@ from mcpbridge.approvals_gateway import (
     current_policy,
     explain,
     publish_policy,
+    say,
 )
 
 ANY: Final = "*"
@@ -30,7 +31,9 @@ SPECIAL: Final = frozenset("*?[]")
 MAX_RULE_NAME: Final = 100
 # Matched only by rules for every agent: no agent has the empty name.
 NO_AGENT: Final = ""
-MOVED: Final = "the policy was changed by somebody else since this page was made; nothing was saved"
+MOVED: Final = say(
+    "the policy was changed by somebody else since this page was made; nothing was saved"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,11 @@ def with_choices(
     for tool, choice in choices.items():
         if SPECIAL & set(tool):
             raise Refused(
-                f"{tool} has a character that is special in rules; write a rule for it in a file",
+                say(
+                    "{tool} has a character that is special in rules;"
+                    " write a rule for it in a file",
+                    tool=tool,
+                ),
                 field=tool,
             )
         verdict = _general(changed, upstream, tool)

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcpbridge.administration.errors import Refused
-from mcpbridge.approvals_gateway import CancelReason, audit, bump_epoch, cancel_tickets
+from mcpbridge.approvals_gateway import CancelReason, audit, bump_epoch, cancel_tickets, say
 from mcpbridge.models import Agent, AgentToken
 
 PREFIX: Final = "placet_"
@@ -55,15 +55,22 @@ def issue_token(
     label or audience.
     """
     if not agent.enabled:
-        raise Refused(f"agent {agent.name} is disabled; enable it before issuing a token")
+        raise Refused(
+            say("agent {name} is disabled; enable it before issuing a token", name=agent.name)
+        )
     if not 1 <= days <= MAX_DAYS:
-        raise Refused(f"a token lives 1 to {MAX_DAYS} days, not {days}", field="days")
+        raise Refused(
+            say("a token lives 1 to {most} days, not {days}", most=MAX_DAYS, days=days),
+            field="days",
+        )
     if len(label) > MAX_LABEL:
-        raise Refused(f"the label may have {MAX_LABEL} characters", field="label")
+        raise Refused(say("the label may have {most} characters", most=MAX_LABEL), field="label")
     if audience and not _is_address(audience):
         raise Refused(
-            "the audience must be the MCP address that the token is for, as in"
-            " https://placet.example.com/mcp",
+            say(
+                "the audience must be the MCP address that the token is for, as in"
+                " https://placet.example.com/mcp"
+            ),
             field="audience",
         )
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)

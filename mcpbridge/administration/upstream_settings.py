@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from mcpbridge.administration.errors import Refused
+from mcpbridge.approvals_gateway import say
 from mcpbridge.models import Upstream
 from mcpbridge.upstream.question_settings import BadQuestions, read_policy
 from mcpbridge.upstream.spec import OVER_HTTP
@@ -49,20 +50,26 @@ def check_settings(settings: UpstreamSettings) -> None:
     """Refuse what no upstream can have: the wrong transport's fields, sizes that are none."""
     if settings.transport not in Upstream.Transport.values:
         raise Refused(
-            f"the transport is http, sse or stdio, not {settings.transport}", field="transport"
+            say(
+                "the transport is http, sse or stdio, not {transport}", transport=settings.transport
+            ),
+            field="transport",
         )
     is_http = settings.transport in OVER_HTTP
     if is_http and (settings.command or settings.cwd or settings.environment):
         raise Refused(
-            "a command, its folder and its variables belong to a stdio upstream", field="command"
+            say("a command, its folder and its variables belong to a stdio upstream"),
+            field="command",
         )
     if not is_http and settings.url:
-        raise Refused("an address belongs to an http upstream", field="url")
+        raise Refused(say("an address belongs to an http upstream"), field="url")
     for name, value, most in (("url", settings.url, MAX_URL), ("cwd", settings.cwd, MAX_CWD)):
         if len(value) > most:
-            raise Refused(f"{name} may have {most} characters", field=name)
+            raise Refused(
+                say("{name} may have {most} characters", name=name, most=most), field=name
+            )
     if settings.cwd and not _is_absolute(settings.cwd):
-        raise Refused(f"cwd must be an absolute path, not {settings.cwd}", field="cwd")
+        raise Refused(say("cwd must be an absolute path, not {cwd}", cwd=settings.cwd), field="cwd")
     _check_sandbox(settings.sandbox)
     try:
         read_policy(settings.questions)
@@ -71,12 +78,16 @@ def check_settings(settings: UpstreamSettings) -> None:
     for key, seconds in settings.timeouts.items():
         if not _is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
             raise Refused(
-                f"timeouts.{key} must be seconds, above 0 and at most {MAX_SECONDS}",
+                say(
+                    "timeouts.{key} must be seconds, above 0 and at most {most}",
+                    key=key,
+                    most=MAX_SECONDS,
+                ),
                 field="timeouts",
             )
     for key, cap in settings.caps.items():
         if not _is_whole(cap):
-            raise Refused(f"caps.{key} must be a whole number from 1 on", field="caps")
+            raise Refused(say("caps.{key} must be a whole number from 1 on", key=key), field="caps")
 
 
 def _check_sandbox(sandbox: Mapping[str, object]) -> None:
@@ -85,13 +96,20 @@ def _check_sandbox(sandbox: Mapping[str, object]) -> None:
             for path in value if isinstance(value, list | tuple) else [value]:
                 if not isinstance(path, str) or not _is_absolute(path):
                     raise Refused(
-                        f"{key} takes absolute paths, as in /srv/data, not {path}", field=key
+                        say(
+                            "{key} takes absolute paths, as in /srv/data, not {path}",
+                            key=key,
+                            path=path,
+                        ),
+                        field=key,
                     )
         elif key in FLAGS:
             if not isinstance(value, bool):
-                raise Refused(f"sandbox.{key} is true or false", field=key)
+                raise Refused(say("sandbox.{key} is true or false", key=key), field=key)
         elif not _is_whole(value):
-            raise Refused(f"sandbox.{key} must be a whole number from 1 on", field="sandbox")
+            raise Refused(
+                say("sandbox.{key} must be a whole number from 1 on", key=key), field="sandbox"
+            )
 
 
 def _is_absolute(path: str) -> bool:

@@ -15,7 +15,7 @@ from uuid6 import uuid7
 
 from mcpbridge.administration.errors import Refused
 from mcpbridge.administration.upstream_settings import UpstreamSettings, check_settings
-from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets, directory
+from mcpbridge.approvals_gateway import CancelReason, bump_epoch, cancel_tickets, directory, say
 from mcpbridge.catalog.secrets import Secrets, SecretsUnreadable, open_secrets, seal_secrets
 from mcpbridge.catalog.specs import spec_of
 from mcpbridge.models import Upstream
@@ -35,8 +35,10 @@ def create_upstream(
     """
     if not NAME.match(name) or name in RESERVED:
         raise Refused(
-            "the name must be 1 to 40 lower-case letters, digits and inner hyphens, and neither"
-            " placet nor new",
+            say(
+                "the name must be 1 to 40 lower-case letters, digits and inner hyphens, and neither"
+                " placet nor new"
+            ),
             field="name",
         )
     upstream = Upstream(name=name)
@@ -46,7 +48,9 @@ def create_upstream(
         with transaction.atomic():
             upstream.save(force_insert=True)
     except IntegrityError:
-        raise Refused(f"there is already an upstream named {name}", field="name") from None
+        raise Refused(
+            say("there is already an upstream named {name}", name=name), field="name"
+        ) from None
     _set_teams(upstream, teams)
     bump_epoch(
         subject=f"upstream:{upstream.id}",
@@ -93,7 +97,9 @@ def secrets_of(upstream: Upstream) -> Secrets:
     try:
         return open_secrets(upstream.id, upstream.sealed_secrets)
     except SecretsUnreadable as problem:
-        raise Refused(f"upstream {upstream.name}: {problem}") from problem
+        raise Refused(
+            say("upstream {name}: {problem}", name=upstream.name, problem=problem)
+        ) from problem
 
 
 def moves_endpoint(upstream: Upstream, settings: UpstreamSettings) -> bool:
@@ -115,7 +121,7 @@ def _refuse_taking_secrets_along(
         and secrets_of(upstream).sampling_key
     ):
         raise Refused(
-            "the model's key is for another address; enter it again together with the new one",
+            say("the model's key is for another address; enter it again together with the new one"),
             field="ask_key",
         )
     if upstream.transport not in OVER_HTTP:
@@ -124,7 +130,7 @@ def _refuse_taking_secrets_along(
         return
     if secrets_of(upstream).headers:
         raise Refused(
-            "the credential is for another address; enter it again together with the new one",
+            say("the credential is for another address; enter it again together with the new one"),
             field="authorization",
         )
 
@@ -154,9 +160,9 @@ def _apply(upstream: Upstream, settings: UpstreamSettings, secrets: Secrets | No
         upstream.credential_id = uuid7() if has_any else None
     kept = secrets_of(upstream)
     if settings.transport in OVER_HTTP and kept.environment:
-        raise Refused("secret variables belong to a stdio upstream", field="transport")
+        raise Refused(say("secret variables belong to a stdio upstream"), field="transport")
     if settings.transport == Upstream.Transport.STDIO and kept.headers:
-        raise Refused("secret headers belong to an http upstream", field="transport")
+        raise Refused(say("secret headers belong to an http upstream"), field="transport")
     try:
         upstream.config_digest = config_digest(spec_of(upstream))
     except (BadUpstreamSpec, TypeError) as wrong:
@@ -182,7 +188,7 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 def _teams(settings: UpstreamSettings) -> set[UUID]:
     known = {team.id for team in directory().teams}
     if not settings.team_ids <= known:
-        raise Refused("a team was named that does not exist here", field="teams")
+        raise Refused(say("a team was named that does not exist here"), field="teams")
     return set(settings.team_ids)
 
 

@@ -56,17 +56,3 @@ class HoldLimits:
         """How long to hold a request of this client. An unknown name gets the default."""
         hold = self.by_client.get(client_name.strip().lower(), self.default)
         return hold.seconds(has_progress_token=has_progress_token)
-
-
-def in_words(limits: HoldLimits) -> str:
-    """The limits in a sentence for an admin: the default, then the clients that differ."""
-    spoken = [f"{_hold_words(limits.default)}."]
-    spoken += [f"{name}: {_hold_words(hold)}." for name, hold in limits.by_client.items()]
-    return " ".join(spoken)
-
-
-def _hold_words(hold: Hold) -> str:
-    plain, progress = f"{hold.without_progress:g}", f"{hold.with_progress:g}"
-    if plain == progress:
-        return f"{plain} seconds"
-    return f"{plain} seconds, or {progress} for clients that ask for progress"

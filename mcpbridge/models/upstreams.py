@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 from uuid6 import uuid7
 
 
@@ -52,9 +53,9 @@ class ToolPin(models.Model):
     """What an admin has seen of a tool: only a pinned definition can be called."""
 
     class Status(models.TextChoices):
-        PINNED = "pinned", "in use"
-        QUARANTINED = "quarantined", "new or changed, not yet seen by an admin"
-        GONE = "gone", "no longer listed by the upstream"
+        PINNED = "pinned", gettext_lazy("in use")
+        QUARANTINED = "quarantined", gettext_lazy("new or changed, not yet seen by an admin")
+        GONE = "gone", gettext_lazy("no longer listed by the upstream")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="pins")

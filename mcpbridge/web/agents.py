@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from mcpbridge import conf
@@ -52,7 +53,10 @@ def new_agent(request: HttpRequest) -> HttpResponse:
         except Refused as refused:
             add_refusal(form, refused)
         else:
-            messages.success(request, f"{made.name} exists. Issue a token, and it can connect.")
+            messages.success(
+                request,
+                gettext("{name} exists. Issue a token, and it can connect.").format(name=made.name),
+            )
             return redirect("manage:agent", name=made.name)
     status = 422 if form.errors else 200
     context = {"form": form, "may_change": True}
@@ -72,7 +76,7 @@ def agent(request: HttpRequest, name: str) -> HttpResponse:
         except Refused as refused:
             add_refusal(form, refused)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("manage:agent", name=name)
     return _agent_page(
         request, found, form, TokenForm(agent=found), status=422 if form.errors else 200
@@ -112,7 +116,9 @@ def end_token(request: HttpRequest, name: str, token_id: UUID) -> HttpResponse:
     token = get_object_or_404(AgentToken, pk=token_id, agent__name=name)
     with transaction.atomic(durable=True):
         revoke_token(actor=actor_of(request), token_id=token.pk)
-    messages.success(request, f"The token ending in {token.hint} is revoked.")
+    messages.success(
+        request, gettext("The token ending in {hint} is revoked.").format(hint=token.hint)
+    )
     return redirect("manage:agent", name=name)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext
+
 from mcpbridge.administration import Choice, InForce, Refused, in_force
 from mcpbridge.approvals_gateway import Effect, Obligations
 
@@ -46,18 +48,28 @@ def _choice(posted: Any, pin_id: str, tool: str, wanted: str, current: InForce) 
     try:
         effect = Effect(wanted)
     except ValueError:
-        raise Refused(f"{tool}: choose allow, ask or deny", field=tool) from None
+        raise Refused(
+            gettext("{tool}: choose allow, ask or deny").format(tool=tool), field=tool
+        ) from None
     if effect is not Effect.REQUIRE_APPROVAL:
         return Choice(effect=effect)
     if f"quorum-{pin_id}" not in posted:
         return Choice(effect=effect, obligations=current.obligations)
     group = posted.get(f"group-{pin_id}", "")
-    minutes = whole(posted.get(f"minutes-{pin_id}"), f"{tool}: minutes to decide", MAX_MINUTES)
+    minutes = whole(
+        posted.get(f"minutes-{pin_id}"),
+        gettext("{tool}: minutes to decide").format(tool=tool),
+        MAX_MINUTES,
+    )
     kept = current.obligations.approval_seconds
     obligations: Obligations = replace(
         current.obligations,
         groups=_groups(group, current),
-        quorum=whole(posted.get(f"quorum-{pin_id}"), f"{tool}: approvals needed", 20),
+        quorum=whole(
+            posted.get(f"quorum-{pin_id}"),
+            gettext("{tool}: approvals needed").format(tool=tool),
+            20,
+        ),
         four_eyes=posted.get(f"four_eyes-{pin_id}") == "yes",
         approval_seconds=kept if minutes == minutes_of(current.obligations) else minutes * 60,
     )
@@ -78,5 +90,7 @@ def whole(value: str | None, what: str, most: int) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= most:
-        raise Refused(f"{what} must be a whole number from 1 to {most}")
+        raise Refused(
+            gettext("{what} must be a whole number from 1 to {most}").format(what=what, most=most)
+        )
     return number

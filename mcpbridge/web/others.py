@@ -10,10 +10,11 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from mcpbridge.administration import Choice, Moved, Refused, in_force, publish_choices
-from mcpbridge.approvals_gateway import Effect, accounts_person, current_policy
+from mcpbridge.administration import MOVED, Choice, Moved, Refused, in_force, publish_choices
+from mcpbridge.approvals_gateway import Effect, accounts_person, current_policy, told
 from mcpbridge.calls.forwarded import GOVERNED
 from mcpbridge.models import Upstream
 from mcpbridge.web.access import admins_only
@@ -29,9 +30,9 @@ def choose(request: HttpRequest, name: str) -> HttpResponse:
         with transaction.atomic(durable=True):
             said = _publish(request, found)
     except Moved as moved:
-        return tools_page(request, found, problem=moved.message, status=409)
+        return tools_page(request, found, problem=told(moved.message), status=409)
     except Refused as refused:
-        return tools_page(request, found, problem=refused.message, status=422)
+        return tools_page(request, found, problem=told(refused.message), status=422)
     messages.success(request, said)
     return redirect("manage:upstream", name=name)
 
@@ -39,23 +40,21 @@ def choose(request: HttpRequest, name: str) -> HttpResponse:
 def _publish(request: HttpRequest, found: Upstream) -> str:
     version, document = current_policy()
     if request.POST.get("version", "") != str(version or ""):
-        raise Moved(
-            "the policy was changed by somebody else since this page was made; nothing was saved"
-        )
+        raise Moved(MOVED)
     effect = {"all": Effect.ALLOW, "none": Effect.DENY}.get(request.POST.get("others", ""))
     if effect is None:
-        raise Refused("choose whether resources and prompts are allowed", field="others")
+        raise Refused(gettext("choose whether resources and prompts are allowed"), field="others")
     choices = {
         name: Choice(effect=effect)
         for name in GOVERNED
         if in_force(document, upstream=found.name, tool=name).effect is not effect
     }
     if not choices:
-        return "Nothing was changed."
+        return gettext("Nothing was changed.")
     published = publish_choices(
         upstream=found.name,
         choices=choices,
         made_against=version,
         person_id=accounts_person(request.user),
     )
-    return f"Saved as policy version {published}."
+    return gettext("Saved as policy version {published}.").format(published=published)

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from mcpbridge.administration import in_force
 from mcpbridge.approvals_gateway import Effect
 from mcpbridge.calls.forwarded import GOVERNED
 
 WORDS = {
-    "resources/read": "reading resources",
-    "prompts/get": "getting prompts",
-    "completion/complete": "completing arguments",
+    "resources/read": gettext_lazy("reading resources"),
+    "prompts/get": gettext_lazy("getting prompts"),
+    "completion/complete": gettext_lazy("completing arguments"),
 }
 
 
@@ -34,6 +36,6 @@ def others_view(upstream: str, document: Mapping[str, Any]) -> OthersView:
     exceptions = dict.fromkeys(name for force in found.values() for name in force.exceptions)
     return OthersView(
         state=state,
-        allowed=tuple(WORDS[name] for name in allowed),
+        allowed=tuple(str(WORDS[name]) for name in allowed),
         exceptions=tuple(exceptions),
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from django import forms
 
 from mcpbridge.administration import Refused
+from mcpbridge.approvals_gateway import told
 
 
 def add_refusal(form: forms.Form, refused: Refused) -> None:
     """Show a refusal beside the field that it names, or above the form."""
     field = refused.field if refused.field in form.fields else None
-    form.add_error(field, refused.message[:1].upper() + refused.message[1:] + ".")
+    words = told(refused.message)
+    form.add_error(field, words[:1].upper() + words[1:] + ".")

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 
 from mcpbridge.models import Upstream
 from mcpbridge.upstream.question_settings import MODES
 from mcpbridge.upstream.questions import Kind, Mode
 from mcpbridge.web.forms import INPUT, MONO, TICK
 
-LABELS: Final[Mapping[Kind, str]] = {
-    Kind.SAMPLING: "When it asks for a model's words (sampling)",
-    Kind.ELICITATION: "When it asks a person (elicitation)",
-    Kind.ROOTS: "When it asks for folders (roots)",
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+LABELS: Final[Mapping[Kind, StrPromise]] = {
+    Kind.SAMPLING: gettext_lazy("When it asks for a model's words (sampling)"),
+    Kind.ELICITATION: gettext_lazy("When it asks a person (elicitation)"),
+    Kind.ROOTS: gettext_lazy("When it asks for folders (roots)"),
 }
-CHOICES: Final[Mapping[Mode, str]] = {
-    Mode.REFUSE: "refuse",
-    Mode.AGENT: "ask the agent whose call it is",
-    Mode.PERSON: "ask the reviewers, who answer on a ticket",
-    Mode.ENDPOINT: "ask the model below",
-    Mode.FIXED: "tell it the folders below",
+CHOICES: Final[Mapping[Mode, StrPromise]] = {
+    Mode.REFUSE: gettext_lazy("refuse"),
+    Mode.AGENT: gettext_lazy("ask the agent whose call it is"),
+    Mode.PERSON: gettext_lazy("ask the reviewers, who answer on a ticket"),
+    Mode.ENDPOINT: gettext_lazy("ask the model below"),
+    Mode.FIXED: gettext_lazy("tell it the folders below"),
 }
 NUMBERS: Final = ("max_tokens", "per_minute")
 
@@ -36,14 +41,14 @@ def _choice(kind: Kind) -> forms.ChoiceField:
     )
 
 
-def _number(label: str, default: int) -> forms.IntegerField:
+def _number(label: StrPromise, default: int) -> forms.IntegerField:
     return forms.IntegerField(
         required=False,
         min_value=1,
         max_value=1_000_000,
         widget=forms.NumberInput(attrs=INPUT),
         label=label,
-        help_text=f"Empty: {default}.",
+        help_text=format_lazy(gettext_lazy("Empty: {default}."), default=default),
     )
 
 
@@ -56,35 +61,37 @@ class QuestionFields(forms.Form):
     ask_fixed_roots = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={**MONO, "rows": 2}),
-        label="Folders that it is told",
-        help_text="One a line, as in file:///srv/data and then, if you like, a name.",
+        label=gettext_lazy("Folders that it is told"),
+        help_text=gettext_lazy("One a line, as in file:///srv/data and then, if you like, a name."),
     )
     ask_url = forms.CharField(
         required=False,
         max_length=500,
         widget=forms.TextInput(attrs=MONO),
-        label="Address of the model",
-        help_text="OpenAI-compatible, as in http://127.0.0.1:11434/v1",
+        label=gettext_lazy("Address of the model"),
+        help_text=gettext_lazy("OpenAI-compatible, as in http://127.0.0.1:11434/v1"),
     )
     ask_private = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="The model may be on this machine or in a private network",
+        label=gettext_lazy("The model may be on this machine or in a private network"),
     )
     ask_models = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={**MONO, "rows": 2}),
-        label="Models that may be used",
-        help_text="One a line. The first is used where the upstream names none of them.",
+        label=gettext_lazy("Models that may be used"),
+        help_text=gettext_lazy(
+            "One a line. The first is used where the upstream names none of them."
+        ),
     )
-    ask_max_tokens = _number("Tokens of an answer at most", 1024)
-    ask_per_minute = _number("Answers in a minute at most", 30)
+    ask_max_tokens = _number(gettext_lazy("Tokens of an answer at most"), 1024)
+    ask_per_minute = _number(gettext_lazy("Answers in a minute at most"), 30)
     ask_key = forms.CharField(
         required=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "off"}),
-        label="API key of the model",
-        help_text="Sealed, never shown again. Empty keeps what it has.",
+        label=gettext_lazy("API key of the model"),
+        help_text=gettext_lazy("Sealed, never shown again. Empty keeps what it has."),
     )
 
     def asks(self) -> list[forms.BoundField]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext, gettext_lazy
+
 from mcpbridge.administration import InForce, in_force
 from mcpbridge.approvals_gateway import Effect
 from mcpbridge.calls.pins import DefinitionChange, diff_definitions, pinned_part
@@ -18,17 +20,17 @@ from mcpbridge.upstream.sandbox import gaps
 from mcpbridge.web.choices import SEVERAL, minutes_of
 
 ANNOTATIONS = (
-    ("readOnlyHint", True, "says it only reads"),
-    ("destructiveHint", True, "says it destroys"),
-    ("destructiveHint", False, "says it does not destroy"),
-    ("idempotentHint", True, "says repeating does no harm"),
-    ("openWorldHint", True, "says it reaches the outside world"),
+    ("readOnlyHint", True, gettext_lazy("says it only reads")),
+    ("destructiveHint", True, gettext_lazy("says it destroys")),
+    ("destructiveHint", False, gettext_lazy("says it does not destroy")),
+    ("idempotentHint", True, gettext_lazy("says repeating does no harm")),
+    ("openWorldHint", True, gettext_lazy("says it reaches the outside world")),
 )
 PROSE = frozenset({"/name", "/title", "/description"})
 EFFECT_WORDS = {
-    Effect.ALLOW: "Allow",
-    Effect.REQUIRE_APPROVAL: "Ask",
-    Effect.DENY: "Deny",
+    Effect.ALLOW: gettext_lazy("Allow"),
+    Effect.REQUIRE_APPROVAL: gettext_lazy("Ask"),
+    Effect.DENY: gettext_lazy("Deny"),
 }
 
 
@@ -113,7 +115,7 @@ def sandbox_view(upstream: Upstream) -> SandboxView | None:
     lease = leases[-1] if leases else None
     if lease is None or not lease.sandbox_label:
         return SandboxView(
-            label="not started yet",
+            label=gettext("not started yet"),
             warning=False,
             started=False,
             problem=lease.last_error if lease is not None else "",
@@ -121,7 +123,7 @@ def sandbox_view(upstream: Upstream) -> SandboxView | None:
     return SandboxView(
         label=lease.sandbox_label,
         warning=lease.sandbox_label == "unsandboxed",
-        gaps=gaps(lease.sandbox_label),
+        gaps=tuple(gettext(gap) for gap in gaps(lease.sandbox_label)),
         state=lease.state,
         problem=lease.last_error,
     )
@@ -137,14 +139,14 @@ def _view(pin: ToolPin, force: InForce, posted: Mapping[str, str]) -> ToolView:
         description=str(offered.get("description") or ""),
         annotations=_annotations(offered.get("annotations")),
         definition=json.dumps(pinned_part(offered), indent=2, ensure_ascii=False),
-        status=pin.get_status_display(),
+        status=str(pin.get_status_display()),
         held=held,
         is_new=pin.definition is None,
         seen_digest=bytes(digest).hex() if digest is not None else "",
         changes=_changes(pin),
         idempotent=pin.idempotent,
         max_attempts=pin.max_attempts,
-        effect_word=EFFECT_WORDS[force.effect],
+        effect_word=str(EFFECT_WORDS[force.effect]),
         why=_why(force),
         exceptions=force.exceptions,
         groups=force.obligations.groups,
@@ -174,7 +176,7 @@ def _chosen(pin_id: str, force: InForce, posted: Mapping[str, str]) -> ChosenVie
 def _annotations(found: object) -> tuple[str, ...]:
     if not isinstance(found, dict):
         return ()
-    return tuple(words for key, value, words in ANNOTATIONS if found.get(key) is value)
+    return tuple(str(words) for key, value, words in ANNOTATIONS if found.get(key) is value)
 
 
 def _changes(pin: ToolPin) -> tuple[ChangeView, ...]:
@@ -200,5 +202,5 @@ def _spelled(pointer: str, value: object) -> str:
 
 def _why(force: InForce) -> str:
     if force.rule is None:
-        return "because no rule names it"
-    return f"by rule {force.position}, “{force.rule}”"
+        return gettext("because no rule names it")
+    return gettext("by rule {position}, “{rule}”").format(position=force.position, rule=force.rule)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, replace
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from mcpbridge.administration import Refused, UpstreamSettings, secrets_of
 from mcpbridge.administration.upstream_settings import MAX_SECONDS
@@ -19,20 +20,28 @@ from mcpbridge.upstream.spec import OVER_HTTP, Caps, SandboxProfile, Timeouts
 from mcpbridge.web.forms import INPUT, MONO, TICK, teams_of
 from mcpbridge.web.question_fields import QuestionFields, shown_questions
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 AUTHORIZATION = "Authorization"
 GIB: Final = 1 << 30
-LIMITS: Final[tuple[tuple[str, str, str, int], ...]] = (
-    ("timeouts", "connect", "Seconds until it is connected", MAX_SECONDS),
-    ("timeouts", "first_byte", "Seconds until it begins to answer", MAX_SECONDS),
-    ("timeouts", "total", "Seconds until it has answered", MAX_SECONDS),
-    ("caps", "result_bytes", "Bytes of a result at most", GIB),
-    ("caps", "line_bytes", "Bytes of a line of a stdio server at most", GIB),
-    ("caps", "notifications", "Notifications during a call at most", 1_000_000),
-    ("caps", "tools", "Tools at most", 100_000),
-    ("sandbox", "memory_bytes", "Bytes of memory of a stdio process at most", 1 << 44),
-    ("sandbox", "processes", "Processes of a stdio server at most", 100_000),
-    ("sandbox", "files", "Open files of a stdio process at most", 1_000_000),
-    ("sandbox", "file_bytes", "Bytes of a file that it writes at most", 1 << 44),
+LIMITS: Final[tuple[tuple[str, str, StrPromise, int], ...]] = (
+    ("timeouts", "connect", gettext_lazy("Seconds until it is connected"), MAX_SECONDS),
+    ("timeouts", "first_byte", gettext_lazy("Seconds until it begins to answer"), MAX_SECONDS),
+    ("timeouts", "total", gettext_lazy("Seconds until it has answered"), MAX_SECONDS),
+    ("caps", "result_bytes", gettext_lazy("Bytes of a result at most"), GIB),
+    ("caps", "line_bytes", gettext_lazy("Bytes of a line of a stdio server at most"), GIB),
+    ("caps", "notifications", gettext_lazy("Notifications during a call at most"), 1_000_000),
+    ("caps", "tools", gettext_lazy("Tools at most"), 100_000),
+    (
+        "sandbox",
+        "memory_bytes",
+        gettext_lazy("Bytes of memory of a stdio process at most"),
+        1 << 44,
+    ),
+    ("sandbox", "processes", gettext_lazy("Processes of a stdio server at most"), 100_000),
+    ("sandbox", "files", gettext_lazy("Open files of a stdio process at most"), 1_000_000),
+    ("sandbox", "file_bytes", gettext_lazy("Bytes of a file that it writes at most"), 1 << 44),
 )
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "timeouts": asdict(Timeouts()),
@@ -45,79 +54,91 @@ class UpstreamForm(QuestionFields):
     """An upstream's settings. What the form does not show is set by a configuration file."""
 
     name = forms.CharField(
+        label=gettext_lazy("Name"),
         max_length=40,
         widget=forms.TextInput(attrs=MONO),
-        help_text="Lower-case letters, digits and hyphens. Agents see it before each tool's name.",
+        help_text=gettext_lazy(
+            "Lower-case letters, digits and hyphens. Agents see it before each tool's name."
+        ),
     )
     transport = forms.ChoiceField(
-        choices=Upstream.Transport.choices, widget=forms.Select(attrs=INPUT)
+        label=gettext_lazy("Transport"),
+        choices=Upstream.Transport.choices,
+        widget=forms.Select(attrs=INPUT),
     )
     url = forms.CharField(
         required=False,
         max_length=500,
         widget=forms.TextInput(attrs=MONO),
-        label="Address",
-        help_text="For the HTTP transports, as in https://tools.example.com/mcp",
+        label=gettext_lazy("Address"),
+        help_text=gettext_lazy("For the HTTP transports, as in https://tools.example.com/mcp"),
     )
     allow_private_addresses = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="It may be on this machine or in a private network",
+        label=gettext_lazy("It may be on this machine or in a private network"),
     )
     command = forms.CharField(
+        label=gettext_lazy("Command"),
         required=False,
         widget=forms.TextInput(attrs=MONO),
-        help_text="For stdio: the program and its arguments, quoted as in a shell.",
+        help_text=gettext_lazy("For stdio: the program and its arguments, quoted as in a shell."),
     )
     write_paths = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={**MONO, "rows": 2}),
-        label="Folders it may write to",
-        help_text="For stdio, one a line. It sees nothing else of this machine's data.",
+        label=gettext_lazy("Folders it may write to"),
+        help_text=gettext_lazy(
+            "For stdio, one a line. It sees nothing else of this machine's data."
+        ),
     )
     read_paths = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={**MONO, "rows": 2}),
-        label="Folders it may read",
-        help_text="For stdio, one a line. What it may write to it may read as well.",
+        label=gettext_lazy("Folders it may read"),
+        help_text=gettext_lazy("For stdio, one a line. What it may write to it may read as well."),
     )
     network = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="The stdio server may use the network",
+        label=gettext_lazy("The stdio server may use the network"),
     )
     accept_unsandboxed = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="Run the stdio server even where nothing can confine it",
+        label=gettext_lazy("Run the stdio server even where nothing can confine it"),
     )
     per_agent = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="Each agent gets a session (for stdio: a server process) of its own",
+        label=gettext_lazy("Each agent gets a session (for stdio: a server process) of its own"),
     )
     authorization = forms.CharField(
         required=False,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "off"}),
-        label="Authorization header",
-        help_text="For the HTTP transports. Sealed, never shown again. Empty keeps what it has.",
+        label=gettext_lazy("Authorization header"),
+        help_text=gettext_lazy(
+            "For the HTTP transports. Sealed, never shown again. Empty keeps what it has."
+        ),
     )
     forget_authorization = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="Forget the authorization header it has",
+        label=gettext_lazy("Forget the authorization header it has"),
     )
     teams = forms.MultipleChoiceField(
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        label="Teams whose agents may use it",
+        label=gettext_lazy("Teams whose agents may use it"),
     )
     trust_annotations = forms.BooleanField(
         required=False,
         widget=forms.CheckboxInput(attrs=TICK),
-        label="Trust what it says of its own tools (read-only, destructive)",
+        label=gettext_lazy("Trust what it says of its own tools (read-only, destructive)"),
     )
-    enabled = forms.BooleanField(required=False, widget=forms.CheckboxInput(attrs=TICK))
+    enabled = forms.BooleanField(
+        label=gettext_lazy("Enabled"), required=False, widget=forms.CheckboxInput(attrs=TICK)
+    )
 
     def __init__(self, *args: Any, upstream: Upstream | None = None, **kwargs: Any) -> None:
         self._upstream = upstream
@@ -161,7 +182,9 @@ class UpstreamForm(QuestionFields):
         try:
             return tuple(shlex.split(self.cleaned_data["command"]))
         except ValueError as problem:
-            raise forms.ValidationError(f"The quoting is not closed: {problem}.") from problem
+            raise forms.ValidationError(
+                gettext("The quoting is not closed: {problem}.").format(problem=problem)
+            ) from problem
 
     def settings(self) -> UpstreamSettings:
         """The settings of a valid form; fields it does not show are kept."""
@@ -235,7 +258,7 @@ def _lines(text: str) -> tuple[str, ...] | None:
     return tuple(line for line in lines if line) or None
 
 
-def _limit_field(section: str, key: str, label: str, most: int) -> forms.Field:
+def _limit_field(section: str, key: str, label: StrPromise, most: int) -> forms.Field:
     default = DEFAULTS[section][key]
     if section == "timeouts":
         return forms.FloatField(
@@ -244,7 +267,7 @@ def _limit_field(section: str, key: str, label: str, most: int) -> forms.Field:
             max_value=most,
             widget=forms.NumberInput(attrs=INPUT | {"step": "any"}),
             label=label,
-            help_text=f"Empty: {default:g}.",
+            help_text=gettext("Empty: {default:g}.").format(default=default),
         )
     return forms.IntegerField(
         required=False,
@@ -252,7 +275,7 @@ def _limit_field(section: str, key: str, label: str, most: int) -> forms.Field:
         max_value=most,
         widget=forms.NumberInput(attrs=INPUT),
         label=label,
-        help_text=f"Empty: {default}.",
+        help_text=gettext("Empty: {default}.").format(default=default),
     )
 
 

@@ -9,10 +9,12 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 from kombu.exceptions import OperationalError
 
 from mcpbridge.administration import (
+    MOVED,
     Moved,
     Refused,
     change_upstream,
@@ -28,6 +30,7 @@ from mcpbridge.approvals_gateway import (
     current_policy,
     directory,
     published_policies,
+    told,
 )
 from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.tasks import refresh_catalog
@@ -70,7 +73,10 @@ def new_upstream(request: HttpRequest) -> HttpResponse:
             add_refusal(form, refused)
         else:
             _read_soon(made)
-            messages.success(request, f"{made.name} is added. Its tools are being read.")
+            messages.success(
+                request,
+                gettext("{name} is added. Its tools are being read.").format(name=made.name),
+            )
             return redirect("manage:upstream", name=made.name)
     status = 422 if form.errors else 200
     context = {"form": form, "may_change": True}
@@ -96,7 +102,7 @@ def upstream_settings(request: HttpRequest, name: str) -> HttpResponse:
             add_refusal(form, refused)
         else:
             _read_soon(found)
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("manage:upstream", name=name)
     context = {"upstream": found, "form": form, "may_change": may_change(request)}
     return render(
@@ -115,10 +121,16 @@ def upstream(request: HttpRequest, name: str) -> HttpResponse:
         with transaction.atomic(durable=True):
             version, count = _publish(request, found)
     except Moved as moved:
-        return tools_page(request, found, problem=moved.message, status=409)
+        return tools_page(request, found, problem=told(moved.message), status=409)
     except Refused as refused:
-        return tools_page(request, found, problem=refused.message, status=422, posted=request.POST)
-    words = "Nothing was changed." if not count else f"Saved as policy version {version}."
+        return tools_page(
+            request, found, problem=told(refused.message), status=422, posted=request.POST
+        )
+    words = (
+        gettext("Nothing was changed.")
+        if not count
+        else gettext("Saved as policy version {version}.").format(version=version)
+    )
     messages.success(request, words)
     return redirect("manage:upstream", name=name)
 
@@ -134,9 +146,9 @@ def decide_pin(request: HttpRequest, name: str, pin_id: UUID) -> HttpResponse:
         with transaction.atomic(durable=True):
             said = _decide(request, pin)
     except Moved as moved:
-        return tools_page(request, pin.upstream, problem=moved.message, status=409)
+        return tools_page(request, pin.upstream, problem=told(moved.message), status=409)
     except Refused as refused:
-        return tools_page(request, pin.upstream, problem=refused.message, status=422)
+        return tools_page(request, pin.upstream, problem=told(refused.message), status=422)
     messages.success(request, said)
     return redirect("manage:upstream", name=name)
 
@@ -158,10 +170,10 @@ def pin_all_new(request: HttpRequest, name: str) -> HttpResponse:
                     person_id=accounts_person(request.user),
                 )
     except Moved as moved:
-        return tools_page(request, found, problem=moved.message, status=409)
+        return tools_page(request, found, problem=told(moved.message), status=409)
     except Refused as refused:
-        return tools_page(request, found, problem=refused.message, status=422)
-    messages.success(request, "Pinned as shown.")
+        return tools_page(request, found, problem=told(refused.message), status=422)
+    messages.success(request, gettext("Pinned as shown."))
     return redirect("manage:upstream", name=name)
 
 
@@ -171,7 +183,9 @@ def refresh(request: HttpRequest, name: str) -> HttpResponse:
     """Have a worker read the upstream's tools again."""
     found = get_object_or_404(Upstream, name=name)
     _read_soon(found)
-    messages.success(request, "Its tools are being read; load this page again in a moment.")
+    messages.success(
+        request, gettext("Its tools are being read; load this page again in a moment.")
+    )
     return redirect("manage:upstream", name=name)
 
 
@@ -194,15 +208,15 @@ def _decide(request: HttpRequest, pin: ToolPin) -> str:
             seen_digest=_digest(request.POST.get("seen", "")),
             person_id=accounts_person(request.user),
         )
-        return "Pinned as shown."
+        return gettext("Pinned as shown.")
     if verb == "hold":
         quarantine_tool(actor=actor, pin_id=pin.pk)
-        return "Taken out of use. Nothing runs until it is pinned again."
+        return gettext("Taken out of use. Nothing runs until it is pinned again.")
     if verb == "attempts":
         attempts = whole(request.POST.get(f"attempts-{pin.pk}"), "attempts", MAX_ATTEMPTS)
         set_idempotent(actor=actor, pin_id=pin.pk, idempotent=attempts > 1, max_attempts=attempts)
-        return "Saved."
-    raise Refused("press one of the buttons on this page")
+        return gettext("Saved.")
+    raise Refused(gettext("press one of the buttons on this page"))
 
 
 def _publish(request: HttpRequest, found: Upstream) -> tuple[int | None, int]:
@@ -210,9 +224,7 @@ def _publish(request: HttpRequest, found: Upstream) -> tuple[int | None, int]:
     pins = [(str(pk), name) for pk, name in found.pins.values_list("pk", "name")]
     shown = request.POST.get("version", "")
     if shown != str(version or ""):
-        raise Moved(
-            "the policy was changed by somebody else since this page was made; nothing was saved"
-        )
+        raise Moved(MOVED)
     choices = changed_choices(request.POST, document, upstream=found.name, pins=pins)
     if not choices:
         return version, 0
@@ -263,11 +275,11 @@ def _digest(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise Refused("the page's digest cannot be read; load the page again") from None
+        raise Refused(gettext("the page's digest cannot be read; load the page again")) from None
 
 
 def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Refused("the page's list cannot be read; load the page again") from None
+        raise Refused(gettext("the page's list cannot be read; load the page again")) from None

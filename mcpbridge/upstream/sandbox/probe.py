@@ -7,6 +7,8 @@ import logging
 import subprocess
 import tempfile
 
+from django.utils.translation import gettext_noop
+
 from mcpbridge.upstream.sandbox.launch import Kind, SandboxUnusable, plan
 from mcpbridge.upstream.sandbox.shim import landlock_abi
 from mcpbridge.upstream.spec import UpstreamSpec
@@ -68,10 +70,10 @@ def gaps(label: str) -> tuple[str, ...]:
     kind, _, version = label.partition(" ")
     if kind != "landlock":
         return ()
-    found = ["its memory is limited for each process, not in all"]
+    found = [gettext_noop("its memory is limited for each process, not in all")]
     older = int(version) if version.isdigit() else NEWEST_NEEDED
     if older < 6:
-        found.append("it can signal other processes of Placet's own account")
+        found.append(gettext_noop("it can signal other processes of Placet's own account"))
     if older < 3:
-        found.append("it can cut off files that it may only read")
+        found.append(gettext_noop("it can cut off files that it may only read"))
     return tuple(found)

@@ -1,6 +1,6 @@
 """How long a request is held, by what its client says of itself."""
 
-from mcpbridge.calls.limits import Hold, HoldLimits, in_words
+from mcpbridge.calls.limits import Hold, HoldLimits
 
 
 def test_a_request_with_a_progress_token_is_held_longer():
@@ -21,10 +21,3 @@ def test_a_known_client_is_held_as_long_as_it_waits():
     assert limits.seconds(client_name="claude-ai", has_progress_token=True) < 60
     assert limits.seconds(client_name="Claude-Code", has_progress_token=False) < 300
     assert limits.seconds(client_name="claude-code", has_progress_token=True) > 300
-
-
-def test_an_admin_reads_the_limits_in_words():
-    limits = HoldLimits(by_client={"hasty": Hold(without_progress=5, with_progress=5)})
-    assert in_words(limits) == (
-        "50 seconds, or 240 for clients that ask for progress. hasty: 5 seconds."
-    )
