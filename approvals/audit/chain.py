@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from approvals.audit.fingerprints import instant
 from approvals.domain.canonical import JSON, digest
 from approvals.domain.errors import AuditBroken
-from approvals.models import AuditEvent, DatabaseNow, database_now
+from approvals.models import AuditEvent, DatabaseNow, database_now, plain
 
 ORIGIN: Final = bytes(32)  # what the first link of every chain points back to
 _TRIES: Final = 50
@@ -123,7 +123,8 @@ def link(
 def store(event: AuditEvent) -> AuditEvent:
     """Insert the link; raises IntegrityError when its place in the chain is taken."""
     require_transaction()
-    event.save(force_insert=True)
+    stored, _ = plain.insert(event)
+    event.pk = stored.pk
     return event
 
 

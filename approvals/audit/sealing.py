@@ -12,14 +12,12 @@ import hmac
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from functools import cache
-from typing import Any, Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import Field, Q
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from approvals import conf
@@ -28,10 +26,10 @@ from approvals.audit.fingerprints import attest, instant
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.states import OPEN
 from approvals.models import Edit, Payload, Remark, Ticket, database_now
+from approvals.models.plain import insert_all
 
 NONCE_BYTES = 12
 SALT_BYTES = 32
-_AS_IT_IS: Final = (str, bytes, int, type(None))  # every driver takes these without help
 
 
 class PayloadPurged(Exception):
@@ -57,40 +55,8 @@ def seal_all(kind: str, many: Sequence[bytes]) -> list[Payload]:
 def seal_several(*several: tuple[str, bytes]) -> list[Payload]:
     """Store each `(kind, data)` encrypted, by one plain statement."""
     payloads = [_sealed(kind, data) for kind, data in several]
-    store_all(payloads)
+    insert_all(payloads)
     return payloads
-
-
-def store_all(payloads: Sequence[Payload]) -> None:
-    """Insert unsaved rows by one plain statement."""
-    database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks it up at each use
-    statement, fields = _statement(database.vendor)
-    with database.cursor() as cursor:
-        cursor.executemany(
-            statement,
-            [
-                [
-                    value
-                    if type(value := getattr(payload, field.attname)) in _AS_IT_IS
-                    else field.get_db_prep_save(value, database)
-                    for field in fields
-                ]
-                for payload in payloads
-            ],
-        )
-    for payload in payloads:
-        payload._state.adding = False  # noqa: SLF001 (as a save would have noted)
-
-
-@cache
-def _statement(vendor: str) -> tuple[str, tuple[Field[Any, Any], ...]]:
-    """The statement that inserts a payload, and the fields in its order; one for each database."""
-    quoted = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    fields = Payload._meta.concrete_fields
-    columns = ", ".join(quoted(str(field.column)) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    table = quoted(Payload._meta.db_table)
-    return f"INSERT INTO {table} ({columns}) VALUES ({places})", tuple(fields)  # noqa: S608 (ours)
 
 
 def _sealed(kind: str, data: bytes) -> Payload:

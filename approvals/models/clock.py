@@ -65,12 +65,16 @@ def after_seconds(seconds: float | str) -> AfterSeconds:
     return AfterSeconds(models.Value(float(seconds), output_field=models.FloatField()))
 
 
+def now_sql(vendor: str) -> str:
+    """The database's clock as plain SQL for a statement with values; text where it is SQLite's."""
+    return (
+        "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now')" if vendor == "sqlite" else "CLOCK_TIMESTAMP()"
+    )
+
+
 def database_now() -> datetime:
     """The time by the database's clock."""
-    sqlite = connection.vendor == "sqlite"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'now')" if sqlite else "SELECT CLOCK_TIMESTAMP()"
-        )
+        cursor.execute(f"SELECT {now_sql(connection.vendor)}", [])
         (found,) = cursor.fetchone()
     return datetime.fromisoformat(f"{found}+00:00") if isinstance(found, str) else found

@@ -27,7 +27,7 @@ from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import Terms, members, obligations_cover, without
 from approvals.domain.quorum import Answer, Resolution, Vote
 from approvals.domain.states import CANCELLABLE, CancelReason
-from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds
+from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds, plain
 from approvals.selectors import grants as selectors
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
@@ -173,6 +173,9 @@ def _revoke(grant: Grant, user: User) -> int:
 
 def matching_grants(ticket: Ticket, arguments: bytes, *, session: str = "") -> list[UUID]:
     """The live grants that allow this very call, narrowest deadline first."""
+    standing = "SELECT 1 FROM approvals_grant WHERE agent_id = %s AND revoked_at IS NULL LIMIT 1"
+    if plain.one(standing, ticket.agent_id) is None:
+        return []  # as for most agents
     live = Grant.objects.filter(
         selectors.live(),
         ~selectors.unresolved_outcome(),

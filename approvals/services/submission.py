@@ -30,10 +30,7 @@ from approvals.domain.obligations import Obligations
 from approvals.domain.risk import risk_of
 from approvals.domain.states import State, Waiting
 from approvals.domain.verdicts import Effect
-from approvals.models import (
-    Ticket,
-    after_seconds,
-)
+from approvals.models import Ticket, after_seconds, plain
 from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
 from approvals.services.grants import matching_grants
@@ -67,27 +64,29 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
         raise ValueError("a held call names the process that holds it, and no other call does")
     keys = keys_of(call)
     findings = _findings(call)  # megabytes take a while: before any lock is held
+    try:
+        return _submitted(call, judgement, keys, findings)
+    except IntegrityError:
+        # Somebody opened the same call between our look and our insert: now we see it.
+        return _submitted(call, judgement, keys, findings)
+
+
+def _submitted(
+    call: Submission, judgement: Judgement, keys: RepeatKeys, findings: Findings
+) -> Submitted:
     with transaction.atomic(durable=True):
-        gate = transitions.gate_for_share()
-        if gate.epoch != judgement.epoch:
-            raise AuthorityChanged(epoch=gate.epoch)
+        killed, epoch, _policy = transitions.gate_facts_for_share()
+        if epoch != judgement.epoch:
+            raise AuthorityChanged(epoch=epoch)
         _one_at_a_time(call)
         require_same_arguments(call, keys)
         before = newest_like(keys)
         found = _repeat(call, before)
         if found is not None:
             return found
-        if gate.killed:
+        if killed:
             raise KillSwitchOn
-        try:
-            with transaction.atomic():
-                return _open(call, judgement, keys, before, findings)
-        except IntegrityError:
-            # Somebody opened the same call between our look and our insert.
-            found = _repeat(call, newest_like(keys))
-            if found is None:
-                raise
-            return found
+        return _open(call, judgement, keys, before, findings)
 
 
 def _one_at_a_time(call: Submission) -> None:
@@ -131,11 +130,7 @@ def _open(
     before: Ticket | None,
     findings: Findings,
 ) -> Submitted:
-    open_now = Ticket.objects.filter(
-        agent_id=call.agent_id, ended_at__isnull=True, canary__isnull=True
-    )
-    if len(open_now.values_list("pk", flat=True)[: call.max_open_tickets]) >= call.max_open_tickets:
-        raise TooManyOpenTickets(limit=call.max_open_tickets)
+    _require_room(call)
     groups, obligations = who_decides(call, judgement.verdict.obligations)
     ticket = _ticket(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
@@ -153,7 +148,22 @@ def _open(
         actor=actors.agent(call.agent_id),
         detail=_detail(ticket, call.session),
     )
-    return Submitted(ticket=view_of(stored, is_new=True), kind="opened")
+    names = [group.name for group in groups]
+    return Submitted(ticket=view_of(stored, new_for=names), kind="opened")
+
+
+def _require_room(call: Submission) -> None:
+    """Raise TooManyOpenTickets where the agent has as many open as it may."""
+    if call.max_open_tickets > 0:
+        open_now = (
+            "SELECT 1 FROM approvals_ticket WHERE agent_id = %s AND ended_at IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM approvals_canary"
+            " WHERE approvals_canary.ticket_id = approvals_ticket.id)"
+        )
+        last = call.max_open_tickets - 1  # the database counts, and no further
+        if plain.one(f"{open_now} LIMIT 1 OFFSET %s", call.agent_id, last) is None:
+            return
+    raise TooManyOpenTickets(limit=call.max_open_tickets)
 
 
 def _open_by_grant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from approvals import conf
@@ -38,12 +39,13 @@ def ticket_path(uid: UUID) -> str:
     return f"/tickets/{uid}/"
 
 
-def view_of(ticket: Ticket, *, is_new: bool = False) -> TicketView:
+def view_of(ticket: Ticket, *, new_for: Collection[str] | None = None) -> TicketView:
     """What the ticket's agent may be told: a pure function of its rows, as just read.
 
-    `is_new`: this transaction opened it, so nobody has voted yet.
+    `new_for`: the names of the groups for which this transaction opened it; nobody has voted yet.
     """
-    votes = standing(ticket, one_person=conf.one_person(), is_new=is_new)
+    votes = standing(ticket, one_person=conf.one_person(), is_new=new_for is not None)
+    asked = ticket.groups.values_list("name", flat=True) if new_for is None else new_for
     result, purged = _result(ticket.result)
     edited, pointers = _edited(ticket)
     return TicketView(
@@ -64,7 +66,7 @@ def view_of(ticket: Ticket, *, is_new: bool = False) -> TicketView:
         ended_at=ticket.ended_at,
         have=votes.have,
         need=votes.need,
-        groups=tuple(ticket.groups.order_by("name").values_list("name", flat=True)),
+        groups=tuple(sorted(asked)),
         requests=ticket.requests,
         cancel_reason=CancelReason(ticket.cancel_reason) if ticket.cancel_reason else None,
         unknown_reason=UnknownReason(ticket.unknown_reason) if ticket.unknown_reason else None,

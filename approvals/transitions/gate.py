@@ -47,14 +47,13 @@ def gate_facts_for_share() -> tuple[bool, int, int | None]:
     return bool(killed), int(epoch), policy
 
 
-def pass_gate(*, epoch: int | None = None) -> Gate:
-    """The gate, locked for share; raises KillSwitchOn, or AuthorityChanged when not at `epoch`."""
-    gate = gate_for_share()
-    if gate.killed:
+def pass_gate(*, epoch: int | None = None) -> None:
+    """Hold the gate for share; raises KillSwitchOn, or AuthorityChanged when not at `epoch`."""
+    killed, current, _policy = gate_facts_for_share()
+    if killed:
         raise KillSwitchOn
-    if epoch is not None and gate.epoch != epoch:
-        raise AuthorityChanged(epoch=gate.epoch, judged=epoch)
-    return gate
+    if epoch is not None and current != epoch:
+        raise AuthorityChanged(epoch=current, judged=epoch)
 
 
 def bump_epoch(*, actor: str, because: str) -> Gate:

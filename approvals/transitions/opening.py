@@ -12,7 +12,7 @@ from approvals.audit import append, attest
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import StaleState
 from approvals.domain.states import State
-from approvals.models import DatabaseNow, Grant, Ticket, after_seconds
+from approvals.models import DatabaseNow, Grant, Ticket, after_seconds, plain
 from approvals.transitions.gate import pass_gate
 from approvals.transitions.primitive import PAYLOADS, edge_name, record
 
@@ -91,13 +91,17 @@ def _open(
 ) -> Ticket:
     ticket.state = state
     payloads = [row for name in PAYLOADS if (row := getattr(ticket, name)) is not None]
-    ticket.save(force_insert=True)
-    asked = Ticket.groups.through.objects.bulk_create(
-        Ticket.groups.through(ticket_id=ticket.pk, reviewergroup_id=key)
+    stored, now = plain.insert(ticket)
+    ticket.pk = stored.pk
+    for name in PAYLOADS:  # whoever has them need not read them again
+        setattr(stored, name, getattr(ticket, name))
+    asked = [
+        plain.insert(Ticket.groups.through(ticket_id=stored.pk, reviewergroup_id=key))[0]
         for key in sorted(set(group_ids))
-    )
+    ]
     return record(
-        ticket_id=ticket.pk,
+        ticket=stored,
+        at=now,
         written=PAYLOADS,
         actor=actor,
         action=edge_name(None, state),

@@ -7,6 +7,7 @@ not know what they mean.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
@@ -19,7 +20,7 @@ from approvals.audit.sealing import evidence
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import AuditBroken, IllegalTransition, StaleState
 from approvals.domain.states import EDGES, State
-from approvals.models import AuditEvent, DatabaseNow, Payload, Ticket
+from approvals.models import DatabaseNow, Payload, Ticket, plain
 
 PAYLOADS: Final = (
     "arguments", "tool_definition", "agent_says", "result", "reason", "annotation",
@@ -107,8 +108,10 @@ def write(
         rows = rows.filter(guard)
     if not rows.update(**changes, version=F("version") + 1):
         raise StaleState(ticket=ticket_id, action=action)
+    ticket, now = plain.read(Ticket, ticket_id)
     return record(
-        ticket_id=ticket_id,
+        ticket=ticket,
+        at=now,
         written=changes,
         actor=actor,
         action=action,
@@ -120,7 +123,8 @@ def write(
 
 def record(
     *,
-    ticket_id: int,
+    ticket: Ticket,
+    at: datetime,
     written: Collection[str],
     actor: str,
     action: str,
@@ -129,17 +133,17 @@ def record(
     detail: Mapping[str, JSON] | None = None,
     new: Collection[Payload] | None = None,
 ) -> Ticket:
-    """Append the audit row for a write that this transaction just made; returns the fresh row.
+    """Append the audit row for a write that this transaction just made; returns the row.
 
-    The ticket's version counts its audit rows: where that does not add up, AuditBroken is raised
-    and the caller's transaction with it undone. `new` are the payloads of a ticket that this
-    transaction inserted: its chain has no head, which the first place, given once, makes sure of.
+    `ticket` is the row as it is stored, `at` the database's clock. The ticket's version counts its
+    audit rows: where that does not add up, AuditBroken is raised and the caller's transaction with
+    it undone. `new` are the payloads of a ticket that this transaction inserted: its chain has no
+    head, which the first place, given once, makes sure of.
     """
-    ticket = Ticket.objects.annotate(db_now=DatabaseNow()).get(pk=ticket_id)
     head = _head(ticket) if new is None else None
     if (head[0] if head else 0) != ticket.version - 1:
         raise AuditBroken(
-            f"ticket {ticket_id} is at version {ticket.version}, "
+            f"ticket {ticket.pk} is at version {ticket.version}, "
             f"but its chain has {head[0] if head else 0} audit rows"
         )
     committed = _commitments(ticket, written) if new is None else evidence(*new)
@@ -151,7 +155,7 @@ def record(
             subject=ticket_subject(ticket.uid),
             seq=ticket.version,
             previous=bytes(head[1]) if head else ORIGIN,
-            at=ticket.db_now,
+            at=at,
             actor=actor,
             action=action,
             source=source.value if source else "",
@@ -166,8 +170,9 @@ def record(
 
 def _head(ticket: Ticket) -> tuple[int, bytes | memoryview] | None:
     """The last link of the ticket's chain: its place and hash."""
-    links = AuditEvent.objects.filter(subject=ticket_subject(ticket.uid)).order_by("-seq")
-    return links.values_list("seq", "hash").first()
+    links = "SELECT seq, hash FROM approvals_auditevent WHERE subject = %s"
+    head = plain.one(f"{links} ORDER BY seq DESC LIMIT 1", ticket_subject(ticket.uid))
+    return None if head is None else (head[0], head[1])
 
 
 def _lock(ticket_id: int) -> None:
@@ -176,7 +181,7 @@ def _lock(ticket_id: int) -> None:
     An UPDATE that waited behind a mere lock does not look at its conditions again.
     """
     if connection.features.has_select_for_update:
-        Ticket.objects.select_for_update().filter(pk=ticket_id).values_list("pk").first()
+        plain.one("SELECT 1 FROM approvals_ticket WHERE id = %s FOR UPDATE", ticket_id)
 
 
 def _attested(ticket: Ticket) -> dict[str, JSON]:
