@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from approvals.domain.canonical import JSON, MAX_SAFE_INTEGER
-from approvals.domain.wording import Sentence, say, say_many
+from approvals.domain.wording import Sentence, both, say, say_many
 
 SCHEMA_KEY: Final = "answerSchema"
 MAX_FIELDS: Final = 32
@@ -32,14 +32,12 @@ _FORMATS: Final = {
     "date-time": say("this must be a date and a time, as in 2026-12-31T23:59:00Z"),
 }
 _AT_LEAST: Final = {
-    "text": ("at least {number} character", "at least {number} characters"),
-    "many": ("at least {number} choice", "at least {number} choices"),
-    "number": ("at least {limit}", ""),
+    "text": both("at least {number} character", "at least {number} characters"),
+    "many": both("at least {number} choice", "at least {number} choices"),
 }
 _AT_MOST: Final = {
-    "text": ("at most {number} character", "at most {number} characters"),
-    "many": ("at most {number} choice", "at most {number} choices"),
-    "number": ("at most {limit}", ""),
+    "text": both("at most {number} character", "at most {number} characters"),
+    "many": both("at most {number} choice", "at most {number} choices"),
 }
 
 type Shape = Literal["text", "number", "integer", "boolean", "one", "many"]
@@ -263,17 +261,19 @@ def _check(field: Field, value: JSON) -> None:
 
 def _within(field: Field, size: float) -> None:
     if field.least is not None and size < field.least:
-        raise _Wrong(_bound(field, field.least, _AT_LEAST))
+        counted = _AT_LEAST.get(field.shape)
+        raise _Wrong(_bound(field.least, counted) or say("at least {limit}", limit=_g(field.least)))
     if field.most is not None and size > field.most:
-        raise _Wrong(_bound(field, field.most, _AT_MOST))
+        counted = _AT_MOST.get(field.shape)
+        raise _Wrong(_bound(field.most, counted) or say("at most {limit}", limit=_g(field.most)))
 
 
-def _bound(field: Field, limit: float, words: Mapping[str, tuple[str, str]]) -> Sentence:
-    unit = field.shape if field.shape in ("text", "many") else "number"
-    one, many = words[unit]
-    if unit == "number":
-        return say(one, limit=f"{limit:g}")
-    return say_many(one, many, number=int(limit))
+def _bound(limit: float, counted: tuple[str, str] | None) -> Sentence | None:
+    return say_many(*counted, number=int(limit)) if counted is not None else None
+
+
+def _g(limit: float) -> str:
+    return f"{limit:g}"
 
 
 def _formatted(kind: str, value: str) -> None:

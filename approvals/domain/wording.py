@@ -38,6 +38,11 @@ def say_many(one: str, many: str, /, *, number: int, **params: object) -> Senten
     return Sentence.made(one, many, number, {"number": number, **params})
 
 
+def both(one: str, many: str) -> tuple[str, str]:
+    """The two templates of a sentence that `say_many` says later; marks them for the catalogue."""
+    return one, many
+
+
 def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return "; ".join(map(_plain, value))

@@ -23,7 +23,7 @@ from approvals.domain.inspection.characters import (
     scripts_mixed,
     words_of,
 )
-from approvals.domain.wording import Sentence, say, say_many
+from approvals.domain.wording import Sentence, both, say, say_many
 
 MARKS_IN_A_ROW: Final = 4
 WORDS_NAMED: Final = 3
@@ -31,44 +31,44 @@ SCRIPTS_NAMED: Final = 4
 EMOJI_STYLE: Final = "\ufe0f"
 
 _SENTENCES: Final = {
-    Kind.BIDI: (
+    Kind.BIDI: both(
         "One character changes the direction of the text around it: {example}.",
         (
             "{number} characters, each of which changes the direction of the text around it;"
             " the first is {example}."
         ),
     ),
-    Kind.INVISIBLE: (
+    Kind.INVISIBLE: both(
         "One character is not visible: {example}.",
         "{number} characters, each of which is not visible; the first is {example}.",
     ),
-    Kind.TAG: (
+    Kind.TAG: both(
         "One character is invisible to people and readable by models: {example}.",
         (
             "{number} characters, each of which is invisible to people and readable by models;"
             " the first is {example}."
         ),
     ),
-    Kind.CONTROL: (
+    Kind.CONTROL: both(
         "One character is a control character: {example}.",
         "{number} characters, each of which is a control character; the first is {example}.",
     ),
-    Kind.SURROGATE: (
+    Kind.SURROGATE: both(
         "One character is half of a character: {example}.",
         "{number} characters, each of which is half of a character; the first is {example}.",
     ),
-    Kind.UNASSIGNED: (
+    Kind.UNASSIGNED: both(
         "One character has no agreed meaning: {example}.",
         "{number} characters, each of which has no agreed meaning; the first is {example}.",
     ),
-    Kind.SPACE: (
+    Kind.SPACE: both(
         "One character looks like a space and is none: {example}.",
         (
             "{number} characters, each of which looks like a space and is none;"
             " the first is {example}."
         ),
     ),
-    Kind.COMBINING: (
+    Kind.COMBINING: both(
         "One character is stacked on others until it covers them: {example}.",
         (
             "{number} characters, each of which is stacked on others until it covers them;"
