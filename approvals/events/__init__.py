@@ -6,8 +6,9 @@ the row. Two kinds travel through the one channel-layer group `placet`:
     {"t": ticket uid, "v": version, "s": state, "m": team id}
     {"g": gate epoch, "k": whether the kill switch is on}
 
-A listener of the `Bus` may also get `{"lost": True}`: the subscription broke and messages may be
-missing, so look at everything you care for.
+Those that are rung within one moment travel together. A listener of the `Bus` may also get
+`{"lost": True}`: the subscription broke and messages may be missing, so look at everything you
+care for.
 """
 
 from approvals.events.listening import Bus, bus

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from approvals.events.wire import GROUP, well_formed
+from approvals.events.wire import GROUP, unpacked, well_formed
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +81,11 @@ class Bus:
         self._subscribed.set()
         try:
             while True:
-                message = await layer.receive(channel)
-                if well_formed(message):
-                    self._deliver({key: message[key] for key in message if key != "type"})
-                else:
-                    logger.warning("A doorbell message that nobody here writes was ignored.")
+                for message in unpacked(await layer.receive(channel)):
+                    if well_formed(message):
+                        self._deliver({key: message[key] for key in message if key != "type"})
+                    else:
+                        logger.warning("A doorbell message that nobody here writes was ignored.")
         finally:
             await layer.group_discard(GROUP, channel)
 

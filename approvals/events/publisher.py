@@ -7,6 +7,7 @@ because every listener also looks at the rows. Nothing here raises into a use ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import queue
@@ -18,12 +19,13 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from approvals.events.wire import GROUP, Message, gate_message, ticket_message
+from approvals.events.wire import GROUP, Message, gate_message, parcel, ticket_message
 
 logger = logging.getLogger(__name__)
 
 CAPACITY: Final = 10_000  # messages
-PATIENCE: Final = 2.0  # seconds for one message
+TOGETHER: Final = 100  # messages in one parcel
+PATIENCE: Final = 2.0  # seconds for one parcel
 
 
 def ticket_changed(uid: UUID, version: int, state: str, team_id: UUID) -> None:
@@ -77,9 +79,9 @@ class Publisher:
         messages = self._queue
         with asyncio.Runner() as runner:
             while True:
-                message = messages.get()
+                several = _next(messages)
                 try:
-                    runner.run(_send(message))
+                    runner.run(_send(parcel(several)))
                     self._failing = False
                 except Exception as problem:  # noqa: BLE001 (a doorbell may be lost, its thread not)
                     self._failed(f"{type(problem).__name__}: {problem}")
@@ -88,6 +90,15 @@ class Publisher:
         if not self._failing:
             self._failing = True
             logger.warning("Doorbells are being lost (%s); everybody polls meanwhile.", why)
+
+
+def _next(messages: queue.Queue[Message]) -> list[Message]:
+    """Wait for a message, and take those along that have come meanwhile."""
+    several = [messages.get()]
+    with contextlib.suppress(queue.Empty):
+        while len(several) < TOGETHER:
+            several.append(messages.get_nowait())
+    return several
 
 
 async def _send(message: Message) -> None:

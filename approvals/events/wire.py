@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, TypeGuard
 from uuid import UUID
 
 GROUP: Final = "placet"
@@ -21,7 +22,18 @@ def gate_message(*, epoch: int, killed: bool) -> Message:
     return {"type": TYPE, "g": epoch, "k": killed}
 
 
-def well_formed(message: object) -> bool:
+def parcel(messages: Sequence[Message]) -> Message:
+    """What travels: one message as it is, several as one."""
+    return messages[0] if len(messages) == 1 else {"type": TYPE, "all": list(messages)}
+
+
+def unpacked(travelled: object) -> list[object]:
+    """The messages in what travelled; each may still be anything."""
+    inside = travelled.get("all") if isinstance(travelled, dict) else None
+    return inside if isinstance(inside, list) else [travelled]
+
+
+def well_formed(message: object) -> TypeGuard[Message]:
     """Whether a message that somebody put on the layer can be a doorbell of ours.
 
     What it says is not trusted by this: listeners look at the rows.

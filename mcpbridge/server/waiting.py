@@ -21,6 +21,7 @@ from mcpbridge import approvals_gateway as gateway
 from mcpbridge.approvals_gateway import State, TicketView, Waiting
 from mcpbridge.offload import in_database
 from mcpbridge.server.lane import Lane
+from mcpbridge.server.together import Together
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ class Waiters:
         self._failing: set[str] = set()
         # The heartbeat must not queue behind the work of thousands of calls.
         self._lane = Lane("holder")
+        self._versions: Together[UUID, int] = Together(self._read_versions, name="waiters-versions")
 
     # -- one process ---------------------------------------------------------------------------
 
@@ -225,10 +227,12 @@ class Waiters:
         return view
 
     async def has_moved(self, waiter: Waiter) -> bool:
-        """Whether the row is another than the one the waiter saw last; one small query."""
-        found = await in_database(self.ledger.states, [waiter.uid])
-        _state, version = found.get(waiter.uid, (None, -1))
-        return bool(version != waiter.version)
+        """Whether the row is another than the one the waiter saw last; one small query for all."""
+        return await self._versions.find(waiter.uid) != waiter.version
+
+    def _read_versions(self, uids: list[UUID]) -> dict[UUID, int]:
+        found: dict[UUID, tuple[State, int]] = self.ledger.states(uids)
+        return {uid: found[uid][1] if uid in found else -1 for uid in uids}
 
     async def attach(
         self, waiter: Waiter, *, by: Callable[..., TicketView] | None = None
@@ -269,8 +273,10 @@ class Waiters:
             uid = UUID(str(message["t"]))
         except (KeyError, ValueError):
             return
+        version = message.get("v")
         for waiter in self._waiters.get(uid, ()):
-            waiter.wake()
+            if not isinstance(version, int) or version > waiter.version:
+                waiter.wake()  # else it is the news that the waiter came with
 
     async def _look(self) -> None:
         """One query for everybody: wake those whose row has moved on."""

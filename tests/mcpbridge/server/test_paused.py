@@ -84,9 +84,7 @@ class Scene:
 
     async def until_held(self, requests: int = 1) -> None:
         looks = self.ledger.calls.count
-        await eventually_async(
-            lambda: len(self.waiters) >= requests and looks("states") >= requests, within=5
-        )
+        await eventually_async(lambda: len(self.waiters) >= requests and looks("states"), within=5)
 
 
 @pytest.fixture
