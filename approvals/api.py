@@ -70,6 +70,7 @@ from approvals.services.contract import (
     TeamView,
     TicketView,
 )
+from approvals.services.credentials import signed_at_home
 from approvals.services.decisions import (
     annotate_unknown,
     cancel_by_person,
@@ -267,6 +268,7 @@ __all__ = [
     "settle_failed",
     "settle_succeeded",
     "settle_unknown",
+    "signed_at_home",
     "start_holder",
     "states",
     "stop_holder",

@@ -65,6 +65,11 @@ def one_person() -> bool:
     return getattr(settings, "APPROVALS_ONE_PERSON", False) is True
 
 
+def passkey_origin() -> str:
+    """The one origin at which passkeys are used, such as https://placet.example.org; or nothing."""
+    return str(getattr(settings, "APPROVALS_PASSKEY_ORIGIN", ""))
+
+
 def sweep_seconds() -> float:
     """The pause between two sweeps of one worker."""
     return _seconds("APPROVALS_SWEEP_SECONDS", 1)

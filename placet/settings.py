@@ -11,6 +11,7 @@ from django.utils.csp import CSP
 
 from placet.env import EnvironmentRefused, read_environment
 from placet.logs import logging_config
+from placet.origins import passkey_origin
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "channels",
     "django_htmx",
     "approvals",
@@ -203,6 +205,20 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = ENV.trusted_proxy_count
+MFA_ADAPTER = "placet.second_factors.SealedSecondFactors"
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = False
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_TOTP_ISSUER = SITE_NAME
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s, for clocks that are a little off
+MFA_FORMS = {
+    "add_webauthn": "placet.second_factors.AddPasskeyForm",
+    "authenticate_webauthn": "placet.second_factors.AuthenticatePasskeyForm",
+    "login_webauthn": "placet.second_factors.LoginPasskeyForm",
+    "reauthenticate_webauthn": "placet.second_factors.ReauthenticatePasskeyForm",
+}
+PLACET_SECOND_FACTOR_KEY = ENV.keys.derive("second-factors")
 
 # ---- The browser ------------------------------------------------------------------------------
 SECURE_CSP = {
@@ -304,6 +320,7 @@ APPROVALS_CHECKPOINT_SECONDS = ENV.timing.checkpoint
 APPROVALS_CHECKPOINT_EXPORT_DIR = ENV.checkpoint_export_dir
 APPROVALS_RETENTION_DAYS = ENV.retention_days
 APPROVALS_ONE_PERSON = ENV.one_person
+APPROVALS_PASSKEY_ORIGIN = passkey_origin(ENV.origins)
 MCPBRIDGE_ALLOWED_HOSTS = ENV.allowed_hosts
 MCPBRIDGE_ALLOWED_ORIGINS = ENV.origins
 MCPBRIDGE_MAX_BODY_BYTES = ENV.max_body_bytes

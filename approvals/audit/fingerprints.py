@@ -24,6 +24,7 @@ from approvals.models import (
     Payload,
     PolicyVersion,
     Remark,
+    StepUpProof,
     Ticket,
 )
 
@@ -31,7 +32,7 @@ ATTESTED: dict[str, type[Model]] = {
     model._meta.db_table: model
     for model in (
         AgreedTerms, Canary, Decision, Edit, Gate, Grant, Handoff, Payload, PolicyVersion,
-        Remark, Ticket,
+        Remark, StepUpProof, Ticket,
     )
 }  # fmt: skip
 

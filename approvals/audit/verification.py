@@ -31,6 +31,7 @@ from approvals.models import (
     Grant,
     Payload,
     PolicyVersion,
+    StepUpProof,
     Ticket,
 )
 from approvals.models.guards import GUARDS
@@ -129,7 +130,7 @@ def _is_key(model: type[Model], key: str) -> bool:
 
 def _never_attested(attested: set[str]) -> Iterator[Break]:
     """Rows that no audit row ever spoke of, and therefore nobody made in the regular way."""
-    for model in (AgreedTerms, Canary, Grant, PolicyVersion):
+    for model in (AgreedTerms, Canary, Grant, PolicyVersion, StepUpProof):
         for row in model.objects.order_by("pk").iterator(chunk_size=500):
             if row_label(row) not in attested:
                 table, _, key = row_label(row).partition(":")

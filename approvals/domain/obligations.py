@@ -10,7 +10,8 @@ from typing import Final
 
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import ObligationsConflict, PolicyInvalid
-from approvals.domain.plain import flag, listed, mapping, names, refuse_unknown, whole
+from approvals.domain.plain import describe, flag, listed, mapping, names, refuse_unknown, whole
+from approvals.domain.stepup import StepUp
 
 MAX_QUORUM: Final = 20
 MIN_SECONDS: Final = 1
@@ -48,7 +49,8 @@ class Obligations:
 
     Any member of any named group may vote. With `quorums` each group owes approvals of its own, by
     distinct people; `groups` then are theirs and `quorum` their sum. `approval_seconds` bounds
-    deciding only; `execution_seconds` starts when the quorum is complete.
+    deciding only; `execution_seconds` starts when the quorum is complete. `step_up` and
+    `type_target` are asked of everybody who approves, never of who rejects.
     """
 
     groups: tuple[str, ...] = ()
@@ -57,6 +59,8 @@ class Obligations:
     escalate: Escalation | None = None
     four_eyes: bool = False
     reason_required: bool = False
+    step_up: StepUp = StepUp.NONE
+    type_target: bool = False
     approval_seconds: int = 3600
     execution_seconds: int = 300
 
@@ -71,6 +75,8 @@ class Obligations:
             "quorum": self.quorum,
             "quorums": [seats.to_dict() for seats in self.quorums],
             "reason_required": self.reason_required,
+            "step_up": self.step_up.value,
+            "type_target": self.type_target,
         }
 
 
@@ -99,6 +105,8 @@ def obligations_from(
         reason_required=flag(
             found.get("reason_required", defaults.reason_required), f"{path}.reason_required"
         ),
+        step_up=_step_up(found.get("step_up", defaults.step_up), f"{path}.step_up"),
+        type_target=flag(found.get("type_target", defaults.type_target), f"{path}.type_target"),
         approval_seconds=whole(
             found.get("approval_seconds", defaults.approval_seconds),
             f"{path}.approval_seconds",
@@ -132,6 +140,8 @@ def tighten(current: Obligations, other: Obligations) -> Obligations:
         escalate=_later(current.escalate, other.escalate, before=approval_seconds),
         four_eyes=current.four_eyes or other.four_eyes,
         reason_required=current.reason_required or other.reason_required,
+        step_up=max(current.step_up, other.step_up, key=lambda asked: asked.strictness),
+        type_target=current.type_target or other.type_target,
         approval_seconds=approval_seconds,
         execution_seconds=min(current.execution_seconds, other.execution_seconds),
     )
@@ -241,3 +251,13 @@ def _later(one: Escalation | None, other: Escalation | None, *, before: int) -> 
         return None
     after = max(one.after_seconds, other.after_seconds)
     return Escalation(to=one.to, after_seconds=after) if after < before else None
+
+
+def _step_up(value: object, path: str) -> StepUp:
+    try:
+        return StepUp(value)  # type: ignore[arg-type]  # whatever else it is raises ValueError
+    except ValueError:
+        expected = ", ".join(StepUp)
+        raise PolicyInvalid(
+            f"{path} must be one of {expected}, not {describe(value)}", path=path
+        ) from None

@@ -17,6 +17,7 @@ from approvals.models.people import (
     User,
 )
 from approvals.models.policy import Gate, PolicyVersion
+from approvals.models.stepup import StepUpChallenge, StepUpProof, WrongCode
 from approvals.models.telling import (
     Channel,
     Delivery,
@@ -58,12 +59,15 @@ __all__ = [
     "Rotation",
     "RotationTurn",
     "Snooze",
+    "StepUpChallenge",
+    "StepUpProof",
     "Team",
     "TeamMembership",
     "Ticket",
     "TypedAnswer",
     "User",
     "Watch",
+    "WrongCode",
     "after_seconds",
     "database_now",
 ]

@@ -18,6 +18,7 @@ _IMMUTABLE: Final = (
     "approvals_handoff",
     "approvals_policyversion",
     "approvals_remark",
+    "approvals_stepupproof",
     "approvals_ticket_groups",
     "approvals_typedanswer",
 )
@@ -47,6 +48,7 @@ _RULES: Final = (
     "payload_may_only_be_purged",
     "grant_is_only_used_or_revoked",
     "gate_epoch_grows_with_every_change",
+    "challenge_is_only_used",
 )
 GUARDS: Final = (
     *(f"{table}_no_{event}" for table in _IMMUTABLE for event in ("update", "delete", "truncate")),

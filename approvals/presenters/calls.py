@@ -5,7 +5,6 @@ The words are ours, the names are the agent's and the upstream's: every one of t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,19 +17,12 @@ from approvals.domain.inspection import (
     inspect,
     one_line,
 )
+from approvals.domain.target import TARGET_CHARS, target_of
 from approvals.presenters.arguments import LONG_BYTES, argument_table
 from approvals.presenters.words import byte_size
 
 MENTIONED: Final = 3
 MENTION_CHARS: Final = 48
-TARGET_CHARS: Final = 80
-
-# What the thing acted upon is usually called, the most telling word first.
-_TARGET_WORDS: Final = (
-    "branch", "tag", "ref", "recipient", "to", "target", "destination", "table", "email", "url",
-    "host", "account", "path", "file", "filename", "name", "title", "id", "repo", "repository",
-)  # fmt: skip
-_TOKENS: Final = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +65,6 @@ def name(text: str) -> InspectedText:
 def table_of(arguments: bytes | None, schema: object = None) -> ArgumentTable | None:
     """The argument table, or None when the arguments have been purged."""
     return None if arguments is None else argument_table(arguments, schema)
-
-
-def target_of(table: ArgumentTable) -> str:
-    """The value that says best what the call acts on, by what its path is called.
-
-    A heading, never a decision: the table below it shows every value.
-    """
-    best, best_rank = "", len(_TARGET_WORDS)
-    for row in table:
-        short = not row.cut and 0 < row.value.size <= TARGET_CHARS
-        if row.type != "string" or not short or not row.value.identifier_like:
-            continue
-        tokens = set(_TOKENS.findall(row.pointer.rpartition("/")[2].lower()))
-        rank = next((i for i, word in enumerate(_TARGET_WORDS) if word in tokens), best_rank)
-        if rank < best_rank:
-            best, best_rank = row.value.shown, rank
-    return best
 
 
 def gist_of(table: ArgumentTable | None, *, without: str = "") -> str:

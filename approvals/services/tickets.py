@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from uuid import UUID
 
@@ -9,7 +10,9 @@ from approvals import conf
 from approvals.audit.sealing import PayloadPurged, unseal
 from approvals.domain.diffing import Change, differences
 from approvals.domain.errors import NotVisible
+from approvals.domain.inspection import argument_rows
 from approvals.domain.states import CancelReason, State, UnknownReason, Waiting
+from approvals.domain.target import name_to_type
 from approvals.models import Edit, Payload, Ticket, User
 from approvals.selectors.visibility import may_see
 from approvals.selectors.votes import standing
@@ -94,6 +97,14 @@ def _edited(ticket: Ticket) -> tuple[bytes | None, tuple[str, ...]]:
         return None, ()
     changed = differences(sent, now)
     return now, tuple(part.pointer for part in changed if part.change is not Change.UNCHANGED)
+
+
+def target_name(ticket: Ticket) -> str:
+    """The name that an approver types where the ticket's rule asks for it."""
+    definition = json.loads(unseal(ticket.tool_definition)) if ticket.tool_definition else {}
+    schema = definition.get("inputSchema") if isinstance(definition, dict) else None
+    table = argument_rows(unseal(ticket.arguments), schema)
+    return name_to_type(table, tool=ticket.tool_name)
 
 
 def _result(payload: Payload | None) -> tuple[bytes | None, bool]:

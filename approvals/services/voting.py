@@ -20,6 +20,7 @@ from approvals.domain.canonical import JSON
 from approvals.domain.errors import (
     AlreadyDecided,
     AlreadyVoted,
+    CodeWrong,
     Expired,
     KillSwitchOn,
     NoVoteToWithdraw,
@@ -32,12 +33,14 @@ from approvals.domain.forms import form_in
 from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve, why_not
 from approvals.domain.states import CancelReason, State
+from approvals.domain.stepup import terms_digest
 from approvals.models import (
     Canary,
     DatabaseNow,
     Decision,
     Gate,
     Payload,
+    StepUpProof,
     Ticket,
     TypedAnswer,
     User,
@@ -52,6 +55,7 @@ from approvals.services import actors
 from approvals.services.answers import answer_bytes
 from approvals.services.contract import Decided, DecidedKind, TicketView
 from approvals.services.grants import Wanted, agree, grant_if_agreed, require_grantable
+from approvals.services.stepup import NOTHING, Presented, count_wrong_code, require_step_up
 from approvals.services.tickets import view_of, visible
 
 MAX_REASON: Final = 2000  # characters
@@ -69,6 +73,7 @@ class Ballot:
     nonce: str
     typed: Mapping[str, JSON] | None = None
     grant: Wanted | None = None
+    presented: Presented = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +96,16 @@ def decide(
     nonce: str,
     typed: Mapping[str, JSON] | None = None,
     grant: Wanted | None = None,
+    presented: Presented = NOTHING,
 ) -> Decided:
     """Count one person's vote, and move the ticket when that completes the answer.
 
     `typed` is the answer to a ticket that asks for one; `grant` makes an approval agree to a
-    standing permission as well. Sending the same vote again with the same
-    nonce is answered as it was the first time. Raises NotVisible, NotEligible, OwnerMayNotApprove,
-    FourEyes, AlreadyDecided, AlreadyVoted, Expired, StaleDigest, ReasonRequired, ReasonTooLong,
-    and for an approval KillSwitchOn, AnswerMissing, AnswerUnfit, GrantRefused, RejectedBefore.
+    standing permission as well; `presented` is what a high-risk ticket asks of whoever approves.
+    Sending the same vote again with the same nonce is answered as it was the first time. Raises
+    NotVisible, NotEligible, OwnerMayNotApprove, FourEyes, AlreadyDecided, AlreadyVoted, Expired,
+    StaleDigest, ReasonRequired, ReasonTooLong, and for an approval KillSwitchOn, AnswerMissing,
+    AnswerUnfit, GrantRefused, RejectedBefore and the refusals of `require_step_up`.
     """
     answer = Answer(verdict)
     if answer is Answer.WITHDRAW:
@@ -112,12 +119,16 @@ def decide(
         nonce=nonce,
         typed=typed,
         grant=grant if answer is Answer.APPROVE else None,
+        presented=presented,
     )
     try:
         return _decide(uid, ballot)
     except StaleState:
         # The time to decide ran out between our look and our write: look again.
         return _decide(uid, ballot)
+    except CodeWrong:
+        count_wrong_code(user=user)
+        raise
 
 
 def withdraw_vote(*, uid: UUID, user: User, nonce: str) -> TicketView:
@@ -182,10 +193,19 @@ def _poll(ticket: Ticket, answer: Answer) -> Poll:
 def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     """Append the vote; approve or reject the ticket when the votes now say so."""
     user = ballot.user
+    proof = _proof(ticket, ballot, poll)
     reason = seal("reason", ballot.words.encode()) if ballot.words else None
     typed = _sealed_answer(ticket, ballot)
     after = _append(
-        ticket, user, ballot.answer, ballot.seen_digest, reason, ballot.nonce, typed, ballot.grant
+        ticket,
+        user,
+        ballot.answer,
+        ballot.seen_digest,
+        reason,
+        ballot.nonce,
+        typed,
+        ballot.grant,
+        proof,
     )
     vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
 
@@ -241,6 +261,19 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     return Decided(ticket=view_of(after), kind=kind, grant=grant)
 
 
+def _proof(ticket: Ticket, ballot: Ballot, poll: Poll) -> StepUpProof | None:
+    """What an approval of a high-risk ticket rests on beside the session; else nothing."""
+    if ballot.answer is not Answer.APPROVE:
+        return None
+    return require_step_up(
+        ticket=ticket,
+        user=ballot.user,
+        obligations=poll.obligations,
+        presented=ballot.presented,
+        terms=terms_digest(ballot.grant.terms) if ballot.grant else b"",
+    )
+
+
 def _sealed_answer(ticket: Ticket, ballot: Ballot) -> Payload | None:
     """The answer that an approval carries, where the ticket asks for one."""
     if ballot.answer is not Answer.APPROVE or ticket.tool_definition is None:
@@ -258,6 +291,7 @@ def _append(
     nonce: str,
     typed: Payload | None = None,
     grant: Wanted | None = None,
+    proof: StepUpProof | None = None,
 ) -> Ticket:
     decision = Decision.objects.create(
         ticket=ticket,
@@ -272,11 +306,14 @@ def _append(
     if typed is not None:
         TypedAnswer.objects.create(decision=decision, ticket=ticket, payload=typed)
     agreed = agree(decision=decision, ticket=ticket, terms=grant.terms) if grant else None
+    if proof is not None:
+        proof.decision = decision
+        proof.save(force_insert=True)
     return transitions.record_vote(
         ticket_id=ticket.pk,
         decision=decision,
         actor=actors.person(user.person_id),
-        also=[agreed] if agreed else (),
+        also=[row for row in (agreed, proof) if row is not None],
     )
 
 

@@ -26,6 +26,7 @@ from approvals.models import (
     Holder,
     Payload,
     ReviewerGroup,
+    StepUpProof,
     Team,
     Ticket,
     User,
@@ -150,8 +151,8 @@ def edit(ticket: Ticket, user: User, arguments: Any) -> Ticket:
         )
 
 
-def vote(ticket: Ticket, user: User, verdict: str = "approve") -> Decision:
-    """A recorded decision of `user` on the ticket as it stands."""
+def vote(ticket: Ticket, user: User, verdict: str = "approve", *, proof: bool = False) -> Decision:
+    """A recorded decision of `user` on the ticket as it stands, with a `proof` beside it or not."""
     with transaction.atomic():
         decision = Decision.objects.create(
             ticket_id=ticket.pk,
@@ -162,6 +163,21 @@ def vote(ticket: Ticket, user: User, verdict: str = "approve") -> Decision:
             seen_digest=bytes(ticket.digest),
             nonce=secrets.token_hex(16),
         )
+        if proof:
+            StepUpProof.objects.create(
+                decision=decision,
+                user=user,
+                method=StepUpProof.Method.PASSKEY,
+                statement=b"{}",
+                challenge=secrets.token_bytes(32),
+                credential_id=b"c" * 16,
+                credential_name="key",
+                public_key=b"k" * 32,
+                authenticator_data=b"a" * 37,
+                client_data=b"{}",
+                signature=b"s" * 64,
+                origin="http://localhost:8000",
+            )
         transitions.record_vote(
             ticket_id=ticket.pk, decision=decision, actor=f"person:{user.person_id}"
         )

@@ -19,6 +19,7 @@ def a_story() -> ledger.Cast:
     """At least one row in every audited table, under two checkpoints."""
     cast = ledger.a_cast()
     seeds = ledger.an_approved(cast)
+    ledger.vote(ledger.a_pending(cast), cast.bob, proof=True)
     ledger.a_grant(cast, seeds)
     with transaction.atomic():
         policy = PolicyVersion.objects.create(

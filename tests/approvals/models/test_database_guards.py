@@ -1,11 +1,13 @@
 """What the database itself refuses, whoever asks and with whatever tool."""
 
 import importlib
+import pkgutil
 from datetime import datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from approvals import migrations
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.domain.states import EDGES, TERMINAL, State
 from approvals.models import Gate, Ticket, database_now
@@ -14,9 +16,11 @@ from tests.support import ledger
 
 pytestmark = pytest.mark.both_engines
 migration = importlib.import_module("approvals.migrations.0002_guards")
-terms_migration = importlib.import_module("approvals.migrations.0006_agreed_terms_and_canaries")
-edits_migration = importlib.import_module("approvals.migrations.0007_edits_and_conversations")
-answers_migration = importlib.import_module("approvals.migrations.0003_typed_answers")
+every_migration = [
+    importlib.import_module(f"approvals.migrations.{found.name}")
+    for found in pkgutil.iter_modules(migrations.__path__)
+    if not found.name.startswith("_")
+]
 
 
 def refused(statement, *parameters):
@@ -35,12 +39,9 @@ def test_every_column_of_a_ticket_has_its_rule():
 
 
 def test_the_list_of_triggers_is_what_the_migration_installs(db):
-    installed = (
-        *migration.TRIGGERS,
-        *answers_migration.TRIGGERS,
-        *terms_migration.TRIGGERS,
-        *edits_migration.TRIGGERS,
-    )
+    installed = [
+        trigger for module in every_migration for trigger in getattr(module, "TRIGGERS", ())
+    ]
     assert set(GUARDS) == {trigger.name for trigger in installed}
     catalog = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",

@@ -1,0 +1,149 @@
+"""The second factors of people's accounts: which there are, and the record of each change.
+
+The rows are allauth's. Each change is written into the audit chain of its account with digests of
+the credential and its key, so that a signature can be traced to a registered key offline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from fido2 import cbor
+from fido2.utils import websafe_decode
+from fido2.webauthn import AttestationObject
+
+from approvals import conf
+from approvals.audit import append
+from approvals.domain.assertion import AssertionWrong, origin_of
+from approvals.domain.canonical import JSON
+from approvals.models import Person, User
+from approvals.services import actors
+
+PASSKEY: Final = Authenticator.Type.WEBAUTHN.value
+TOTP: Final = Authenticator.Type.TOTP.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """One registered passkey. `public_key` is COSE in CBOR, as it was registered."""
+
+    pk: int
+    name: str
+    credential_id: bytes
+    public_key: bytes
+    added_at: datetime
+    last_used_at: datetime | None
+
+
+def account_subject(user_id: UUID) -> str:
+    """The subject of an account's chain."""
+    return f"account:{user_id}"
+
+
+def key_digest(public_key: bytes) -> str:
+    """How the audit record names a public key."""
+    return hashlib.sha256(public_key).hexdigest()
+
+
+def passkeys_of(user: User) -> tuple[Passkey, ...]:
+    """The passkeys of one account, oldest first."""
+    rows = Authenticator.objects.filter(user=user, type=PASSKEY).order_by("pk")
+    return tuple(_passkey(row) for row in rows)
+
+
+def totp_of(user: User) -> Authenticator | None:
+    """The account's authenticator app."""
+    found: Authenticator | None = Authenticator.objects.filter(user=user, type=TOTP).first()
+    return found
+
+
+def people_with_passkeys(people: Collection[UUID]) -> frozenset[UUID]:
+    """Those of `people` who have a passkey on an account that can sign in."""
+    ready = Authenticator.objects.filter(type=PASSKEY).values("user")
+    return frozenset(
+        Person.objects.filter(
+            pk__in=people, accounts__in=ready, accounts__is_active=True
+        ).values_list("pk", flat=True)
+    )
+
+
+def people_with_codes(people: Collection[UUID]) -> frozenset[UUID]:
+    """Those of `people` who have an authenticator app on an account that can sign in."""
+    ready = Authenticator.objects.filter(type=TOTP).values("user")
+    return frozenset(
+        Person.objects.filter(
+            pk__in=people, accounts__in=ready, accounts__is_active=True
+        ).values_list("pk", flat=True)
+    )
+
+
+def signed_at_home(credential: str) -> bool:
+    """Whether a browser's credential (JSON) was made on this installation's one origin."""
+    try:
+        told = json.loads(credential)["response"]["clientDataJSON"]
+        origin = origin_of(websafe_decode(told))
+    except (AssertionWrong, KeyError, TypeError, ValueError, RecursionError):
+        return False
+    return bool(origin) and origin == conf.passkey_origin()
+
+
+def factors_of(user: User) -> dict[str, dict[str, JSON]]:
+    """What the account has now, by a name that no later factor gets again."""
+    return {
+        f"{row.type}:{row.pk}": _described(row)
+        for row in Authenticator.objects.filter(user=user).order_by("pk")
+    }
+
+
+def record_changes(*, user: User, before: dict[str, dict[str, JSON]]) -> tuple[str, ...]:
+    """Write each factor that came or went into the account's chain. Joins.
+
+    Returns what changed in stable words, such as `passkey_added`.
+    """
+    now = factors_of(user)
+    changes = [("added", name, now[name]) for name in now if name not in before]
+    changes += [("removed", name, before[name]) for name in before if name not in now]
+    for verb, _, factor in changes:
+        append(
+            subject=account_subject(user.pk),
+            actor=actors.person(user.person_id),
+            action=f"{factor['kind']}_{verb}",
+            detail=factor,
+        )
+    return tuple(f"{factor['kind']}_{verb}" for verb, _, factor in changes)
+
+
+def _described(row: Authenticator) -> dict[str, JSON]:
+    """What the audit record says of a factor: digests, never secrets or names."""
+    if row.type != PASSKEY:
+        return {"kind": str(row.type), "factor": row.pk}
+    key = _passkey(row)
+    return {
+        "kind": "passkey",
+        "factor": row.pk,
+        "credential": hashlib.sha256(key.credential_id).hexdigest(),
+        "public_key": key_digest(key.public_key),
+    }
+
+
+def _passkey(row: Authenticator) -> Passkey:
+    response = row.data["credential"]["response"]
+    attestation = AttestationObject(websafe_decode(response["attestationObject"]))
+    credential = attestation.auth_data.credential_data
+    if credential is None:
+        raise ValueError(f"authenticator {row.pk} holds no credential")
+    return Passkey(
+        pk=row.pk,
+        name=str(row.data.get("name", ""))[:100],
+        credential_id=bytes(credential.credential_id),
+        public_key=cbor.encode(dict(credential.public_key)),
+        added_at=row.created_at,
+        last_used_at=row.last_used_at,
+    )
