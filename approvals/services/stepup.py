@@ -71,8 +71,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What came with an approval: a passkey's answer (the browser's JSON) or an app's code, and
-    the name of what the call acts on, typed by hand.
+    """What came with an approval: a passkey's answer (the browser's JSON) or an app's code.
+
+    `target` is the name of what the call acts on, typed by hand.
     """
 
     assertion: str = ""

@@ -163,25 +163,31 @@ def vote(ticket: Ticket, user: User, verdict: str = "approve", *, proof: bool = 
             seen_digest=bytes(ticket.digest),
             nonce=secrets.token_hex(16),
         )
-        if proof:
-            StepUpProof.objects.create(
-                decision=decision,
-                user=user,
-                method=StepUpProof.Method.PASSKEY,
-                statement=b"{}",
-                challenge=secrets.token_bytes(32),
-                credential_id=b"c" * 16,
-                credential_name="key",
-                public_key=b"k" * 32,
-                authenticator_data=b"a" * 37,
-                client_data=b"{}",
-                signature=b"s" * 64,
-                origin="http://localhost:8000",
-            )
         transitions.record_vote(
-            ticket_id=ticket.pk, decision=decision, actor=f"person:{user.person_id}"
+            ticket_id=ticket.pk,
+            decision=decision,
+            actor=f"person:{user.person_id}",
+            also=[a_proof(decision)] if proof else (),
         )
     return decision
+
+
+def a_proof(decision: Decision) -> StepUpProof:
+    """A stored row beside a decision; nothing in it was really signed."""
+    return StepUpProof.objects.create(
+        decision=decision,
+        user=decision.user,
+        method=StepUpProof.Method.PASSKEY,
+        statement=b"{}",
+        challenge=secrets.token_bytes(32),
+        credential_id=b"c" * 16,
+        credential_name="key",
+        public_key=b"k" * 32,
+        authenticator_data=b"a" * 37,
+        client_data=b"{}",
+        signature=b"s" * 64,
+        origin="http://localhost:8000",
+    )
 
 
 def approve(ticket: Ticket, user: User, *, execution_seconds: float = 300) -> Ticket:
