@@ -1,6 +1,7 @@
 """Fixtures of the whole suite. Ordinary tests take `db` (rolled back); tests with threads, other
 processes or the event loop take `real_db` (a committing database of their own)."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from tests.support.databases import RealDatabase, drop_template, fresh_database, make_template
+from tests.support.databases import (
+    RealDatabase,
+    drop_template,
+    fresh_database,
+    make_template,
+    migrated_copy,
+)
 from tests.support.live import LivePlacet
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
@@ -51,7 +58,15 @@ def django_db_setup(
     django_db_blocker: DjangoDbBlocker,
     django_db_modify_db_settings: None,
 ) -> Iterator[None]:
-    """The migrated test database, made whether or not a collected test names `db`."""
+    """The migrated test database, made whether or not a collected test names `db`.
+
+    The whole suite migrates one and says where it is; otherwise it is migrated here.
+    """
+    migrated = os.environ.get("MIGRATED_DATABASE")
+    if migrated:
+        with django_db_blocker.unblock(), migrated_copy(migrated):
+            yield
+        return
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
     yield

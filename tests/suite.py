@@ -14,8 +14,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,31 +133,34 @@ def main(arguments: list[str]) -> int:
         print(f"The suite cannot run: {missing}", file=sys.stderr)
         return 2
     env = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"} | found
-    sqlite = {k: v for k, v in env.items() if k != "DATABASE_URL"}
     pytest = [sys.executable, "-m", "pytest", "--color=no"]
     everything = [*pytest, "-n", "3", "--dist", "worksteal", "-m", "not alone"]
     alone = [*pytest, "-m", "alone"]
     if chosen:
-        report.tests("pytest on SQLite", [*pytest, *chosen], sqlite)
+        with on_sqlite(env) as sqlite:
+            report.tests("pytest on SQLite", [*pytest, *chosen], sqlite)
         if not fast:
-            on_postgres(report, "pytest on PostgreSQL", [*pytest, *chosen], env)
+            with on_postgres(env) as postgres:
+                report.tests("pytest on PostgreSQL", [*pytest, *chosen], postgres)
     elif fast:
         print(f"\n--fast leaves out {', '.join(SLOW)}, the neighbourless tests and PostgreSQL.")
         checks(report, env)
         leave_out = [f"--ignore={folder}" for folder in SLOW]
-        report.tests("pytest on SQLite", [*everything, *leave_out], sqlite)
+        with on_sqlite(env) as sqlite:
+            report.tests("pytest on SQLite", [*everything, *leave_out], sqlite)
     else:
+        with on_sqlite(env) as sqlite, on_postgres(env) as postgres:
 
-        def one_core() -> None:
-            checks(report, env, live=False)
-            report.tests("pytest on SQLite, alone", alone, sqlite, live=False)
+            def one_core() -> None:
+                checks(report, env, live=False)
+                report.tests("pytest on SQLite, alone", alone, sqlite, live=False)
 
-        def the_other() -> None:
-            on_postgres(report, "pytest on PostgreSQL, alone", alone, env, live=False)
+            def the_other() -> None:
+                report.tests("pytest on PostgreSQL, alone", alone, postgres, live=False)
 
-        beside_each_other(one_core, the_other)
-        report.tests("pytest on SQLite", everything, sqlite)
-        on_postgres(report, "pytest on PostgreSQL", everything, env)
+            beside_each_other(one_core, the_other)
+            report.tests("pytest on SQLite", everything, sqlite)
+            report.tests("pytest on PostgreSQL", everything, postgres)
     return report.close()
 
 
@@ -186,17 +190,38 @@ def checks(report: Report, env: dict[str, str], *, live: bool = True) -> None:
         report.stage(name, argv, variables, live=live)
 
 
-def on_postgres(
-    report: Report, name: str, pytest: list[str], env: dict[str, str], *, live: bool = True
-) -> None:
-    """The tests marked for it, on a server and a database of their own."""
+@contextmanager
+def on_postgres(env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of a pass on PostgreSQL: a server of its own with a migrated database."""
     server = PostgresServer()
     try:
         server.start()
-        url = server.url(server.create_database())
-        report.tests(name, pytest, env | {"DATABASE_URL": url}, live=live)
+        name = server.create_database()
+        there = env | {"DATABASE_URL": server.url(name)}
+        migrate(there)
+        yield there | {"MIGRATED_DATABASE": name}
     finally:
         server.remove()
+
+
+@contextmanager
+def on_sqlite(env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of a pass on SQLite, with a migrated database that its workers copy."""
+    plain = {k: v for k, v in env.items() if k != "DATABASE_URL"}
+    with tempfile.TemporaryDirectory(prefix="placet-suite-") as folder:
+        file = str(Path(folder) / "migrated.sqlite3")
+        migrate(plain | {"DATABASE_URL": f"sqlite:///{file}"})
+        yield plain | {"MIGRATED_DATABASE": file}
+
+
+def migrate(env: dict[str, str]) -> None:
+    """Migrate the database that `env` names; raises CalledProcessError."""
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=ROOT,
+        env=env | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        check=True,
+    )
 
 
 if __name__ == "__main__":

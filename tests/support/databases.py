@@ -65,6 +65,31 @@ def used(real: RealDatabase) -> Iterator[None]:
         connection.settings_dict["NAME"] = before
 
 
+@contextmanager
+def migrated_copy(migrated: str) -> Iterator[None]:
+    """Make the test database a copy of one that was migrated before, and remove it in the end.
+
+    Migrating takes seconds of a core, and each worker has a database of its own.
+    """
+    settings = connections.settings["default"]
+    before, name = settings["NAME"], connection.creation._get_test_db_name()
+    connections.close_all()
+    if connection.vendor == "sqlite":
+        _copy_sqlite(migrated, Path(name))
+    else:
+        _administer(settings, f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
+    settings["NAME"] = connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connections.close_all()
+        settings["NAME"] = connection.settings_dict["NAME"] = before
+        if connection.vendor == "sqlite":
+            Path(name).unlink(missing_ok=True)
+        else:
+            _administer(settings, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
 def make_template(folder: Path) -> str:
     """A template from the migrated test database that pytest-django made; returns its name."""
     settings = connections.settings["default"]
