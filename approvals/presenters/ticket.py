@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,15 +13,17 @@ from django.utils.translation import gettext
 from approvals.domain.forms import form_of
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.obligations import Obligations
+from approvals.domain.pins import Terms
 from approvals.domain.quorum import Resolution
 from approvals.domain.states import OPEN, State
-from approvals.models import AuditEvent, Ticket
+from approvals.models import AuditEvent, Grant, Ticket
 from approvals.models import Decision as Vote
 from approvals.presenters.arguments import Arguments, input_schema, present_arguments
 from approvals.presenters.asking import Activity, Fact, Note, present_asker, present_notes
 from approvals.presenters.calls import Call, call_of, table_of
 from approvals.presenters.decision import Decision, Posted, Rights, present_decision
 from approvals.presenters.difference import DifferenceView, present_difference
+from approvals.presenters.grants import TicketGrants, present_ticket_grants
 from approvals.presenters.outcome import (
     OutcomeView,
     ResultView,
@@ -74,6 +76,8 @@ class Reading:
     activity: Activity
     owner_now: str
     killed: bool
+    grants: Sequence[Grant] = ()
+    agreed: Mapping[UUID, Terms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,7 @@ class TicketPage:
     quorum: Quorum
     timeline: tuple[Entry, ...]
     jump: str
+    grants: TicketGrants
 
 
 def present_ticket(
@@ -208,6 +213,13 @@ def present_ticket(
         )
         if decision.may_vote
         else "",
+        grants=present_ticket_grants(
+            ticket,
+            may_give=decision.may_approve and not decision.answers,
+            opened_token=opened_token if opened else "",
+            grants=reading.grants,
+            agreed=[(reading.names.get(who, ""), terms) for who, terms in reading.agreed.items()],
+        ),
     )
 
 

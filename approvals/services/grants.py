@@ -27,6 +27,7 @@ from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import Terms, members, obligations_cover, without
 from approvals.domain.quorum import Answer, Resolution, Vote
 from approvals.domain.states import CANCELLABLE, CancelReason
+from approvals.domain.wording import say
 from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds, plain
 from approvals.selectors import grants as selectors
 from approvals.selectors.votes import eligible_people
@@ -60,16 +61,28 @@ def require_grantable(*, ticket: Ticket, user: User, wanted: Wanted) -> None:
     """Refuse terms that this ticket cannot bear. Raises GrantRefused or RejectedBefore."""
     terms = wanted.terms
     if not 1 <= terms.max_uses <= MAX_USES:
-        raise GrantRefused(f"A permission has 1 to {MAX_USES} uses, not {terms.max_uses}.")
+        raise GrantRefused(
+            say(
+                "A permission has 1 to {most} uses, not {uses}.", most=MAX_USES, uses=terms.max_uses
+            )
+        )
     if not 1 <= terms.seconds <= MAX_SECONDS:
-        raise GrantRefused(f"A permission lasts 1 to {MAX_SECONDS} seconds, not {terms.seconds}.")
+        raise GrantRefused(
+            say(
+                "A permission lasts 1 to {most} seconds, not {seconds}.",
+                most=MAX_SECONDS,
+                seconds=terms.seconds,
+            )
+        )
     if asks_for_an_answer(ticket):
-        raise GrantRefused("This ticket asks a person for an answer, which nothing can give ahead.")
+        raise GrantRefused(
+            say("This ticket asks a person for an answer, which nothing can give ahead.")
+        )
     if terms.session_only and not selectors.session_of(ticket):
-        raise GrantRefused("This call came in no session that a permission could be bound to.")
+        raise GrantRefused(say("This call came in no session to keep a permission to."))
     offered = {member.pointer for member in members(read_canonical(unseal(ticket.arguments)))}
     if list(terms.free) != sorted(set(terms.free)) or not offered.issuperset(terms.free):
-        raise GrantRefused("Only arguments that this call has can be left open, each once.")
+        raise GrantRefused(say("Only arguments that this call has can be left open, each once."))
     past = selectors.past_like(ticket, user.person, free=terms.free)
     if past.rejected and not wanted.confirmed:
         raise RejectedBefore(rejected=len(past.rejected))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from approvals.web import account, audit, decisions, inbox, killswitch, tickets
+from approvals.web import account, audit, decisions, grants, inbox, killswitch, tickets
 
 app_name = "approvals"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -18,6 +18,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<uuid:uid>/revoke/", decisions.revoke, name="revoke"),
     path("tickets/<uuid:uid>/cancel/", decisions.cancel, name="cancel"),
     path("tickets/<uuid:uid>/annotate/", decisions.annotate, name="annotate"),
+    path("tickets/<uuid:uid>/grant/", grants.new_grant, name="grant-new"),
+    path("grants/", grants.grants, name="grants"),
+    path("grants/<uuid:grant_id>/", grants.grant, name="grant"),
+    path("grants/<uuid:grant_id>/revoke/", grants.revoke, name="grant-revoke"),
     path("audit/", audit.audit, name="audit"),
     path("audit/verify/", audit.verify_now, name="audit-verify"),
     path("kill-switch/", killswitch.kill_switch, name="kill"),

@@ -173,7 +173,7 @@ def test_a_grant_for_a_session_covers_no_other_session(cast):
 
 def test_a_call_without_a_session_gets_no_grant_for_one(cast):
     walk = a_ticket(cast, arguments=ONE).pending()
-    with pytest.raises(GrantRefused, match="no session"):
+    with pytest.raises(GrantRefused, match="in no session"):
         approve(walk, cast.bob, terms(session_only=True))
     assert walk.ticket.state == "pending"
 

@@ -1,0 +1,346 @@
+"""Standing permissions in words: what one would allow, what one has allowed, how each stands.
+
+Names and values are the agent's: every one of them is inspected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+
+from approvals.domain.canonical import JSON, canonical_bytes
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.inspection.arguments import read_canonical
+from approvals.domain.pins import Terms, members
+from approvals.domain.states import State
+from approvals.models import Grant, Ticket
+from approvals.presenters.calls import Call
+from approvals.presenters.gists import calls_of
+from approvals.presenters.sealed import open_bytes
+from approvals.presenters.words import STATE_MARKS, Mark, span, until
+from approvals.selectors.grants import DAYS, Past, Standing
+
+HOUR: Final = 3600
+LENGTHS: Final = (900, HOUR, 8 * HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR)
+LENGTHS_OF_SESSIONS: Final = LENGTHS[:3]
+POINTER_CHARS: Final = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRow:
+    """One argument: pinned to a value, or left open."""
+
+    pointer: str
+    path: InspectedText
+    value: InspectedText
+    is_open: bool
+    opens: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCall:
+    """A call of the last weeks, as a link."""
+
+    url: str
+    number: int
+    mark: Mark
+    call: Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What the permission would have let through."""
+
+    sentence: str
+    examples: tuple[PastCall, ...]
+    rejected: tuple[PastCall, ...]
+    warning: str
+    confirm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """One length of time to choose."""
+
+    seconds: int
+    words: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """The page on which an approval is given as more than one call's."""
+
+    ticket_url: str
+    number: int
+    call: Call
+    has_session: bool
+    session_only: bool
+    max_uses: int
+    lengths: tuple[Length, ...]
+    pins: tuple[PinRow, ...]
+    summary: str
+    preview: Preview
+    proposed_by: tuple[str, ...]
+    more_people: str
+    seconds: int
+    free: tuple[str, ...]
+    step_up_terms: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRow:
+    """One permission in a list, or at the head of its own page."""
+
+    url: str
+    call: Call
+    mark: Mark
+    uses: str
+    ends: datetime
+    ends_words: str
+    given_by: tuple[str, ...]
+    given_at: datetime
+    made_from: int
+    made_from_url: str
+    session: bool
+    held_back: str
+    pins: tuple[PinRow, ...]
+    purged: bool
+    revoked_at: datetime | None
+    revoked_by: str
+    may_revoke: bool
+    revoke_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantLink:
+    """A permission that a ticket came by or gave."""
+
+    url: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketGrants:
+    """What a ticket's page says about permissions; `new_url` leads to giving one."""
+
+    new_url: str = ""
+    proposals: tuple[str, ...] = ()
+    links: tuple[GrantLink, ...] = ()
+
+
+def present_ticket_grants(
+    ticket: Ticket,
+    *,
+    may_give: bool,
+    opened_token: str,
+    grants: Sequence[Grant],
+    agreed: Sequence[tuple[str, Terms]],
+) -> TicketGrants:
+    """The permissions around one ticket; `agreed` are people's names with their terms."""
+    new_url = ""
+    if may_give:
+        new_url = reverse("approvals:grant-new", args=[ticket.uid])
+        if opened_token:
+            new_url += "?" + urlencode({"opened": opened_token})
+    by = gettext("Let through by a standing permission")
+    made = gettext("A standing permission came of it")
+    return TicketGrants(
+        new_url=new_url,
+        proposals=tuple(
+            gettext("{name} agreed to {terms} as well.").format(
+                name=name, terms=terms_in_words(terms)
+            )
+            for name, terms in agreed
+        ),
+        links=tuple(
+            GrantLink(
+                url=reverse("approvals:grant", args=[grant.pk]),
+                words=by if grant.pk == ticket.grant_id else made,
+            )
+            for grant in grants
+        ),
+    )
+
+
+def present_new_grant(
+    ticket: Ticket,
+    *,
+    terms: Terms,
+    past: Past,
+    has_session: bool,
+    proposals: Sequence[str],
+    others_needed: int,
+) -> NewGrant:
+    """The page for these terms on a ticket whose arguments can be read."""
+    sealed, _ = open_bytes(ticket.arguments)
+    offered = LENGTHS_OF_SESSIONS if terms.session_only else LENGTHS
+    lengths = sorted({*offered, terms.seconds})
+    return NewGrant(
+        ticket_url=reverse("approvals:ticket", args=[ticket.uid]),
+        number=ticket.pk,
+        call=calls_of([ticket])[ticket.pk],
+        has_session=has_session,
+        session_only=terms.session_only,
+        max_uses=terms.max_uses,
+        lengths=tuple(
+            Length(
+                seconds=seconds,
+                words=span(timedelta(seconds=seconds)),
+                chosen=seconds == terms.seconds,
+            )
+            for seconds in lengths
+        ),
+        pins=pin_rows(read_canonical(sealed) if sealed is not None else None, terms.free),
+        summary=terms_in_words(terms),
+        preview=_preview(past),
+        proposed_by=tuple(proposals),
+        more_people=_more_people(others_needed),
+        seconds=terms.seconds,
+        free=terms.free,
+        step_up_terms=terms.digest().hex(),
+    )
+
+
+def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> GrantRow:
+    """One permission as it stands."""
+    grant = standing.grant
+    sealed, _ = open_bytes(grant.made_from.arguments)
+    arguments = read_canonical(sealed) if sealed is not None else None
+    return GrantRow(
+        url=reverse("approvals:grant", args=[grant.pk]),
+        call=calls_of([grant.made_from])[grant.made_from_id],
+        mark=_mark(standing, now),
+        uses=gettext("{uses} of {most}").format(uses=grant.uses, most=grant.max_uses),
+        ends=grant.expires_at,
+        ends_words=until(grant.expires_at, now) if standing.is_live else "",
+        given_by=standing.agreed_by or (grant.granted_by.name,),
+        given_at=grant.created_at,
+        made_from=grant.made_from_id,
+        made_from_url=reverse("approvals:ticket", args=[grant.made_from.uid]),
+        session=bool(grant.pins["session"]),
+        held_back=gettext(
+            "Held back: a call that it let through has an unknown outcome. It works again when"
+            " somebody has recorded what happened."
+        )
+        if standing.held_back and standing.is_live
+        else "",
+        pins=pin_rows(arguments, tuple(grant.pins["free"])),
+        purged=arguments is None,
+        revoked_at=grant.revoked_at,
+        revoked_by=grant.revoked_by.name if grant.revoked_by is not None else "",
+        may_revoke=may_revoke and standing.is_live,
+        revoke_url=reverse("approvals:grant-revoke", args=[grant.pk]),
+    )
+
+
+def past_calls(tickets: Sequence[Ticket]) -> tuple[PastCall, ...]:
+    """Tickets as links."""
+    calls = calls_of(tickets)
+    return tuple(
+        PastCall(
+            url=reverse("approvals:ticket", args=[ticket.uid]),
+            number=ticket.pk,
+            mark=STATE_MARKS[State(ticket.state)],
+            call=calls[ticket.pk],
+        )
+        for ticket in tickets
+    )
+
+
+def pin_rows(arguments: JSON, free: Sequence[str]) -> tuple[PinRow, ...]:
+    """Every member that can be left open; one inside an open member is open with it."""
+    open_to_change = set(free)
+    rows = []
+    for member in members(arguments):
+        is_open = any(
+            member.pointer == pointer or member.pointer.startswith(f"{pointer}/")
+            for pointer in open_to_change
+        )
+        if is_open and member.pointer not in open_to_change:
+            continue
+        nested = isinstance(member.value, dict) and bool(member.value)
+        text = (
+            member.value
+            if isinstance(member.value, str)
+            else canonical_bytes(member.value).decode()
+        )
+        rows.append(
+            PinRow(
+                pointer=member.pointer,
+                path=inspect(member.pointer.removeprefix("/"), identifier_like=True),
+                value=inspect(text),
+                is_open=is_open,
+                opens=gettext("May then be anything at all, with everything inside it.")
+                if nested
+                else gettext("May then be anything at all, or missing."),
+            )
+        )
+    return tuple(rows)
+
+
+def terms_in_words(terms: Terms) -> str:
+    """The terms in one sentence, the names of what is left open aside."""
+    length = span(timedelta(seconds=terms.seconds))
+    uses = ngettext("{number} more call", "{number} more calls", terms.max_uses).format(
+        number=terms.max_uses
+    )
+    if terms.session_only:
+        text = gettext("{uses} in this session, within {length}")
+    else:
+        text = gettext("{uses} of this agent, within {length}")
+    return text.format(uses=uses, length=length)
+
+
+def _preview(past: Past) -> Preview:
+    covered = ngettext("{number} call", "{number} calls", past.covered).format(number=past.covered)
+    if past.more:
+        covered = gettext("at least {calls}").format(calls=covered)
+    rejected = len(past.rejected)
+    return Preview(
+        sentence=gettext(
+            "In the last {days} days it would have let through {calls}, of {looked_at} that this"
+            " agent made to this tool and that were looked at."
+        ).format(days=DAYS, calls=covered, looked_at=past.looked_at),
+        examples=past_calls(past.examples),
+        rejected=past_calls(past.rejected[:5]),
+        warning=ngettext(
+            "A person rejected {number} of them.", "People rejected {number} of them.", rejected
+        ).format(number=rejected)
+        if rejected
+        else "",
+        confirm=gettext("I know that calls like this were rejected, and want to allow them")
+        if rejected
+        else "",
+    )
+
+
+def _more_people(missing: int) -> str:
+    if missing <= 0:
+        return ""
+    return ngettext(
+        "{number} more person has to agree to the same terms. Who approves the call alone, or on"
+        " other terms, gives no permission.",
+        "{number} more people have to agree to the same terms. Who approves the call alone, or on"
+        " other terms, gives no permission.",
+        missing,
+    ).format(number=missing)
+
+
+def _mark(standing: Standing, now: datetime) -> Mark:
+    grant: Grant = standing.grant
+    if grant.revoked_at is not None:
+        return Mark("off", "minus", gettext("Revoked"))
+    if standing.held_back and standing.is_live:
+        return Mark("wait", "unknown", gettext("Held back"))
+    if standing.is_live:
+        return Mark("good", "seal", gettext("Live"))
+    if grant.uses >= grant.max_uses:
+        return Mark("off", "check", gettext("Used up"))
+    return Mark("off", "clock", gettext("Expired"))
