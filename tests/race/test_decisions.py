@@ -1,6 +1,5 @@
 """Two reviewers at the same moment: one outcome, one audit row, and never a late approval."""
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,11 +13,10 @@ from approvals.domain.quorum import Answer
 from approvals.domain.states import State
 from approvals.models import AuditEvent, Ticket, database_now
 from tests.support import ledger
-from tests.support.racing import assert_one_winner_each, race
+from tests.support.racing import ROUNDS, assert_one_winner_each, race
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(600)]
-RACES = int(os.environ.get("RACES", "250"))  # in each quarter; the README names the long run
 
 
 def deciding(user, answer):
@@ -35,13 +33,9 @@ def deciding(user, answer):
     return decide
 
 
-# All four on PostgreSQL, where transactions really overlap; SQLite has one writer at a time.
-@pytest.mark.parametrize(
-    "quarter", [1, *(pytest.param(n, marks=pytest.mark.postgres) for n in (2, 3, 4))]
-)
-def test_races_of_approve_and_reject_have_exactly_one_winner_each(cast, quarter):
+def test_races_of_approve_and_reject_have_exactly_one_winner_each(cast):
     with transaction.atomic():
-        tickets = [ledger.a_pending(cast) for _ in range(RACES)]
+        tickets = [ledger.a_pending(cast) for _ in range(ROUNDS)]
     contenders = [deciding(cast.bob, Answer.APPROVE), deciding(cast.carol, Answer.REJECT)]
     results = race(tickets, contenders)
     assert_one_winner_each(results)
@@ -96,7 +90,7 @@ def without_the_databases_own_guards():
 
 def test_two_votes_of_one_person_with_two_accounts_count_once(cast):
     second = type(cast.bob).objects.create_user("bob.too@example.test", person=cast.bob.person)
-    tickets = [ledger.a_pending(cast, obligations={"quorum": 2}) for _ in range(50)]
+    tickets = [ledger.a_pending(cast, obligations={"quorum": 2}) for _ in range(ROUNDS // 4)]
     results = race(tickets, [deciding(cast.bob, Answer.APPROVE), deciding(second, Answer.APPROVE)])
     assert_one_winner_each(results)
     assert set(Ticket.objects.values_list("state", flat=True)) == {"pending"}

@@ -13,7 +13,7 @@ from approvals.domain.errors import KillSwitchOn
 from approvals.domain.states import CancelReason, State
 from approvals.models import Gate, Grant, Ticket
 from tests.support import ledger
-from tests.support.racing import WON, assert_one_winner_each, race
+from tests.support.racing import ROUNDS, WON, assert_one_winner_each, race
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(600)]
 BY = "system:test"
@@ -43,7 +43,7 @@ def set_kill(killed):
 
 def test_of_two_claimers_exactly_one_gets_the_ticket(cast):
     with transaction.atomic():
-        tickets = [ledger.an_approved(cast) for _ in range(200)]
+        tickets = [ledger.an_approved(cast) for _ in range(ROUNDS)]
     claimers = [lambda ticket, name=name: ledger.claim(ticket, worker=name) for name in "ab"]
     assert_one_winner_each(race(tickets, claimers))
     assert set(Ticket.objects.values_list("fence", flat=True)) == {1}
@@ -52,7 +52,7 @@ def test_of_two_claimers_exactly_one_gets_the_ticket(cast):
 
 def test_a_ticket_is_cancelled_or_sent_but_never_both(cast):
     with transaction.atomic():
-        tickets = [ledger.a_claimed(cast) for _ in range(200)]
+        tickets = [ledger.a_claimed(cast) for _ in range(ROUNDS)]
 
     def cancel(ticket):
         with transaction.atomic():
@@ -69,7 +69,7 @@ def test_after_the_kill_switch_answered_no_further_send_commits(cast):
         set_kill(True)
         seen_after_kill[ticket.pk] = ledger.state_of(ticket)
 
-    for _ in range(60):
+    for _ in range(ROUNDS // 4):
         ticket = ledger.a_claimed(cast)
         race([ticket], [send, kill])
         assert ledger.state_of(ticket) is seen_after_kill[ticket.pk]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from django.db import connection
 
 from approvals.domain.errors import Refusal
 
+ROUNDS = int(os.environ.get("RACES", "120"))  # of a race; the README names the long run
 PATIENCE = 60  # seconds a contender waits for the others
 WON = "won"
 
