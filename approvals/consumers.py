@@ -21,6 +21,7 @@ from channels.db import database_sync_to_async
 
 from approvals.events import bus
 from approvals.models import Ticket, User
+from approvals.selectors.absence import voting_groups
 
 logger = logging.getLogger(__name__)
 
@@ -224,5 +225,5 @@ def _read_sight(user_id: UUID) -> Sight | None:
         person=person.pk,
         everything=person.is_admin or person.is_auditor,
         teams=frozenset(person.team_memberships.values_list("team_id", flat=True)),
-        groups=frozenset(person.group_memberships.values_list("group_id", flat=True)),
+        groups=frozenset(group for (group,) in voting_groups(person)),
     )

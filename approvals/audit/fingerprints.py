@@ -14,6 +14,8 @@ from django.db.models import Model
 
 from approvals.domain.canonical import JSON, digest
 from approvals.models import (
+    Absence,
+    AgentPause,
     AgreedTerms,
     Canary,
     Decision,
@@ -26,13 +28,14 @@ from approvals.models import (
     Remark,
     StepUpProof,
     Ticket,
+    VoteMandate,
 )
 
 ATTESTED: dict[str, type[Model]] = {
     model._meta.db_table: model
     for model in (
-        AgreedTerms, Canary, Decision, Edit, Gate, Grant, Handoff, Payload, PolicyVersion,
-        Remark, StepUpProof, Ticket,
+        Absence, AgentPause, AgreedTerms, Canary, Decision, Edit, Gate, Grant, Handoff, Payload,
+        PolicyVersion, Remark, StepUpProof, Ticket, VoteMandate,
     )
 }  # fmt: skip
 

@@ -15,7 +15,8 @@ from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
 from approvals.domain.canonical import ticket_digest
 from approvals.domain.obligations import obligations_from
 from approvals.domain.quorum import Answer, Parties, Vote, resolve
-from approvals.models import AuditEvent, Decision, Ticket
+from approvals.domain.seats import Mandate, mandates_from
+from approvals.models import AuditEvent, Decision, Ticket, VoteMandate
 
 TABLE: Final = Ticket._meta.db_table
 GROUPS: Final = Ticket.groups.through._meta.db_table
@@ -39,6 +40,9 @@ def check(replays: Sequence[Replay]) -> Iterator[Break]:
     for key, ticket_id, group_id in through.values_list("pk", "ticket_id", "reviewergroup_id"):
         groups.setdefault(ticket_id, {})[str(key)] = str(group_id)
     edits = edit_verification.edits_of(list(tickets.values()))
+    mandates: dict[int, list[VoteMandate]] = {}
+    for mandate in VoteMandate.objects.filter(ticket__in=tickets.values()).order_by("pk"):
+        mandates.setdefault(mandate.ticket_id, []).append(mandate)
     for replay in replays:
         ticket = tickets.get(replay.uid)
         if ticket is None:
@@ -51,6 +55,7 @@ def check(replays: Sequence[Replay]) -> Iterator[Break]:
             replay,
             ticket,
             decisions.get(ticket.pk, []),
+            mandates.get(ticket.pk, []),
             Parties(authors=frozenset(edit.person_id for edit in mine)),
         )
         yield from edit_verification.check(replay, ticket, mine)
@@ -108,7 +113,11 @@ def _groups(replay: Replay, ticket: Ticket, found: dict[str, str]) -> Iterator[B
 
 
 def _votes(
-    replay: Replay, ticket: Ticket, decisions: list[Decision], parties: Parties
+    replay: Replay,
+    ticket: Ticket,
+    decisions: list[Decision],
+    mandates: list[VoteMandate],
+    parties: Parties,
 ) -> Iterator[Break]:
     """Every vote is in the chain, and the votes add up to what the chain says was decided."""
     by_key = {str(decision.pk): decision for decision in decisions}
@@ -130,7 +139,7 @@ def _votes(
             ],
             obligations=obligations_from(ticket.obligations),
             digest=bytes(ticket.digest),
-            eligible={decision.person_id for decision in decisions},
+            eligible=_electorate(by_key, mandates),
             parties=parties,
         )
     except Exception as problem:  # noqa: BLE001 (whatever is unreadable here is a finding)
@@ -143,6 +152,19 @@ def _votes(
             f"its votes add up to {resolution.state} "
             f"({resolution.have} of {resolution.need} approvals)",
         )
+
+
+def _electorate(
+    decisions: dict[str, Decision], mandates: list[VoteMandate]
+) -> dict[UUID, tuple[Mandate, ...]]:
+    """Everybody who voted, by the mandates that were recorded with their votes."""
+    people: dict[UUID, tuple[Mandate, ...]] = {
+        decision.person_id: (Mandate(holder=decision.person_id),) for decision in decisions.values()
+    }
+    for mandate in mandates:
+        decision = decisions[str(mandate.decision_id)]
+        people[decision.person_id] = mandates_from(mandate.mandates)
+    return people
 
 
 def _is_uid(text: str) -> bool:

@@ -22,6 +22,8 @@ from approvals.audit.sealing import SealBroken, unseal
 from approvals.audit.spelling import misspelt
 from approvals.domain.canonical import JSON
 from approvals.models import (
+    Absence,
+    AgentPause,
     AgreedTerms,
     AuditEvent,
     Canary,
@@ -33,6 +35,7 @@ from approvals.models import (
     PolicyVersion,
     StepUpProof,
     Ticket,
+    VoteMandate,
 )
 from approvals.models.guards import GUARDS
 
@@ -130,7 +133,10 @@ def _is_key(model: type[Model], key: str) -> bool:
 
 def _never_attested(attested: set[str]) -> Iterator[Break]:
     """Rows that no audit row ever spoke of, and therefore nobody made in the regular way."""
-    for model in (AgreedTerms, Canary, Grant, PolicyVersion, StepUpProof):
+    made = (
+        Absence, AgentPause, AgreedTerms, Canary, Grant, PolicyVersion, StepUpProof, VoteMandate,
+    )  # fmt: skip
+    for model in made:
         for row in model.objects.order_by("pk").iterator(chunk_size=500):
             if row_label(row) not in attested:
                 table, _, key = row_label(row).partition(":")

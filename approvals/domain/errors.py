@@ -243,11 +243,36 @@ class SnoozeTooLong(Refusal):
     kind = "invalid"
 
 
+# -- being away -----------------------------------------------------------------------------
+
+
+class AbsenceInvalid(Refusal):
+    """This absence makes no sense as it stands."""
+
+    kind = "invalid"
+
+
+class AbsenceOverlaps(Refusal):
+    """You are already away during a part of that time. End that absence first."""
+
+
+class StandInUnfit(Refusal):
+    """Only a reviewer of your own team who can sign in may stand in for you."""
+
+    kind = "invalid"
+
+
 # -- submitting -----------------------------------------------------------------------------
 
 
 class TooManyOpenTickets(Refusal):
     """This agent already has as many open tickets as it may have."""
+
+
+class AgentPaused(Refusal):
+    """People have paused this agent: none of its calls is put before them until it is resumed."""
+
+    kind = "forbidden"
 
 
 class IdempotencyKeyReused(Refusal):

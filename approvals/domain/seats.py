@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from approvals.domain.obligations import Seats
 
@@ -26,7 +28,17 @@ class Mandate:
     group: str | None = ""
 
 
-type Electorate = Mapping[PersonId, Collection[Mandate]]
+type Electorate = Mapping[Any, Collection[Mandate]]  # by person; a mapping is strict in its keys
+
+
+def mandates_to(mandates: Iterable[Mandate]) -> list[list[str | None]]:
+    """The stored form; `mandates_from` reads it back."""
+    return [[str(mandate.holder), mandate.group] for mandate in mandates]
+
+
+def mandates_from(stored: Iterable[tuple[str, str | None]]) -> tuple[Mandate, ...]:
+    """Mandates as `mandates_to` wrote them; raises ValueError and TypeError."""
+    return tuple(Mandate(holder=UUID(holder), group=group) for holder, group in stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +95,7 @@ def counting(
     return found
 
 
-def fill(people: Mapping[PersonId, Collection[Mandate]], seats: Collection[Seats]) -> list[Filled]:
+def fill(people: Electorate, seats: Collection[Seats]) -> list[Filled]:
     """As many seats as these people can fill together, one each; earlier people first.
 
     A maximum matching: somebody in two groups moves over where that lets another one in.

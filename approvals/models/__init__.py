@@ -1,5 +1,6 @@
 """The ledger's rows. Imported from here by the layers above; only they write."""
 
+from approvals.models.absence import Absence, DueEscalation, VoteMandate
 from approvals.models.attention import Handoff, Snooze
 from approvals.models.audit import AuditEvent, Checkpoint, CheckpointLeaf, Payload
 from approvals.models.canary import Canary
@@ -8,6 +9,7 @@ from approvals.models.conversation import Remark
 from approvals.models.decision import Decision, TypedAnswer
 from approvals.models.editing import Edit
 from approvals.models.grant import AgreedTerms, Grant
+from approvals.models.pause import AgentPause
 from approvals.models.people import (
     GroupMembership,
     Person,
@@ -32,6 +34,8 @@ from approvals.models.telling import (
 from approvals.models.ticket import Holder, Ticket
 
 __all__ = [
+    "Absence",
+    "AgentPause",
     "AgreedTerms",
     "AuditEvent",
     "Canary",
@@ -41,6 +45,7 @@ __all__ = [
     "DatabaseNow",
     "Decision",
     "Delivery",
+    "DueEscalation",
     "Edit",
     "Gate",
     "Grant",
@@ -66,6 +71,7 @@ __all__ = [
     "Ticket",
     "TypedAnswer",
     "User",
+    "VoteMandate",
     "Watch",
     "WrongCode",
     "after_seconds",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 _IMMUTABLE: Final = (
+    "approvals_absence_groups",
     "approvals_agreedterms",
     "approvals_auditevent",
     "approvals_canary",
@@ -21,14 +22,19 @@ _IMMUTABLE: Final = (
     "approvals_stepupproof",
     "approvals_ticket_groups",
     "approvals_typedanswer",
+    "approvals_votemandate",
 )
 _PERMANENT: Final = (
+    "approvals_absence",
+    "approvals_agentpause",
     "approvals_ticket",
     "approvals_payload",
     "approvals_grant",
     "approvals_gate",
 )
 _RULES: Final = (
+    "absence_is_only_ended",
+    "agent_pause_is_only_resumed",
     "ticket_moves_along_edges",
     "ticket_end_is_final",
     "ticket_identity_is_fixed",

@@ -7,6 +7,7 @@ with what all groups were ever asked.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -16,7 +17,8 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, IsNull
 
 from approvals.domain.states import State
-from approvals.models import Decision, GroupMembership, Person, Ticket
+from approvals.models import Decision, Person, Ticket
+from approvals.selectors.absence import votes_in_hand
 from approvals.selectors.visibility import asked_of
 
 MOST_COUNTED: Final = 100
@@ -26,18 +28,24 @@ UNRESOLVED: Final = Q(state=State.OUTCOME_UNKNOWN, annotated_at__isnull=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reviewer:
-    """A person with the groups that they vote in; `one_person` as for a vote."""
+    """A person with the groups that they vote in; `one_person` as for a vote.
+
+    `lent` are the groups in which they have the vote of somebody who is away, by that person.
+    """
 
     person: Person
     groups: tuple[UUID, ...]
+    lent: Mapping[UUID, Collection[UUID]]
     one_person: bool
 
 
 def reviewer(person: Person, *, one_person: bool) -> Reviewer:
     """Whom tickets are waiting for, with their groups of today; none if they cannot sign in."""
-    mine = GroupMembership.objects.filter(person=person, person__accounts__is_active=True)
-    groups = tuple(mine.values_list("group_id", flat=True).distinct())
-    return Reviewer(person=person, groups=groups, one_person=one_person)
+    own: set[UUID] = set()
+    lent: dict[UUID, set[UUID]] = {}
+    for holder, group in votes_in_hand(person):
+        (own if holder == person.pk else lent.setdefault(holder, set())).add(group)
+    return Reviewer(person=person, groups=tuple(own), lent=lent, one_person=one_person)
 
 
 def needs_count(person: Person, *, one_person: bool) -> int:
@@ -68,20 +76,32 @@ def needing(who: Reviewer) -> tuple[QuerySet[Ticket], QuerySet[Ticket]]:
 def is_awaited(who: Reviewer) -> Q:
     """Of pending tickets: those on which this person's approval is awaited.
 
-    Who owned the agent may reject, but is not waited for. Never unknown to the database, so that
-    its negation says exactly the rest.
+    Who owned the agent may reject, but is not waited for; nor is anybody in their place. Never
+    unknown to the database, so that its negation says exactly the rest.
     """
-    withdrawn = Value(Decision.Verdict.WITHDRAW.value)
-    mine = Decision.objects.filter(
-        ticket=OuterRef("pk"), revision=OuterRef("revision"), person=who.person
-    ).order_by("-created_at", "-pk")
-    unvoted = Exact(Coalesce(Subquery(mine.values("verdict")[:1]), withdrawn), withdrawn)
-    behind = Q(person=who.person)
-    if who.one_person:
-        behind &= Q(obligations__four_eyes=True)
-    return is_asked(who) & Q(unvoted) & ~behind
+    awaited = _asks(who.groups)
+    for holder, groups in who.lent.items():
+        awaited |= _asks(groups) & ~_behind(who, holder) & _unvoted(holder)
+    return awaited & _unvoted(who.person.pk) & ~_behind(who, who.person.pk)
 
 
 def is_asked(who: Reviewer) -> Q:
     """Tickets that ask a group in which this person votes."""
-    return Q(IsNull(asked_of(who.groups), False))  # noqa: FBT003 (the lookup's right-hand side)
+    return _asks({*who.groups, *(group for groups in who.lent.values() for group in groups)})
+
+
+def _asks(groups: Collection[UUID]) -> Q:
+    return Q(IsNull(asked_of(groups), False))  # noqa: FBT003 (the lookup's right-hand side)
+
+
+def _behind(who: Reviewer, person: UUID) -> Q:
+    behind = Q(person=person)
+    return behind & Q(obligations__four_eyes=True) if who.one_person else behind
+
+
+def _unvoted(person: UUID) -> Q:
+    withdrawn = Value(Decision.Verdict.WITHDRAW.value)
+    votes = Decision.objects.filter(
+        ticket=OuterRef("pk"), revision=OuterRef("revision"), person=person
+    ).order_by("-created_at", "-pk")
+    return Q(Exact(Coalesce(Subquery(votes.values("verdict")[:1]), withdrawn), withdrawn))

@@ -17,6 +17,7 @@ from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, W
 from approvals.domain.quorum import Resolution, resolve
 from approvals.domain.states import OPEN, TERMINAL, State
 from approvals.models import Decision, GroupMembership, Person, Ticket
+from approvals.selectors.absence import stand_ins
 from approvals.selectors.counting import (
     PENDING,
     UNRESOLVED,
@@ -27,7 +28,13 @@ from approvals.selectors.counting import (
     reviewer,
 )
 from approvals.selectors.visibility import newest_visible_to, tickets_visible_to
-from approvals.selectors.votes import as_votes, obligations_of, parties_of
+from approvals.selectors.votes import (
+    as_votes,
+    electorate_of,
+    electorate_then,
+    obligations_of,
+    parties_of,
+)
 
 PAGE: Final = 50
 GROUP_ROWS: Final = 25  # of a group of the inbox; a page of its own goes on where they end
@@ -168,12 +175,16 @@ def listed(keys: Sequence[int], *, one_person: bool) -> tuple[Listed, ...]:
         .select_related("arguments")
         .only(*_ROW)
         .prefetch_related(
-            "groups", Prefetch("decisions", Decision.objects.order_by("created_at", "pk"))
+            "groups",
+            Prefetch(
+                "decisions",
+                Decision.objects.select_related("mandate").order_by("created_at", "pk"),
+            ),
         )
     }
     tickets = [found[key] for key in keys if key in found]
-    members = _voters_in_groups(tickets)
-    return tuple(_listed(ticket, members, one_person=one_person) for ticket in tickets)
+    voters = _voters_in_groups(tickets)
+    return tuple(_listed(ticket, voters, one_person=one_person) for ticket in tickets)
 
 
 type Walk = QuerySet[Ticket]
@@ -213,33 +224,46 @@ def _place_of(key: int | None) -> tuple[datetime, int, int] | None:
     return (last[0], _RISK_RANKS.get(last[1], _LEAST_RANK), key) if last else None
 
 
-def _voters_in_groups(tickets: Iterable[Ticket]) -> set[tuple[UUID, UUID]]:
-    """Which of those who voted have a vote today: pairs of group and person."""
+@dataclass(frozen=True, slots=True)
+class Voters:
+    """Of those who voted: who has a vote today, or somebody else's: person, (whose,) group."""
+
+    members: tuple[tuple[UUID, UUID], ...] = ()
+    lent: tuple[tuple[UUID, UUID, UUID], ...] = ()
+
+
+def _voters_in_groups(tickets: Iterable[Ticket]) -> Voters:
+    """Which of those who voted have a vote today, of all these tickets at once."""
     groups: set[UUID] = set()
     people: set[UUID] = set()
     for ticket in tickets:
-        if votes := ticket.decisions.all():
+        if ticket.state == State.PENDING and (votes := ticket.decisions.all()):
             groups |= {group.pk for group in ticket.groups.all()}
             people |= {vote.person_id for vote in votes}
     rows = GroupMembership.objects.filter(
         group__in=groups, person__in=people, person__accounts__is_active=True
-    )
-    return set(rows.values_list("group_id", "person_id"))
+    ).distinct()
+    members = tuple(rows.values_list("person_id", "group_id"))
+    lent = tuple(row for row in stand_ins(groups) if row[0] in people)
+    return Voters(members=members, lent=lent)
 
 
-def _listed(ticket: Ticket, members: set[tuple[UUID, UUID]], *, one_person: bool) -> Listed:
+def _listed(ticket: Ticket, voters: Voters, *, one_person: bool) -> Listed:
     groups = ticket.groups.all()
-    votes = as_votes(d for d in ticket.decisions.all() if d.revision == ticket.revision)
-    voters = {vote.person for vote in votes}
+    obligations = obligations_of(ticket)
+    decisions = [d for d in ticket.decisions.all() if d.revision == ticket.revision]
     if ticket.state == State.PENDING:
-        voters = {p for p in voters if any((group.pk, p) in members for group in groups)}
+        asked = {group.pk: group.slug for group in groups}
+        people = electorate_of(obligations, asked, voters.members, voters.lent)
+    else:
+        people = electorate_then(decisions)
     return Listed(
         ticket=ticket,
         standing=resolve(
-            votes,
-            obligations=obligations_of(ticket),
+            as_votes(decisions),
+            obligations=obligations,
             digest=bytes(ticket.digest),
-            eligible=voters,
+            eligible=people,
             parties=parties_of(ticket, one_person=one_person),
         ),
         groups=tuple(sorted(group.name for group in groups)),

@@ -1,7 +1,7 @@
 """Who may see which tickets. Every other selector starts from here.
 
-A ticket is visible to its agent's team, to the groups named in its obligations, to the person
-who owned the agent, to auditors and to admins.
+A ticket is visible to its agent's team, to the groups named in its obligations (and to whoever
+stands in for one of their members), to the person who owned the agent, to auditors and to admins.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import IsNull
 
-from approvals.models import GroupMembership, Person, TeamMembership, Ticket
+from approvals.models import Person, TeamMembership, Ticket
+from approvals.selectors.absence import voting_groups
 
 Asked = Ticket.groups.through  # which ticket asks which group
 
@@ -28,8 +29,7 @@ def tickets_visible_to(person: Person) -> QuerySet[Ticket]:
     if sees_everything(person):
         return Ticket.objects.all()
     teams = TeamMembership.objects.filter(person=person).values("team")
-    groups = GroupMembership.objects.filter(person=person).values("group")
-    asked = IsNull(asked_of(groups), False)  # noqa: FBT003 (the lookup's right-hand side)
+    asked = IsNull(asked_of(voting_groups(person)), False)  # noqa: FBT003 (the lookup's right-hand side)
     return Ticket.objects.filter(Q(team__in=teams) | Q(asked) | Q(person=person))
 
 
@@ -59,7 +59,7 @@ def newest_visible_to(
     seen = Q(pk__in=newest.filter(person=person).values("pk")[:limit])
     for team in TeamMembership.objects.filter(person=person).values_list("team_id", flat=True):
         seen |= Q(pk__in=newest.filter(team_id=team).values("pk")[:limit])
-    for group in GroupMembership.objects.filter(person=person).values_list("group_id", flat=True):
+    for (group,) in voting_groups(person):
         asked = _newest_asked(group, newest, before=before)
         seen |= Q(pk__in=asked.values("ticket_id")[:limit])
     return newest.filter(seen)[:limit]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from approvals.domain.obligations import Obligations, obligations_from
 from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve
+from approvals.domain.seats import Mandate, mandates_from
 from approvals.domain.states import State
 from approvals.models import Decision, GroupMembership, Ticket
+from approvals.selectors.absence import stand_ins
 
 
 def obligations_of(ticket: Ticket) -> Obligations:
@@ -18,15 +20,69 @@ def obligations_of(ticket: Ticket) -> Obligations:
 
 def votes_of(ticket: Ticket) -> list[Vote]:
     """Every vote on the ticket's current revision, oldest first."""
-    decisions = Decision.objects.filter(ticket=ticket, revision=ticket.revision)
-    return as_votes(decisions.order_by("created_at", "id"))
+    return as_votes(decisions_of(ticket))
 
 
-def eligible_people(ticket: Ticket) -> frozenset[UUID]:
-    """The people who have a vote on this ticket now: members of its groups who can sign in."""
-    asked = Ticket.groups.through.objects.filter(ticket=ticket).values("reviewergroup")
-    members = GroupMembership.objects.filter(group__in=asked, person__accounts__is_active=True)
-    return frozenset(members.values_list("person_id", flat=True))
+type People = dict[UUID, tuple[Mandate, ...]]
+
+
+def eligible_people(ticket: Ticket) -> People:
+    """The people who have a vote on this ticket now, and by which mandates.
+
+    They are the members of its groups who can sign in, and who stands in for one of them.
+    """
+    asked = Ticket.groups.through.objects.filter(ticket=ticket)
+    groups = dict(asked.values_list("reviewergroup_id", "reviewergroup__slug"))
+    return electorate_of(
+        obligations_of(ticket), groups, members_of(groups), stand_ins(groups) if groups else ()
+    )
+
+
+def members_of(groups: Iterable[UUID]) -> list[tuple[UUID, UUID]]:
+    """Who has a vote in each of these groups and can sign in: person, group."""
+    members = GroupMembership.objects.filter(
+        group__in=list(groups), person__accounts__is_active=True
+    )
+    return list(members.distinct().values_list("person_id", "group_id"))
+
+
+def electorate_of(
+    obligations: Obligations,
+    groups: Mapping[UUID, str],
+    members: Iterable[tuple[UUID, UUID]],
+    lent: Iterable[tuple[UUID, UUID, UUID]],
+) -> People:
+    """Everybody's mandates in these groups (by key and slug).
+
+    Who was asked because nobody had decided in time may fill any group's seat.
+    """
+    further = obligations.escalate.to if obligations.escalate is not None else ""
+    found: dict[UUID, list[Mandate]] = {}
+    for person, holder, group in (*((p, p, g) for p, g in members), *lent):
+        slug = groups.get(group)
+        if slug is not None:
+            seat = None if slug == further else slug
+            found.setdefault(person, []).append(Mandate(holder=holder, group=seat))
+    return {person: tuple(mandates) for person, mandates in found.items()}
+
+
+def electorate_then(decisions: Iterable[Decision]) -> People:
+    """Everybody who voted, member today or not, by the mandates they had when they did.
+
+    `decisions` with their `mandate`, oldest first.
+    """
+    found: People = {}
+    for decision in decisions:
+        kept = getattr(decision, "mandate", None)
+        own = (Mandate(holder=decision.person_id),)
+        found[decision.person_id] = mandates_from(kept.mandates) if kept is not None else own
+    return found
+
+
+def decisions_of(ticket: Ticket) -> list[Decision]:
+    """The decisions on the ticket's current revision with their mandates, oldest first."""
+    found = Decision.objects.filter(ticket=ticket, revision=ticket.revision)
+    return list(found.select_related("mandate").order_by("created_at", "id"))
 
 
 def parties_of(
@@ -48,17 +104,16 @@ def standing(ticket: Ticket, *, one_person: bool, is_new: bool = False) -> Resol
     While it is pending the members of today count; afterwards everybody who voted does. On a new
     one, which nobody else can see yet, there are no votes to read.
     """
-    votes = [] if is_new else votes_of(ticket)
-    eligible: Iterable[object] = (
-        eligible_people(ticket)
-        if votes and ticket.state == State.PENDING
-        else {vote.person for vote in votes}
-    )
+    decisions = [] if is_new else decisions_of(ticket)
+    people: People = {}
+    if decisions:
+        pending = ticket.state == State.PENDING
+        people = eligible_people(ticket) if pending else electorate_then(decisions)
     return resolve(
-        votes,
+        as_votes(decisions),
         obligations=obligations_of(ticket),
         digest=bytes(ticket.digest),
-        eligible=frozenset(eligible),
+        eligible=people,
         parties=parties_of(ticket, one_person=one_person),
     )
 

@@ -172,6 +172,16 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PausedAgent:
+    """An agent that a person paused: nothing of it becomes a ticket."""
+
+    agent_id: UUID
+    name: str
+    since: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonView:
     """A human being and the accounts they sign in with."""
 

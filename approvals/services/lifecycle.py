@@ -22,6 +22,7 @@ from approvals.models import Gate, Ticket
 from approvals.selectors import queues
 from approvals.services import actors
 from approvals.services.contract import Swept
+from approvals.services.escalation import escalate_due
 
 BATCH: Final = 100  # tickets in one transaction of a mass cancellation
 ABORTING: Final = frozenset({CancelReason.KILL_SWITCH, CancelReason.TOKEN_REVOKED})
@@ -36,6 +37,7 @@ def sweep(limit: int = 200) -> Swept:
     """
     if Gate.objects.filter(pk=1, killed=True).exists():
         cancel_all(reason=CancelReason.KILL_SWITCH, actor=actors.SWEEPER, limit=limit)
+    escalate_due(limit)
     _each(queues.left_by_dead_holders()[:limit], _leave)
     ended = _each(queues.overdue()[:limit], _expire)
     ended += _each(queues.abandoned()[:limit], _give_up)

@@ -19,8 +19,10 @@ from approvals.domain.canonical import JSON, digest
 from approvals.domain.errors import PolicyInvalid, PolicyMoved, QuorumUnreachable
 from approvals.domain.obligations import Obligations
 from approvals.domain.policy import CallFacts, PolicyDocument
+from approvals.domain.quorum import reachable
+from approvals.domain.seats import Mandate, fill
 from approvals.domain.verdicts import Effect, Verdict, policy_failed
-from approvals.models import Gate, Person, PolicyVersion, ReviewerGroup, Team
+from approvals.models import Gate, GroupMembership, PolicyVersion, ReviewerGroup, Team
 from approvals.services import actors
 from approvals.services.contract import Judgement, PublishedPolicy
 
@@ -153,13 +155,19 @@ def _require_answerable(document: PolicyDocument) -> None:
     ]
     known = set(ReviewerGroup.objects.values_list("slug", flat=True))
     for path, obligations in asking:
-        unknown = sorted(set(obligations.groups) - known)
+        unknown = sorted({*obligations.groups, *_later(obligations)} - known)
         if unknown:
             raise PolicyInvalid(
                 f"{path}.groups names {unknown[0]!r}, which is no reviewer group; known are"
                 f" {', '.join(sorted(known)) or 'none'}",
                 path=f"{path}.groups",
             )
+        for slug in _later(obligations):
+            if not _members((slug,)):
+                raise QuorumUnreachable(
+                    f"{path}.escalate.to is {slug}, which has nobody who can sign in",
+                    path=f"{path}.escalate.to",
+                )
         for slugs in _asked(obligations):
             _require_enough(path, obligations, slugs)
 
@@ -172,16 +180,40 @@ def _asked(obligations: Obligations) -> list[tuple[str, ...]]:
     return [(slug,) for slug in defaults.values_list("default_group__slug", flat=True).distinct()]
 
 
+def _later(obligations: Obligations) -> tuple[str, ...]:
+    """The group that is asked when the others have not decided in time."""
+    return (obligations.escalate.to,) if obligations.escalate is not None else ()
+
+
 def _require_enough(path: str, obligations: Obligations, slugs: tuple[str, ...]) -> None:
-    members = Person.objects.filter(
-        group_memberships__group__slug__in=slugs, accounts__is_active=True
-    )
-    found = members.distinct().count()
-    if found < obligations.quorum:
+    people = _members(slugs)
+    if reachable(people, obligations, ()):
+        return
+    if not obligations.quorums:
         raise QuorumUnreachable(
-            f"{path}.quorum is {obligations.quorum}, but {' and '.join(slugs)} has {found} people"
-            " who can sign in; lower the quorum or add members",
+            f"{path}.quorum is {obligations.quorum}, but {' and '.join(slugs)} has {len(people)}"
+            " people who can sign in; lower the quorum or add members",
             path=f"{path}.quorum",
             need=obligations.quorum,
-            have=found,
+            have=len(people),
         )
+    filled = fill(people, obligations.quorums)
+    short = next(each for each in filled if each.missing)
+    raise QuorumUnreachable(
+        f"{path}.quorums want {short.need} of {short.group}, but only {short.have} can sign in that"
+        " no other group takes up; everybody counts for one group. Lower it or add members",
+        path=f"{path}.quorums",
+        need=obligations.quorum,
+        have=sum(each.have for each in filled),
+    )
+
+
+def _members(slugs: tuple[str, ...]) -> dict[UUID, list[Mandate]]:
+    """Who could vote in these groups."""
+    members = GroupMembership.objects.filter(
+        group__slug__in=slugs, person__accounts__is_active=True
+    ).distinct()
+    found: dict[UUID, list[Mandate]] = {}
+    for person, group in members.values_list("person_id", "group__slug"):
+        found.setdefault(person, []).append(Mandate(holder=person, group=group))
+    return found

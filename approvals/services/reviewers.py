@@ -11,8 +11,9 @@ from approvals import conf, ports
 from approvals.domain.errors import PolicyInvalid, QuorumUnreachable
 from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import barred, reachable
-from approvals.models import Person, ReviewerGroup, Team, Ticket, plain
-from approvals.selectors.votes import parties_of
+from approvals.models import ReviewerGroup, Team, Ticket, plain
+from approvals.selectors.absence import away_beyond, stand_ins
+from approvals.selectors.votes import electorate_of, members_of, parties_of
 from approvals.services.contract import Submission
 
 REMEMBERED: Final = 1000
@@ -30,7 +31,10 @@ def who_decides(
     """
     if not obligations.groups:
         group = _default_group(call.team_id)
-        return [group], replace(obligations, groups=(group.slug,))
+        escalate = obligations.escalate
+        if escalate is not None and escalate.to == group.slug:
+            escalate = None  # whom it would ask is asked from the beginning
+        return [group], replace(obligations, groups=(group.slug,), escalate=escalate)
     groups = list(ReviewerGroup.objects.filter(slug__in=obligations.groups))
     gone = set(obligations.groups) - {group.slug for group in groups}
     if gone:
@@ -61,8 +65,10 @@ def require_reachable(
 ) -> None:
     """Ask nobody for what nobody could give; raises QuorumUnreachable.
 
-    That somebody could is remembered for a second: it spares thousands of calls of one agent the
-    same look, and decides nothing. An edited call has authors of its own, and is looked at.
+    Who is asked later counts, and so does who stands in for somebody; who is away until after the
+    deadline does not. That somebody could is remembered for a second: it spares thousands of calls
+    of one agent the same look, and decides nothing. An edited call has authors of its own, and is
+    looked at.
     """
     if ticket.revision > 1:
         _look(ticket, groups, obligations)
@@ -78,17 +84,27 @@ def require_reachable(
 
 
 def _look(ticket: Ticket, groups: list[ReviewerGroup], obligations: Obligations) -> None:
-    people = Person.objects.filter(
-        group_memberships__group__in=groups, accounts__is_active=True
-    ).values_list("pk", flat=True)
+    asked = {group.pk: group.slug for group in groups}
+    if obligations.escalate is not None:
+        later = ReviewerGroup.objects.filter(slug=obligations.escalate.to)
+        asked |= dict(later.values_list("pk", "slug"))
+    people = electorate_of(obligations, asked, members_of(asked), stand_ins(asked))
+    for person in away_beyond(people, seconds=obligations.approval_seconds):
+        del people[person]
     parties = parties_of(
         ticket,
         owner_now=ports.owner_of_agent(ticket.agent_id),
         one_person=conf.one_person(),
     )
-    if not reachable(set(people), obligations, barred(parties, obligations)):
+    if not reachable(people, obligations, barred(parties, obligations)):
         raise QuorumUnreachable(
-            f"this call needs {obligations.quorum} of {', '.join(g.slug for g in groups)}, and"
-            " without the agent's owner there are fewer",
+            f"this call needs {_needed(obligations, groups)}, and without the agent's owner and"
+            " whoever is away there are fewer",
             need=obligations.quorum,
         )
+
+
+def _needed(obligations: Obligations, groups: list[ReviewerGroup]) -> str:
+    if obligations.quorums:
+        return " and ".join(f"{seats.need} of {seats.group}" for seats in obligations.quorums)
+    return f"{obligations.quorum} of {', '.join(group.slug for group in groups)}"

@@ -19,6 +19,7 @@ from approvals.audit.binding import ticket_binding
 from approvals.audit.sealing import seal_several
 from approvals.domain.canonical import JSON, canonical_bytes, ticket_digest
 from approvals.domain.errors import (
+    AgentPaused,
     AuthorityChanged,
     KillSwitchOn,
     PolicyDenied,
@@ -33,6 +34,7 @@ from approvals.domain.verdicts import Effect
 from approvals.models import Ticket, after_seconds, plain
 from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
+from approvals.services.escalation import note_due
 from approvals.services.grants import matching_grants
 from approvals.services.repeats import (
     RepeatKeys,
@@ -47,6 +49,7 @@ from approvals.services.tickets import view_of
 from approvals.services.waiting import is_task, waits_seconds
 
 NONCE_BYTES: Final = 32
+RETRY_SECONDS: Final = 30  # people take their time; asking more often helps nobody
 type Findings = tuple[Finding, ...]
 
 
@@ -54,7 +57,7 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
     """Pause a call: attach it to its open ticket, hand it its outcome, or open a ticket for it.
 
     Raises IdempotencyKeyReused, PolicyDenied, KillSwitchOn, AuthorityChanged (judge again),
-    TooManyOpenTickets, PolicyInvalid or QuorumUnreachable (nobody could approve it).
+    AgentPaused, TooManyOpenTickets, PolicyInvalid or QuorumUnreachable (nobody could approve it).
     """
     if judgement.verdict.effect is Effect.DENY:
         raise PolicyDenied(rule=judgement.verdict.rule)
@@ -148,22 +151,36 @@ def _open(
         actor=actors.agent(call.agent_id),
         detail=_detail(ticket, call.session),
     )
+    note_due(stored, obligations)
     names = [group.name for group in groups]
     return Submitted(ticket=view_of(stored, new_for=names), kind="opened")
 
 
 def _require_room(call: Submission) -> None:
-    """Raise TooManyOpenTickets where the agent has as many open as it may."""
-    if call.max_open_tickets > 0:
-        open_now = (
-            "SELECT 1 FROM approvals_ticket WHERE agent_id = %s AND ended_at IS NULL"
-            " AND NOT EXISTS (SELECT 1 FROM approvals_canary"
-            " WHERE approvals_canary.ticket_id = approvals_ticket.id)"
+    """Raise AgentPaused, or TooManyOpenTickets where the agent has as many open as it may."""
+    paused = "SELECT 1 FROM approvals_agentpause WHERE agent_id = %s AND resumed_at IS NULL"
+    open_now = (
+        "SELECT 1 FROM approvals_ticket WHERE agent_id = %s AND ended_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM approvals_canary"
+        " WHERE approvals_canary.ticket_id = approvals_ticket.id)"
+    )
+    last = max(0, call.max_open_tickets - 1)  # the database counts, and no further
+    found = plain.one(
+        f"SELECT EXISTS({paused}), EXISTS({open_now} LIMIT 1 OFFSET %s)",
+        call.agent_id,
+        call.agent_id,
+        last,
+    )
+    is_paused, is_full = found if found is not None else (True, True)
+    if is_paused:
+        raise AgentPaused
+    if is_full or call.max_open_tickets <= 0:
+        raise TooManyOpenTickets(
+            f"{call.max_open_tickets} calls of this agent are waiting already, as many as it may"
+            " have; wait until some of them are decided",
+            limit=call.max_open_tickets,
+            retry_after=RETRY_SECONDS,
         )
-        last = call.max_open_tickets - 1  # the database counts, and no further
-        if plain.one(f"{open_now} LIMIT 1 OFFSET %s", call.agent_id, last) is None:
-            return
-    raise TooManyOpenTickets(limit=call.max_open_tickets)
 
 
 def _open_by_grant(

@@ -31,7 +31,16 @@ from approvals.domain.errors import (
 )
 from approvals.domain.forms import form_in
 from approvals.domain.obligations import Obligations
-from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve, why_not
+from approvals.domain.quorum import (
+    Answer,
+    Parties,
+    Resolution,
+    Vote,
+    mandates_for,
+    resolve,
+    why_not,
+)
+from approvals.domain.seats import Mandate
 from approvals.domain.states import CancelReason, State
 from approvals.domain.stepup import terms_digest
 from approvals.models import (
@@ -46,6 +55,7 @@ from approvals.models import (
     User,
 )
 from approvals.selectors.votes import (
+    People,
     eligible_people,
     obligations_of,
     parties_of,
@@ -55,6 +65,7 @@ from approvals.services import actors
 from approvals.services.answers import answer_bytes
 from approvals.services.contract import Decided, DecidedKind, TicketView
 from approvals.services.grants import Wanted, agree, grant_if_agreed, require_grantable
+from approvals.services.mandates import record_mandates
 from approvals.services.stepup import NOTHING, Presented, count_wrong_code, require_step_up
 from approvals.services.tickets import view_of, visible
 
@@ -82,8 +93,22 @@ class Poll:
 
     obligations: Obligations
     votes: tuple[Vote, ...]
-    eligible: frozenset[UUID]
+    eligible: People
     parties: Parties
+
+    def mandates_of(self, person: UUID, answer: Answer, digest: bytes) -> tuple[Mandate, ...]:
+        """By which mandates this person's vote counts, where a record has to say so."""
+        mandates = mandates_for(
+            person,
+            answer,
+            votes=self.votes,
+            obligations=self.obligations,
+            digest=digest,
+            eligible=self.eligible,
+            parties=self.parties,
+        )
+        own = all(mandate.holder == person for mandate in mandates)
+        return () if own and not self.obligations.quorums else mandates
 
 
 def decide(
@@ -196,6 +221,7 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     proof = _proof(ticket, ballot, poll)
     reason = seal("reason", ballot.words.encode()) if ballot.words else None
     typed = _sealed_answer(ticket, ballot)
+    mandates = poll.mandates_of(user.person_id, ballot.answer, bytes(ticket.digest))
     after = _append(
         ticket,
         user,
@@ -206,6 +232,7 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
         typed,
         ballot.grant,
         proof,
+        mandates,
     )
     vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
 
@@ -292,6 +319,7 @@ def _append(
     typed: Payload | None = None,
     grant: Wanted | None = None,
     proof: StepUpProof | None = None,
+    mandates: tuple[Mandate, ...] = (),
 ) -> Ticket:
     decision = Decision.objects.create(
         ticket=ticket,
@@ -313,7 +341,10 @@ def _append(
         ticket_id=ticket.pk,
         decision=decision,
         actor=actors.person(user.person_id),
-        also=[row for row in (agreed, proof) if row is not None],
+        also=[
+            *record_mandates(decision, mandates),
+            *(row for row in (agreed, proof) if row is not None),
+        ],
     )
 
 

@@ -10,6 +10,7 @@ Lock order everywhere: the gate before tickets, tickets in the order of their nu
 from approvals.transitions.deciding import approve, record_vote, reject, revoke
 from approvals.transitions.editing import Rebound, edit
 from approvals.transitions.ending import cancel, expire
+from approvals.transitions.escalating import escalate
 from approvals.transitions.executing import claim, release, renew_lease, retry_sent, send
 from approvals.transitions.gate import (
     bump_epoch,
@@ -44,6 +45,7 @@ __all__ = [
     "count_request",
     "detach",
     "edit",
+    "escalate",
     "expire",
     "fail_sent",
     "fail_unsent",

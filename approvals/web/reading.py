@@ -20,7 +20,13 @@ from approvals.presenters.ticket import Reading
 from approvals.presenters.timeline import people_in
 from approvals.presenters.words import figure
 from approvals.selectors import grants, history
-from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
+from approvals.selectors.votes import (
+    as_votes,
+    electorate_then,
+    eligible_people,
+    obligations_of,
+    parties_of,
+)
 
 UNSENT = (State.APPROVED, State.CLAIMED)
 
@@ -39,7 +45,12 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
     state = State(ticket.state)
     obligations = obligations_of(ticket)
     digest = bytes(ticket.digest)
-    votes = votes_of(ticket)
+    decisions = list(
+        Decision.objects.filter(ticket=ticket, revision=ticket.revision)
+        .select_related("person", "reason", "mandate", "mandate__stands_in_for")
+        .order_by("created_at", "pk")
+    )
+    votes = as_votes(decisions)
     eligible = eligible_people(ticket)
     owner_now = ports.owner_of_agent(ticket.agent_id)
     parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
@@ -66,7 +77,7 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             obligations=obligations,
             digest=digest,
             # Once decided, everybody who voted counts, member of the group today or not.
-            eligible=eligible if state is State.PENDING else frozenset(standing),
+            eligible=eligible if state is State.PENDING else electorate_then(decisions),
             parties=parties,
         ),
         rights=Rights(
@@ -80,11 +91,7 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             may_annotate=concerned or viewer in owners,
         ),
         groups=tuple(ticket.groups.order_by("name").values_list("name", flat=True)),
-        votes=tuple(
-            Decision.objects.filter(ticket=ticket, revision=ticket.revision)
-            .select_related("person", "reason")
-            .order_by("created_at", "pk")
-        ),
+        votes=tuple(decisions),
         may_still_vote={person: names[person] for person in candidates if person in names},
         events=events,
         names=names,

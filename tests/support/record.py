@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -10,8 +11,19 @@ from approvals import transitions
 from approvals.audit import append, attest
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.audit.sealing import purge, seal
+from approvals.domain.seats import Mandate
 from approvals.domain.states import CancelReason, UnknownReason
-from approvals.models import Handoff, PolicyVersion, Remark, Ticket
+from approvals.models import (
+    Absence,
+    AgentPause,
+    Decision,
+    Handoff,
+    PolicyVersion,
+    Remark,
+    Ticket,
+    database_now,
+)
+from approvals.services.mandates import record_mandates
 from tests.support import ledger
 
 
@@ -51,6 +63,7 @@ def a_story() -> ledger.Cast:
     purge(gone.arguments_id, actor="system:retention")
     ledger.a_claimed(cast)
     _talked_about(cast)
+    _people_come_and_go(cast)
     seal_checkpoint()
     return cast
 
@@ -79,6 +92,50 @@ def _talked_about(cast: ledger.Cast) -> None:
                 words=seal("remark", b"yours"),
             ),
             actor="person:x",
+        )
+
+
+def _people_come_and_go(cast: ledger.Cast) -> None:
+    """Somebody is away and another votes for them; somebody pauses an agent."""
+    now = database_now()
+    asked = ledger.a_pending(cast)
+    with transaction.atomic():
+        away = Absence.objects.create(
+            person=cast.bob.person,
+            delegate=cast.carol.person,
+            starts_at=now,
+            ends_at=now + timedelta(days=1),
+        )
+        append(
+            subject=f"person:{cast.bob.person_id}",
+            actor="person:x",
+            action="absence_declared",
+            detail=attest(Absence.objects.get(pk=away.pk)),
+        )
+        paused = AgentPause.objects.create(
+            agent_id=cast.robo,
+            agent_name="robo",
+            team_id=asked.team_id,
+            paused_by=cast.bob.person,
+        )
+        append(
+            subject=f"agent:{cast.robo}",
+            actor="person:x",
+            action="paused",
+            detail=attest(AgentPause.objects.get(pk=paused.pk)),
+        )
+        decision = Decision.objects.create(
+            ticket=asked,
+            revision=1,
+            person_id=cast.carol.person_id,
+            user=cast.carol,
+            verdict="approve",
+            seen_digest=bytes(asked.digest),
+            nonce="for bob",
+        )
+        mandates = record_mandates(decision, [Mandate(holder=cast.bob.person_id, group="ops")])
+        transitions.record_vote(
+            ticket_id=asked.pk, decision=decision, actor="person:x", also=mandates
         )
 
 

@@ -217,13 +217,13 @@ def test_a_page_costs_the_same_whatever_it_holds(cast, django_assert_num_queries
     for n in range(6):
         a_ticket(cast, arguments=b'{"n":%d}' % n).rejected_by(cast.bob)
     for limit in (1, 6):
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             decided(cast.bob.person, one_person=False, limit=limit)
 
 
 def test_an_admins_page_needs_no_look_at_teams_and_groups(cast, django_assert_num_queries):
     a_ticket(cast).rejected_by(cast.bob)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         assert len(decided(cast.dora.person, one_person=False).rows) == 1
 
 

@@ -1,0 +1,91 @@
+"""Who is away now, and whose vote somebody has meanwhile. Reads only, by the database's clock.
+
+A stand-in has the absent person's vote in the named groups while that person is still a member of
+them, both can sign in, both are in one team, and the stand-in is a reviewer. There are no chains:
+what somebody stands in for is not theirs to pass on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from approvals.models import (
+    Absence,
+    DatabaseNow,
+    GroupMembership,
+    Person,
+    TeamMembership,
+    after_seconds,
+)
+
+Covered = Absence.groups.through  # which absence gives away the vote in which group
+
+
+def current() -> Q:
+    """Absences that hold now."""
+    return Q(ended_at__isnull=True, starts_at__lte=DatabaseNow(), ends_at__gt=DatabaseNow())
+
+
+def away_now(people: Collection[UUID] | None = None) -> set[UUID]:
+    """Those of `people` (or of everybody) who are away now."""
+    absences = Absence.objects.filter(current())
+    if people is not None:
+        absences = absences.filter(person__in=people)
+    return set(absences.values_list("person_id", flat=True))
+
+
+def away_beyond(people: Collection[UUID], *, seconds: float) -> set[UUID]:
+    """Those who are away now and not back before `seconds` are over: nobody waits for them."""
+    absences = Absence.objects.filter(
+        current(), person__in=people, ends_at__gte=after_seconds(seconds)
+    )
+    return set(absences.values_list("person_id", flat=True))
+
+
+def stand_ins(groups: Collection[UUID]) -> list[tuple[UUID, UUID, UUID]]:
+    """Who has whose vote in which of these groups now: delegate, absent person, group."""
+    rows = _valid().filter(reviewergroup__in=groups)
+    return list(rows.values_list("absence__delegate_id", "absence__person_id", "reviewergroup_id"))
+
+
+def voting_groups(person: Person) -> QuerySet[Any]:
+    """The keys of the groups in which this person has a vote: their own, or one lent to them."""
+    own = GroupMembership.objects.filter(person=person).values_list("group_id")
+    lent = _valid().filter(absence__delegate=person).values_list("reviewergroup_id")
+    return own.union(lent)
+
+
+def votes_in_hand(person: Person) -> set[tuple[UUID, UUID]]:
+    """Whose vote this person can cast in which group, their own among them; one query."""
+    mine = GroupMembership.objects.filter(person=person, person__accounts__is_active=True)
+    lent = _valid().filter(absence__delegate=person, absence__delegate__accounts__is_active=True)
+    pairs = mine.values_list("person_id", "group_id")
+    return set(pairs.union(lent.values_list("absence__person_id", "reviewergroup_id")))
+
+
+def _valid() -> QuerySet[Any]:
+    """The votes that are in other hands now, and rightly so."""
+    member = GroupMembership.objects.filter(
+        group=OuterRef("reviewergroup"),
+        person=OuterRef("absence__person"),
+        person__accounts__is_active=True,
+    )
+    reviewer = GroupMembership.objects.filter(
+        person=OuterRef("absence__delegate"), person__accounts__is_active=True
+    )
+    together = TeamMembership.objects.filter(
+        person=OuterRef("absence__delegate"),
+        team__memberships__person=OuterRef("absence__person"),
+    )
+    return Covered.objects.filter(
+        Exists(member),
+        Exists(reviewer),
+        Exists(together),
+        absence__ended_at__isnull=True,
+        absence__starts_at__lte=DatabaseNow(),
+        absence__ends_at__gt=DatabaseNow(),
+    ).exclude(absence__delegate=F("absence__person"))
