@@ -1,7 +1,8 @@
 """Database work for asyncio code: a bounded pool of threads, one connection per thread.
 
 Waiting costs neither: a coroutine that waits for anything but the database holds no thread and
-no connection. Knows nothing of what the functions do.
+no connection. What thousands may want at once stands in a queue of its own, so that nobody else
+stands behind it. Knows nothing of what the functions do.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from django.db import close_old_connections, connections
 
 from mcpbridge import conf
 
+CROWD_THREADS: Final = 2  # SQLite has one writer, and Python one running thread
+
 
 class _Pool:
-    """The threads of this process; made at first use, made anew after a fork."""
+    """Some threads of this process; made at first use, made anew after a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, threads: Callable[[], int]) -> None:
+        self._name = name
+        self._threads = threads
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._size = 0
@@ -32,8 +38,8 @@ class _Pool:
         """The running executor."""
         with self._lock:
             if self._executor is None or self._pid != os.getpid():
-                self._pid, self._size = os.getpid(), conf.database_threads()
-                self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="database")
+                self._pid, self._size = os.getpid(), self._threads()
+                self._executor = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
             return self._executor
 
     def stop(self) -> None:
@@ -58,7 +64,8 @@ def _close_connections(together: threading.Barrier) -> None:
         connections.close_all()
 
 
-_pool = _Pool()
+_pool = _Pool("database", conf.database_threads)
+_crowd = _Pool("database-crowd", lambda: CROWD_THREADS)
 
 
 async def in_database[**P, T](function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -67,10 +74,21 @@ async def in_database[**P, T](function: Callable[P, T], /, *args: P.args, **kwar
     A cancelled caller stops waiting, but the function runs to its end: whatever it commits is
     committed.
     """
+    return await _in(_pool, function, *args, **kwargs)
+
+
+async def in_crowd[**P, T](function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `in_database`, for what thousands of requests may want at the same moment."""
+    return await _in(_crowd, function, *args, **kwargs)
+
+
+async def _in[**P, T](
+    pool: _Pool, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
     work = functools.partial(function, *args, **kwargs)
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_pool.executor(), context.run, _run, work)
+    return await loop.run_in_executor(pool.executor(), context.run, _run, work)
 
 
 def _run[T](work: Callable[[], T]) -> T:
@@ -84,3 +102,4 @@ def _run[T](work: Callable[[], T]) -> T:
 def shutdown() -> None:
     """End the threads and close their connections; the next use starts them again."""
     _pool.stop()
+    _crowd.stop()

@@ -86,7 +86,7 @@ def _database() -> dict[str, Any]:
     if database.engine == "sqlite3":
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "placet.engines.sqlite3",
             "NAME": database.name,
             "CONN_MAX_AGE": None,
             "OPTIONS": {

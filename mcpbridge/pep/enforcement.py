@@ -35,7 +35,7 @@ from mcpbridge.catalog.catalog import CatalogTool, CatalogUnreadable, catalog, m
 from mcpbridge.catalog.listing import facts_of
 from mcpbridge.catalog.snapshot import Snapshot
 from mcpbridge.executor.allowed import Allowed
-from mcpbridge.offload import in_database
+from mcpbridge.offload import in_crowd, in_database
 from mcpbridge.pep.answers import Answer, Denied, Paused, Unavailable
 from mcpbridge.pep.liveness import recheck
 from mcpbridge.records import CallStart, RecordRefused
@@ -214,7 +214,7 @@ async def _pause(
         annotations_trusted=tool.source.trusts_annotations,
     )
     try:
-        submitted = await in_database(ledger.submit, call=submission, judgement=judgement)
+        submitted = await in_crowd(ledger.submit, call=submission, judgement=judgement)
     except (TooManyOpenTickets, IdempotencyKeyReused) as refusal:
         retry = isinstance(refusal, TooManyOpenTickets)
         return _unavailable(refusal.message, refusal.code, retry=retry)

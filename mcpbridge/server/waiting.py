@@ -19,7 +19,7 @@ from django.db import DatabaseError
 
 from mcpbridge import approvals_gateway as gateway
 from mcpbridge.approvals_gateway import State, TicketView, Waiting
-from mcpbridge.offload import in_database
+from mcpbridge.offload import in_crowd, in_database
 from mcpbridge.server.lane import Lane
 from mcpbridge.server.together import Together
 
@@ -79,7 +79,7 @@ async def settled[T](work: Awaitable[T], *, otherwise: Callable[[asyncio.Future[
 async def _insisting(act: Callable[..., object], arguments: dict[str, Any]) -> None:
     for _ in range(INSIST_SECONDS):
         try:
-            await in_database(act, **arguments)
+            await in_crowd(act, **arguments)
         except DatabaseError as problem:
             logger.warning("%s failed (%s); trying again.", act.__name__, problem)
             await asyncio.sleep(1.0)
