@@ -1,7 +1,6 @@
 """SQLite, following the test's database."""
 
 from placet.engines.sqlite3 import base
-
 from tests.support.engines import Following
 
 
