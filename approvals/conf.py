@@ -70,6 +70,16 @@ def passkey_origin() -> str:
     return str(getattr(settings, "APPROVALS_PASSKEY_ORIGIN", ""))
 
 
+def public_url() -> str:
+    """The origin under which people reach the pages, without a slash at its end."""
+    return str(getattr(settings, "PLACET_PUBLIC_URL", "")).rstrip("/")
+
+
+def tell_private() -> bool:
+    """Whether people's own channels may reach private addresses."""
+    return getattr(settings, "APPROVALS_TELL_PRIVATE", False) is True
+
+
 def sweep_seconds() -> float:
     """The pause between two sweeps of one worker."""
     return _seconds("APPROVALS_SWEEP_SECONDS", 1)

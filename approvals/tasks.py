@@ -1,7 +1,8 @@
-"""The ledger's housekeeping: sealing checkpoints and purging what retention no longer allows.
+"""The ledger's part in a worker: telling people, sealing checkpoints, purging what retention ends.
 
-Every worker keeps house in one thread of its own, so that neither a broker nor beat is needed;
-several at once do no harm. The two Celery tasks do the same on demand.
+Every worker does so in threads of its own, so that neither a broker nor beat is needed; several
+at once do no harm. The Celery tasks do the same on demand. What waits for somebody else's server
+has threads apart, so that nothing else waits with it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 from django.db import close_old_connections, connections
 
-from approvals import conf
+from approvals import conf, courier
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.audit.sealing import purge_older_than
+from approvals.services.deliveries import forget_older_than
 
 logger = logging.getLogger(__name__)
 
 PURGE_EVERY: Final = 3600.0  # seconds
 PURGE_BATCHES: Final = 20  # in one go; the rest waits for the next hour
 JOIN_SECONDS: Final = 5.0
+COURIERS: Final = 2  # a receiver that does not answer holds up one of them for a while
 
 
 @shared_task(ignore_result=True, acks_late=False, max_retries=0)
@@ -42,6 +45,11 @@ def purge() -> int:
         if not purged:
             break
     return total
+
+
+def forget_notices() -> int:
+    """Forget notices whose retention is over; how many."""
+    return forget_older_than(days=conf.retention_days())
 
 
 class Chore:
@@ -70,24 +78,24 @@ class Chore:
 
 
 class Housekeeper:
-    """One thread that seals checkpoints every few seconds and purges every hour."""
+    """One thread that does its chores in turn, looking every `pause` seconds what is due."""
 
-    def __init__(self) -> None:
-        self._pause = conf.checkpoint_seconds()
+    def __init__(self, name: str, pause: float, *chores: Chore) -> None:
+        self._pause = pause
         self._stop = threading.Event()
-        self._chores = (
-            Chore("seal a checkpoint", seal_checkpoint, self._pause),
-            Chore("purge old payloads", purge, PURGE_EVERY),
-        )
-        self._thread = threading.Thread(target=self._run, name="placet-housekeeper", daemon=True)
+        self._chores = chores
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after what is under way."""
+        """Begin nothing more."""
         self._stop.set()
+
+    def join(self) -> None:
+        """Wait for the end of what is under way, for a while."""
         self._thread.join(JOIN_SECONDS)
 
     def _run(self) -> None:
@@ -100,25 +108,47 @@ class Housekeeper:
             connections.close_all()
 
 
+def _housekeepers() -> list[Housekeeper]:
+    sealing, sweep = conf.checkpoint_seconds(), conf.sweep_seconds()
+    return [
+        Housekeeper(
+            "placet-housekeeper",
+            sealing,
+            Chore("seal a checkpoint", seal_checkpoint, sealing),
+            Chore("purge old payloads", purge, PURGE_EVERY),
+            Chore("forget old notices", forget_notices, PURGE_EVERY),
+        ),
+        Housekeeper("placet-lookout", sweep, Chore("notice what is new", courier.look, sweep)),
+        *(
+            Housekeeper(
+                f"placet-courier-{number}", sweep, Chore("carry messages", courier.carry, sweep)
+            )
+            for number in range(COURIERS)
+        ),
+    ]
+
+
 _lock = threading.Lock()
-_housekeeper: Housekeeper | None = None
+_running: list[Housekeeper] = []
 
 
 @worker_init.connect
 def start_housekeeping(**kwargs: Any) -> None:
     """Celery sends this before it looks for its broker: a worker keeps house without one."""
-    global _housekeeper  # noqa: PLW0603 (one per worker process)
     with _lock:
-        if _housekeeper is None:
-            _housekeeper = Housekeeper()
-            _housekeeper.start()
+        if not _running:
+            _running.extend(_housekeepers())
+            for housekeeper in _running:
+                housekeeper.start()
 
 
 @worker_shutdown.connect
 def stop_housekeeping(**kwargs: Any) -> None:
     """The worker ends in good order."""
-    global _housekeeper
     with _lock:
-        housekeeper, _housekeeper = _housekeeper, None
-    if housekeeper is not None:
+        stopping = list(_running)
+        _running.clear()
+    for housekeeper in stopping:
         housekeeper.stop()
+    for housekeeper in stopping:
+        housekeeper.join()

@@ -22,6 +22,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing NUL
 MIB = 1024 * 1024
+MAIL_TO_CONSOLE = "console:"
 
 
 class EnvironmentRefused(Exception):
@@ -84,6 +85,7 @@ class Environment:
     metrics_token: str
     smtp_url: str
     mail_from: str
+    tell_private: bool
     worker_threads: int
     database_threads: int
     timing: Timing
@@ -145,6 +147,7 @@ def read_environment(variables: Mapping[str, str], *, root: Path) -> Environment
         metrics_token=variables.get("PLACET_METRICS_TOKEN", "").strip(),
         smtp_url=_smtp_url(read),
         mail_from=_email(read, "PLACET_MAIL_FROM", "placet@localhost"),
+        tell_private=read.flag("PLACET_TELL_PRIVATE", default=False),
         worker_threads=read.integer("PLACET_WORKER_THREADS", 8, low=1, high=256),
         database_threads=read.integer("PLACET_DATABASE_THREADS", 4, low=1, high=64),
         timing=_timing(read),
@@ -267,9 +270,19 @@ def _redis_url(read: Reader, run_dir: Path, keys: Keys) -> str:
 
 
 def _smtp_url(read: Reader) -> str:
+    """The mail server's URL, or `console:` where mail is only printed; empty: no mail."""
     url = read.text("PLACET_SMTP_URL")
-    if url and (urlsplit(url).scheme not in {"smtp", "smtps"} or not urlsplit(url).hostname):
-        read.refuse("PLACET_SMTP_URL", "smtp://user:password@host:587 or smtps://…:465", show=False)
+    if not url or url == MAIL_TO_CONSOLE:
+        return url
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        expected = "smtp://user:password@host:587, smtps://…:465, or console:"
+        read.refuse("PLACET_SMTP_URL", expected, show=False)
+        return ""
     return url
 
 

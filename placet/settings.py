@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.utils.csp import CSP
 
-from placet.env import EnvironmentRefused, read_environment
+from placet.env import MAIL_TO_CONSOLE, EnvironmentRefused, read_environment
 from placet.logs import logging_config
 from placet.origins import passkey_origin
 
@@ -272,24 +272,30 @@ USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+
 # ---- Mail -------------------------------------------------------------------------------------
-_SMTP = urlsplit(ENV.smtp_url)
-MAILERS: dict[str, dict[str, Any]] = {
-    "default": {
-        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+def _mailer() -> dict[str, Any]:
+    backend = "django.core.mail.backends.{}.EmailBackend"
+    if not ENV.smtp_url:
+        return {"BACKEND": backend.format("dummy")}
+    if ENV.smtp_url == MAIL_TO_CONSOLE:
+        return {"BACKEND": backend.format("console")}
+    smtp = urlsplit(ENV.smtp_url)
+    return {
+        "BACKEND": backend.format("smtp"),
         "OPTIONS": {
-            "host": _SMTP.hostname,
-            "port": _SMTP.port or (465 if _SMTP.scheme == "smtps" else 587),
-            "username": unquote(_SMTP.username or ""),
-            "password": unquote(_SMTP.password or ""),
-            "use_ssl": _SMTP.scheme == "smtps",
-            "use_tls": _SMTP.scheme == "smtp" and bool(_SMTP.username),
+            "host": smtp.hostname,
+            "port": smtp.port or (465 if smtp.scheme == "smtps" else 587),
+            "username": unquote(smtp.username or ""),
+            "password": unquote(smtp.password or ""),
+            "use_ssl": smtp.scheme == "smtps",
+            "use_tls": smtp.scheme == "smtp" and bool(smtp.username),
             "timeout": 10,
         },
     }
-    if ENV.smtp_url
-    else {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
-}
+
+
+MAILERS = {"default": _mailer()}
 DEFAULT_FROM_EMAIL = ENV.mail_from
 
 LOGGING = logging_config(level=ENV.log_level)
@@ -321,6 +327,7 @@ APPROVALS_CHECKPOINT_EXPORT_DIR = ENV.checkpoint_export_dir
 APPROVALS_RETENTION_DAYS = ENV.retention_days
 APPROVALS_ONE_PERSON = ENV.one_person
 APPROVALS_PASSKEY_ORIGIN = passkey_origin(ENV.origins)
+APPROVALS_TELL_PRIVATE = ENV.tell_private
 MCPBRIDGE_ALLOWED_HOSTS = ENV.allowed_hosts
 MCPBRIDGE_ALLOWED_ORIGINS = ENV.origins
 MCPBRIDGE_MAX_BODY_BYTES = ENV.max_body_bytes

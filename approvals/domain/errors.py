@@ -380,3 +380,9 @@ class AuditBroken(Refusal):
     """The audit record does not add up, so nothing more is written to it."""
 
     kind = "broken"
+
+
+class ChannelRefused(Refusal):
+    """This cannot be a way to tell anybody."""
+
+    kind = "invalid"

@@ -140,18 +140,29 @@ class Shifts:
         return None
 
 
-def first_told(
-    eligible: Collection[UUID], rotations: Sequence[tuple[UUID | None, int]]
-) -> dict[UUID, int]:
-    """The head start (minutes) of those on call over each of `eligible`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watchmen:
+    """A group that is asked: its people, who of them is on call, and their head start."""
 
-    `rotations`: for each group that is asked, who is on call (None: nobody) and the head start.
-    A group without a rotation tells all its people at once, so that one such group, or a
-    rotation whose person is not eligible, delays nobody.
+    people: frozenset[UUID]
+    on_call: UUID | None = None
+    head_start: timedelta = timedelta()
+
+
+def head_starts(groups: Sequence[Watchmen], *, remaining: timedelta) -> dict[UUID, timedelta]:
+    """How long after those on call each person is told.
+
+    Who is in several groups is told when the first of them would tell. A group of which nobody is
+    on call tells all its people at once, and no head start takes more than half of the time that
+    remains.
     """
-    called = {person for person, _ in rotations if person in eligible}
-    wait = max((minutes for person, minutes in rotations if person in called), default=0)
-    return {person: 0 if person in called or not called else wait for person in eligible}
+    waits: dict[UUID, timedelta] = {}
+    for group in groups:
+        longest = min(group.head_start, remaining / 2) if group.on_call else timedelta()
+        for person in group.people:
+            wait = timedelta() if person == group.on_call else longest
+            waits[person] = min(wait, waits.get(person, wait))
+    return waits
 
 
 def try_again_after(attempts: int) -> int | None:

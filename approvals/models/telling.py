@@ -4,6 +4,7 @@ A `Notice` is an event, written once. The people it concerns are looked up when 
 and again before each delivery: nobody hears of what they may not see by then.
 """
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -116,6 +117,11 @@ class Rotation(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(condition=Q(days__gte=1), name="rotation_turns")
         ]
+
+    @property
+    def head_start(self) -> timedelta:
+        """How long the others are told later."""
+        return timedelta(minutes=self.head_start_minutes)
 
     def __str__(self) -> str:
         return f"rotation of group {self.group_id}"

@@ -7,6 +7,7 @@ from uuid import UUID
 
 SWEEPER: Final = "system:sweeper"
 GATEWAY: Final = "system:gateway"
+COURIER: Final = "system:courier"
 
 
 def person(person_id: UUID) -> str:

@@ -13,11 +13,13 @@ from approvals import transitions
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import NotEligible
 from approvals.domain.states import CancelReason
+from approvals.domain.telling import Kind
 from approvals.domain.wording import say
 from approvals.models import Gate, User
 from approvals.services import actors
 from approvals.services.contract import GateView
 from approvals.services.lifecycle import cancel_all
+from approvals.services.notifications import tell
 
 
 def gate() -> GateView:
@@ -72,7 +74,8 @@ def kill(*, user: User) -> GateView:
     actor = actors.person(user.person_id)
     with transaction.atomic(durable=True):
         if not Gate.objects.select_for_update().get(pk=1).killed:
-            transitions.set_kill(killed=True, person_id=user.person_id, actor=actor)
+            row = transitions.set_kill(killed=True, person_id=user.person_id, actor=actor)
+            tell(kind=Kind.STOPPED, by=user.person_id, occasion=str(row.epoch))
     cancel_all(reason=CancelReason.KILL_SWITCH, actor=actor)
     return gate()
 
@@ -90,7 +93,8 @@ def unkill(*, user: User) -> GateView:
         if Gate.objects.select_for_update().get(pk=1).killed:
             # With the gate locked no ticket can open, so whatever is left here is the last.
             cancel_all(reason=CancelReason.KILL_SWITCH, actor=actor, joins=True)
-            transitions.set_kill(killed=False, person_id=user.person_id, actor=actor)
+            row = transitions.set_kill(killed=False, person_id=user.person_id, actor=actor)
+            tell(kind=Kind.RESUMED, by=user.person_id, occasion=str(row.epoch))
     return gate()
 
 

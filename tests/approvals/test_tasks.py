@@ -63,10 +63,11 @@ def test_a_housekeeper_seals_by_itself_and_stops_when_told(real_db, settings):
     settings.APPROVALS_PORTS = {}
     settings.APPROVALS_CHECKPOINT_SECONDS = 0.05
     a_ticket(a_cast()).pending()
-    keeper = Housekeeper()
+    keeper = Housekeeper("keeper", 0.05, Chore("seal", tasks.seal_checkpoint, 0.05))
     keeper.start()
     eventually(Checkpoint.objects.exists, within=10)
     keeper.stop()
+    keeper.join()
     assert not keeper._thread.is_alive()
     assert api.gate().killed is False
 
@@ -76,10 +77,11 @@ def test_a_worker_keeps_house_as_long_as_it_lives(real_db, settings):
     settings.APPROVALS_CHECKPOINT_SECONDS = 0.05
     tasks.stop_housekeeping()
     tasks.start_housekeeping()
-    first = tasks._housekeeper
+    first = list(tasks._running)
+    assert first
     tasks.start_housekeeping()
-    assert tasks._housekeeper is first
+    assert tasks._running == first
     tasks.stop_housekeeping()
-    assert tasks._housekeeper is None
-    assert not first._thread.is_alive()
+    assert not tasks._running
+    assert not any(keeper._thread.is_alive() for keeper in first)
     tasks.stop_housekeeping()

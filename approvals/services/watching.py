@@ -1,0 +1,151 @@
+"""Noticing what becomes of tickets, from their rows alone.
+
+Every worker looks once a second. A ticket is watched from the moment a look finds it until what
+became of it was noticed; each step is one compare-and-swap on its watch together with the notice,
+so that several workers notice everything once, and a message that was lost means nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Exists, F, Min, OuterRef, QuerySet
+
+from approvals.domain.states import State
+from approvals.domain.telling import Kind, half_time
+from approvals.models import DatabaseNow, Lookout, Ticket, Watch, database_now
+from approvals.services.notifications import tell
+
+BATCH: Final = 200  # tickets in one look
+SLACK: Final = 500  # tickets back: one that opened earlier may be committed later
+SETTLED: Final = timedelta(seconds=60)  # after that long no earlier ticket appears any more
+STALE: Final = timedelta(hours=24)  # what ended longer ago is no news
+
+
+def watch(limit: int = BATCH) -> int:
+    """Notice what is new, at most `limit` tickets of each sort; how many were looked at."""
+    found = _begin(limit)
+    changed = list(_changed()[:limit])
+    for seen in changed:
+        _look_again(seen)
+    due = list(_at_half_time()[:limit])
+    for seen in due:
+        _remind(seen)
+    return found + len(changed) + len(due)
+
+
+def _begin(limit: int) -> int:
+    """Watch tickets that no look has found yet."""
+    reached = _reached()
+    unseen = (
+        Ticket.objects.filter(pk__gt=reached - SLACK)
+        .filter(~Exists(Watch.objects.filter(ticket=OuterRef("pk"))))
+        .order_by("pk")
+    )
+    tickets = list(unseen[:limit])
+    if not tickets and not Ticket.objects.filter(pk__gt=reached).exists():
+        return 0
+    now = database_now()
+    for ticket in tickets:
+        with transaction.atomic():
+            _watch_one(ticket, fresh=ticket.ended_at is None or now - ticket.ended_at < STALE)
+    _advance(reached, full=len(tickets) == limit, last=tickets[-1].pk if tickets else 0)
+    return len(tickets)
+
+
+def _watch_one(ticket: Ticket, *, fresh: bool) -> None:
+    made = Watch(
+        ticket=ticket,
+        version=ticket.version,
+        revision=ticket.revision,
+        half_time=half_time(ticket.created_at, ticket.approval_expires_at),
+        over=ticket.ended_at is not None,
+    )
+    Watch.objects.bulk_create([made], ignore_conflicts=True)
+    if fresh:  # whoever else found it says the same, once
+        _say(ticket)
+
+
+def _reached() -> int:
+    """Up to which ticket everything is watched; the first look skips what is long over."""
+    found = Lookout.objects.filter(pk=1).values_list("reached", flat=True).first()
+    if found is not None:
+        return found
+    oldest = Ticket.objects.filter(ended_at__isnull=True).aggregate(first=Min("pk"))["first"]
+    newest = Ticket.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    start = (oldest - 1 if oldest is not None else newest) + SLACK
+    Lookout.objects.bulk_create([Lookout(pk=1, reached=start)], ignore_conflicts=True)
+    return start
+
+
+def _advance(reached: int, *, full: bool, last: int) -> None:
+    """Move on to the newest ticket before which none can appear, and forget watches behind it."""
+    if full:
+        target = last
+    else:
+        settled = Ticket.objects.filter(created_at__lt=database_now() - SETTLED, pk__gt=reached)
+        target = settled.order_by("-pk").values_list("pk", flat=True).first() or reached
+    if target <= reached:
+        return
+    Lookout.objects.filter(pk=1, reached=reached).update(reached=target)
+    Watch.objects.filter(over=True, ticket_id__lte=target - SLACK).delete()
+
+
+def _changed() -> QuerySet[Watch]:
+    """Watches whose ticket changed since the last look."""
+    return (
+        Watch.objects.filter(over=False, ticket__version__gt=F("version"))
+        .select_related("ticket")
+        .order_by("ticket_id")
+    )
+
+
+def _at_half_time() -> QuerySet[Watch]:
+    """Undecided tickets half of whose time is over."""
+    return (
+        Watch.objects.filter(
+            over=False,
+            reminded=False,
+            half_time__lte=DatabaseNow(),
+            ticket__state=State.PENDING,
+            ticket__approval_expires_at__gt=DatabaseNow(),
+        )
+        .select_related("ticket")
+        .order_by("ticket_id")
+    )
+
+
+def _look_again(seen: Watch) -> None:
+    ticket = seen.ticket
+    changes: dict[str, object] = {
+        "version": ticket.version,
+        "revision": ticket.revision,
+        "over": ticket.ended_at is not None,
+    }
+    if ticket.revision != seen.revision:  # everybody is asked anew
+        changes |= {
+            "half_time": half_time(database_now(), ticket.approval_expires_at),
+            "reminded": False,
+        }
+    with transaction.atomic():
+        if Watch.objects.filter(pk=seen.pk, version=seen.version).update(**changes):
+            _say(ticket)
+
+
+def _remind(seen: Watch) -> None:
+    with transaction.atomic():
+        mine = Watch.objects.filter(pk=seen.pk, reminded=False, revision=seen.ticket.revision)
+        if mine.update(reminded=True):
+            tell(kind=Kind.REMINDER, ticket=seen.ticket)
+
+
+def _say(ticket: Ticket) -> None:
+    """Note what the state of a ticket has to say; what was noted before stays one notice."""
+    if ticket.state == State.PENDING:
+        tell(kind=Kind.NEEDS_YOU, ticket=ticket)
+    elif ticket.state == State.OUTCOME_UNKNOWN:
+        tell(kind=Kind.UNKNOWN, ticket=ticket)
+    elif ticket.ended_at is not None and ticket.grant_id is None:
+        tell(kind=Kind.ENDED, ticket=ticket)

@@ -1,0 +1,1 @@
+"""Where this installation may connect to. Knows addresses and sockets, and nobody above."""
