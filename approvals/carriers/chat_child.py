@@ -75,7 +75,8 @@ class Guard:
 
 def carry(order: dict[str, Any]) -> dict[str, Any]:
     """Send the ordered message; what came of it."""
-    NotificationManager().load_modules()  # the hook would refuse what their import looks at
+    manager: Any = NotificationManager
+    manager().load_modules()  # the hook would refuse what their import looks at
     guard = Guard(allow_private=order["allow_private"] is True)
     sys.addaudithook(guard)
     asset = apprise.AppriseAsset(

@@ -18,6 +18,7 @@ ELLIPSIS: Final = "…"
 # Characters that begin or end something in some markup, by their numbers: in braces alone they
 # would still do so.
 _MARKUP: Final = "*~`|<>[]\\{}"
+_LABEL: Final = re.compile(r"\[(U\+[0-9A-F]{4,6}(?:\u00d7[0-9]+)?)\]")  # of an inspection before
 _DOT: Final = re.compile(r"(?<=\w)\.(?=[^\W\d])")  # of host and file names, not of numbers
 _COLON: Final = re.compile(r":(?=\S)")
 _UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -43,6 +44,13 @@ def outward(text: str, *, most: int = MOST) -> str:
 
 
 def _inert(text: str) -> str:
+    return "".join(
+        f"{{{piece}}}" if number % 2 else _spelled(piece)
+        for number, piece in enumerate(_LABEL.split(text))
+    )
+
+
+def _spelled(text: str) -> str:
     spelled = "".join(f"{{U+{ord(c):04X}}}" if c in _MARKUP else c for c in text)
     spelled = spelled.replace("@", "{@}").replace("#", "{#}").replace("&", "{&}")
     spelled = _COLON.sub("{:}", _DOT.sub("{.}", spelled))

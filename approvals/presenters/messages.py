@@ -21,7 +21,7 @@ from approvals.domain.outward import outward
 from approvals.domain.states import State
 from approvals.domain.telling import Kind
 from approvals.models import Notice, Person, Ticket
-from approvals.presenters.rows import ticket_call
+from approvals.presenters.gists import calls_of
 from approvals.presenters.words import RISK_MARKS, STATE_MARKS, figure, until
 from approvals.selectors.recipients import zone_of
 
@@ -102,7 +102,7 @@ def event_of(notice: Notice, *, detailed: bool) -> dict[str, Any]:
         "decide_by": ticket.approval_expires_at.isoformat(),
     }
     if detailed:
-        event["arguments"] = outward(ticket_call(ticket).gist.shown)
+        event["arguments"] = _arguments(ticket)
     return event
 
 
@@ -160,8 +160,7 @@ def _heading(notice: Notice) -> str:
 def _facts(ticket: Ticket, zone: ZoneInfo, *, detailed: bool, now: datetime) -> list[str]:
     facts = [gettext("Call: {call}").format(call=_who(ticket))]
     if detailed:
-        gist = outward(ticket_call(ticket).gist.shown)
-        facts.append(gettext("With: {arguments}").format(arguments=gist))
+        facts.append(gettext("With: {arguments}").format(arguments=_arguments(ticket)))
     if ticket.state == State.PENDING:
         deadline = ticket.approval_expires_at
         moment = formats.date_format(deadline.astimezone(zone), "SHORT_DATETIME_FORMAT")
@@ -177,6 +176,13 @@ def _facts(ticket: Ticket, zone: ZoneInfo, *, detailed: bool, now: datetime) -> 
 def _who(ticket: Ticket) -> str:
     agent, upstream = outward(ticket.agent_name), outward(ticket.upstream_name)
     return f"{agent} \u2192 {upstream} / {outward(ticket.tool_name)}"
+
+
+def _arguments(ticket: Ticket) -> str:
+    """What the call likely acts on, and its first arguments."""
+    call = calls_of([ticket])[ticket.pk]
+    target = call.target.shown if call.target is not None else ""
+    return outward(", ".join(part for part in (target, call.gist.shown) if part))
 
 
 def ticket_path(ticket: Ticket) -> str:

@@ -25,7 +25,7 @@ from approvals.models import (
     Rotation,
     Ticket,
 )
-from approvals.selectors.counting import needing
+from approvals.selectors.counting import needing, reviewer
 from approvals.selectors.visibility import may_see
 
 NOT_AWAITED = "nothing is awaited of them any more"
@@ -56,7 +56,8 @@ def why_not(notice: Notice, person: Person, habit: Habit | None) -> str:
     if not may_see(person, ticket):
         return NOT_THEIRS
     if kind in AWAITING:
-        if not needing(person, one_person=conf.one_person()).filter(pk=ticket.pk).exists():
+        _, pending = needing(reviewer(person, one_person=conf.one_person()))
+        if not pending.filter(pk=ticket.pk).exists():
             return NOT_AWAITED
         if habit is not None and not _heard_groups(ticket, person, habit):
             return NOT_WANTED

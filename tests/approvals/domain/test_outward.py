@@ -58,6 +58,7 @@ def test_what_was_changed_can_still_be_read():
     assert outward("@everyone") == "{@}everyone"
     assert outward("a\u202eb") == "a{U+202E}b"
     assert outward("*") == "{U+002A}"
+    assert outward("a[U+202E]b") == "a{U+202E}b"  # inspected before
 
 
 def test_a_long_text_is_cut_and_says_so():
