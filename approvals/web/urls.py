@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from approvals.web import account, audit, decisions, grants, inbox, killswitch, tickets
+from approvals.web import (
+    account,
+    audit,
+    decisions,
+    editing,
+    grants,
+    inbox,
+    killswitch,
+    tickets,
+)
 
 app_name = "approvals"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -17,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<uuid:uid>/withdraw/", decisions.withdraw, name="withdraw"),
     path("tickets/<uuid:uid>/revoke/", decisions.revoke, name="revoke"),
     path("tickets/<uuid:uid>/cancel/", decisions.cancel, name="cancel"),
+    path("tickets/<uuid:uid>/edit/", editing.edit, name="edit"),
     path("tickets/<uuid:uid>/annotate/", decisions.annotate, name="annotate"),
     path("tickets/<uuid:uid>/grant/", grants.new_grant, name="grant-new"),
     path("grants/", grants.grants, name="grants"),

@@ -1,0 +1,32 @@
+"""Who has put which ticket away for now. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, OuterRef, QuerySet
+
+from approvals.models import DatabaseNow, Snooze, Ticket
+
+
+def live() -> QuerySet[Snooze]:
+    """Snoozes that still hold: their time is ahead, and nobody edited the ticket."""
+    return Snooze.objects.filter(until__gt=DatabaseNow(), revision=F("ticket__revision"))
+
+
+def put_away(person: UUID) -> QuerySet[Snooze]:
+    """For `Exists` over tickets: this person has put the ticket away."""
+    return live().filter(ticket=OuterRef("pk"), person=person)
+
+
+def snoozed_by(ticket_id: int, people: Collection[UUID]) -> set[UUID]:
+    """Those of these people who have put the ticket away for now."""
+    found = live().filter(ticket=ticket_id, person__in=people)
+    return set(found.values_list("person_id", flat=True))
+
+
+def snoozed_until(ticket: Ticket, person: UUID) -> datetime | None:
+    """Until when this person has put the ticket away; None when they have not."""
+    return live().filter(ticket=ticket, person=person).values_list("until", flat=True).first()
