@@ -249,6 +249,16 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "canary-never-runs": Requirement(
+        "A test that an administrator seeded is never approved, claimed or sent.",
+        {
+            "approvals/services/test_canaries.py": (
+                "test_an_approval_ends_a_test_and_approves_nothing",
+                "test_the_database_lets_no_test_be_approved_claimed_or_sent",
+                "test_the_database_refuses_an_approval_that_the_code_would_let_pass",
+            ),
+        },
+    ),
     "grant-uses": Requirement(
         "A grant is consumed when it opens a ticket, never more often than it may be.",
         {

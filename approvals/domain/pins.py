@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from approvals.domain.canonical import JSON, digest, escape_pointer
+from approvals.domain.canonical import JSON, escape_pointer
 
 MAX_OFFERED: Final = 100
 MAX_NESTING: Final = 3
@@ -38,18 +38,6 @@ class Terms:
     free: tuple[str, ...]
     max_uses: int
     seconds: int
-
-    def digest(self) -> bytes:
-        """What a signature over these terms signs: 32 bytes, the same for the same terms."""
-        return digest(
-            "grant-terms",
-            {
-                "session_only": self.session_only,
-                "free": list(self.free),
-                "max_uses": self.max_uses,
-                "seconds": self.seconds,
-            },
-        )
 
 
 def members(arguments: JSON) -> tuple[Member, ...]:

@@ -19,6 +19,7 @@ from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import Terms, members
 from approvals.domain.states import State
+from approvals.domain.stepup import terms_digest
 from approvals.models import Grant, Ticket
 from approvals.presenters.calls import Call
 from approvals.presenters.gists import calls_of
@@ -204,7 +205,7 @@ def present_new_grant(
         more_people=_more_people(others_needed),
         seconds=terms.seconds,
         free=terms.free,
-        step_up_terms=terms.digest().hex(),
+        step_up_terms=terms_digest(terms).hex(),
     )
 
 

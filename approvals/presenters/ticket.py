@@ -16,11 +16,12 @@ from approvals.domain.obligations import Obligations
 from approvals.domain.pins import Terms
 from approvals.domain.quorum import Resolution
 from approvals.domain.states import OPEN, State
-from approvals.models import AuditEvent, Grant, Ticket
+from approvals.models import AuditEvent, Canary, Grant, Ticket
 from approvals.models import Decision as Vote
 from approvals.presenters.arguments import Arguments, input_schema, present_arguments
 from approvals.presenters.asking import Activity, Fact, Note, present_asker, present_notes
 from approvals.presenters.calls import Call, call_of, table_of
+from approvals.presenters.canaries import Reveal, present_reveal
 from approvals.presenters.decision import Decision, Posted, Rights, present_decision
 from approvals.presenters.difference import DifferenceView, present_difference
 from approvals.presenters.grants import TicketGrants, present_ticket_grants
@@ -78,6 +79,7 @@ class Reading:
     killed: bool
     grants: Sequence[Grant] = ()
     agreed: Mapping[UUID, Terms] = field(default_factory=dict)
+    canary: Canary | None = None  # once it is decided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class TicketPage:
     timeline: tuple[Entry, ...]
     jump: str
     grants: TicketGrants
+    canary: Reveal | None
 
 
 def present_ticket(
@@ -213,6 +216,9 @@ def present_ticket(
         )
         if decision.may_vote
         else "",
+        canary=present_reveal(reading.canary, reading.votes, reading.viewer)
+        if reading.canary is not None
+        else None,
         grants=present_ticket_grants(
             ticket,
             may_give=decision.may_approve and not decision.answers,

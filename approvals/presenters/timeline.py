@@ -73,7 +73,10 @@ def present_timeline(
             phase="done",
             at=event.at,
             words=words_of(event),
-            who=who(event.actor, names, ticket.agent_name),
+            # Who seeded a test is told when it is over; until then it looks like any call.
+            who=ticket.agent_name
+            if event.action == "opened" and ticket.ended_at is None
+            else who(event.actor, names, ticket.agent_name),
         )
         for event in events
     ]

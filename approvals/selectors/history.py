@@ -77,7 +77,8 @@ def last_approved_like(ticket: Ticket, person: Person) -> Ticket | None:
 
 def agent_activity(ticket: Ticket, person: Person) -> Activity:
     """How the agent has behaved, as far as this person may see it."""
-    mine = tickets_visible_to(person).filter(agent_id=ticket.agent_id).order_by("-pk")
+    real = Q(canary__isnull=True) | Q(ended_at__isnull=True)  # a test is told only afterwards
+    mine = tickets_visible_to(person).filter(real, agent_id=ticket.agent_id).order_by("-pk")
     hour = _counts(mine[:BOUND], since=HOUR)
     this_tool = mine.filter(
         upstream_id=ticket.upstream_id, tool_name=ticket.tool_name, pk__lt=ticket.pk

@@ -13,7 +13,7 @@ def ledger_figures() -> dict[str, int]:
     """Open tickets by state, unknown outcomes nobody has looked into, and the kill switch."""
     open_states = sorted(state.value for state in OPEN)
     counted = dict(
-        Ticket.objects.filter(state__in=open_states)
+        Ticket.objects.filter(state__in=open_states, canary__isnull=True)
         .values_list("state")
         .annotate(count=Count("pk"))
         .order_by()

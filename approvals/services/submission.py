@@ -66,7 +66,7 @@ def submit(*, call: Submission, judgement: Judgement) -> Submitted:
     if (call.waiting is Waiting.HELD) != (call.holder_id is not None):
         raise ValueError("a held call names the process that holds it, and no other call does")
     keys = keys_of(call)
-    findings = _findings(call)  # megabytes take a while: before any lock is held
+    findings = findings_in(call)  # megabytes take a while: before any lock is held
     try:
         return _submitted(call, judgement, keys, findings)
     except IntegrityError:
@@ -135,7 +135,7 @@ def _open(
 ) -> Submitted:
     _require_room(call)
     groups, obligations = who_decides(call, judgement.verdict.obligations)
-    ticket = _ticket(call, judgement, keys, obligations, findings)
+    ticket = ticket_of(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
     group_ids = [group.pk for group in groups]
     grants = matching_grants(ticket, call.arguments, session=call.session)
@@ -149,7 +149,7 @@ def _open(
         ticket=ticket,
         group_ids=group_ids,
         actor=actors.agent(call.agent_id),
-        detail=_detail(ticket, call.session),
+        detail=opening_detail(ticket, call.session),
     )
     note_due(stored, obligations)
     names = [group.name for group in groups]
@@ -194,7 +194,7 @@ def _open_by_grant(
                 grant_id=grant_id,
                 execution_seconds=obligations.execution_seconds,
                 actor=actors.agent(ticket.agent_id),
-                detail=_detail(ticket),
+                detail=opening_detail(ticket),
             )
     except StaleState:
         ticket.pk = None  # what was inserted is undone
@@ -204,7 +204,7 @@ def _open_by_grant(
     return Submitted(ticket=view_of(stored), kind="by_grant")
 
 
-def _ticket(
+def ticket_of(
     call: Submission,
     judgement: Judgement,
     keys: RepeatKeys,
@@ -266,7 +266,7 @@ def _retried(call: Submission) -> Ticket | None:
     )
 
 
-def _findings(call: Submission) -> Findings:
+def findings_in(call: Submission) -> Findings:
     """What is misleading in the arguments."""
     definition: dict[str, JSON] = call.tool_definition or {}
     return argument_rows(call.arguments, definition.get("inputSchema")).findings
@@ -283,7 +283,8 @@ def _risk(call: Submission, obligations: Obligations, findings: Findings) -> str
     ).level
 
 
-def _detail(ticket: Ticket, session: str = "") -> dict[str, JSON]:
+def opening_detail(ticket: Ticket, session: str = "") -> dict[str, JSON]:
+    """What the first link of a ticket's chain says of it beside its digest."""
     return {
         **({"session": session} if session else {}),
         "digest": bytes(ticket.digest).hex(),

@@ -80,6 +80,8 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             nonce=nonce_in(request),
             typed=typed,
         )
+        if decided.kind == "canary":
+            return gettext("Ticket {number} was a test.").format(number=found.pk)
         if decided.kind == "counted":
             return gettext(
                 "Your approval of ticket {number} counts. More people have to agree."

@@ -6,7 +6,6 @@ that approves the call on exactly the terms it was shown with.
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 from uuid import UUID
 
@@ -34,6 +33,7 @@ from approvals.presenters.grants import (
 )
 from approvals.presenters.words import told
 from approvals.selectors import grants as selectors
+from approvals.selectors.looks import nonce_shown_now
 from approvals.selectors.votes import eligible_people
 from approvals.services import decisions
 from approvals.services.grants import (
@@ -233,7 +233,7 @@ def _new_page(
         "killed": reading.killed,
         "reason": form.get("reason", "")[:2000],
         "reason_required": reading.obligations.reason_required,
-        "nonce": secrets.token_urlsafe(24),
+        "nonce": nonce_shown_now(),
         "seen_digest": bytes(ticket.digest).hex(),
         "opened_token": form.get("opened", "") if not cut else "",
         "most_uses": MAX_USES,

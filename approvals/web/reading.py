@@ -19,7 +19,7 @@ from approvals.presenters.decision import Rights
 from approvals.presenters.ticket import Reading
 from approvals.presenters.timeline import people_in
 from approvals.presenters.words import figure
-from approvals.selectors import grants, history
+from approvals.selectors import canaries, grants, history
 from approvals.selectors.votes import (
     as_votes,
     electorate_then,
@@ -99,6 +99,7 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
         activity=_activity(history.agent_activity(ticket, user.person)),
         owner_now=names.get(owner_now, "") if owner_now else "",
         killed=Gate.objects.filter(pk=1, killed=True).exists(),
+        canary=canaries.revealed(ticket),
         grants=() if state is State.PENDING else grants.made_of(ticket),
         agreed=grants.agreed_terms(ticket) if state is State.PENDING and votes else {},
     )

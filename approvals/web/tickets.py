@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
 from approvals.presenters.ticket import present_ticket
+from approvals.selectors.looks import nonce_shown_now
 from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page
 from approvals.web.inbox import next_for
@@ -51,7 +51,7 @@ def ticket_page(
         opened_token=opening.statement(
             user_id=user.pk, digest=bytes(ticket.digest), pointers=opened
         ),
-        nonce=secrets.token_urlsafe(24),
+        nonce=nonce_shown_now(),
         posted=posted,
         note=note,
         next_uid=next_for(user, ticket.uid) if just_decided else None,

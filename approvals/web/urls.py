@@ -7,11 +7,13 @@ from django.urls import URLPattern, URLResolver, path
 from approvals.web import (
     account,
     audit,
+    canaries,
     decisions,
     editing,
     grants,
     inbox,
     killswitch,
+    measures,
     tickets,
 )
 
@@ -29,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<uuid:uid>/edit/", editing.edit, name="edit"),
     path("tickets/<uuid:uid>/annotate/", decisions.annotate, name="annotate"),
     path("tickets/<uuid:uid>/grant/", grants.new_grant, name="grant-new"),
+    path("tests/", canaries.canaries, name="canaries"),
+    path("measures/", measures.measures, name="measures"),
     path("grants/", grants.grants, name="grants"),
     path("grants/<uuid:grant_id>/", grants.grant, name="grant"),
     path("grants/<uuid:grant_id>/revoke/", grants.revoke, name="grant-revoke"),

@@ -1,0 +1,52 @@
+"""Tests that were seeded: what they were, and what each reviewer did about them. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Prefetch
+
+from approvals.models import Canary, Decision, Ticket
+
+PAGE: Final = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeded:
+    """A test with the one vote that ended it, if somebody voted."""
+
+    canary: Canary
+    vote: Decision | None
+
+
+def canaries_page(*, before: int | None) -> tuple[list[Seeded], int | None]:
+    """A page of tests, newest first, and the key of the page that follows. For admins only."""
+    rows = Canary.objects.select_related(
+        "ticket", "ticket__arguments", "ticket__team", "seeded_by"
+    ).prefetch_related(
+        Prefetch(
+            "ticket__decisions",
+            Decision.objects.select_related("person").order_by("created_at", "pk"),
+        )
+    )
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = [
+        Seeded(canary=row, vote=_last(list(row.ticket.decisions.all())))
+        for row in rows.order_by("-pk")[: PAGE + 1]
+    ]
+    return found[:PAGE], found[PAGE - 1].canary.pk if len(found) > PAGE else None
+
+
+def revealed(ticket: Ticket) -> Canary | None:
+    """The test that a ticket was; None while it can still be decided."""
+    if ticket.ended_at is None:
+        return None
+    return Canary.objects.filter(ticket=ticket).first()
+
+
+def _last(votes: Sequence[Decision]) -> Decision | None:
+    """The newest vote that was not taken back."""
+    return next((vote for vote in reversed(votes) if vote.verdict != "withdraw"), None)
