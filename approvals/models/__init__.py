@@ -9,6 +9,7 @@ from approvals.models.conversation import Remark
 from approvals.models.decision import Decision, TypedAnswer
 from approvals.models.editing import Edit
 from approvals.models.grant import AgreedTerms, Grant
+from approvals.models.names import KnownName
 from approvals.models.pause import AgentPause
 from approvals.models.people import (
     GroupMembership,
@@ -53,6 +54,7 @@ __all__ = [
     "Habit",
     "Handoff",
     "Holder",
+    "KnownName",
     "Lookout",
     "Notice",
     "Payload",

@@ -44,7 +44,8 @@ class Decision(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["person", "-created_at"], name="decision_by_person")
+            models.Index(fields=["person", "-created_at"], name="decision_by_person"),
+            models.Index(fields=["person", "-ticket"], name="decision_person_ticket"),
         ]
 
     def __str__(self) -> str:

@@ -44,12 +44,17 @@ class Ticket(models.Model):
     fence = models.PositiveBigIntegerField(default=0)  # +1 whenever authority to execute moves
 
     # who asks (snapshots; the ledger holds no key into the enforcement point)
-    team = models.ForeignKey("approvals.Team", on_delete=models.PROTECT, related_name="tickets")
+    team = models.ForeignKey(
+        "approvals.Team", on_delete=models.PROTECT, related_name="tickets", db_index=False
+    )
     agent_id = models.UUIDField()
     agent_name = models.CharField(max_length=120)
     token_id = models.UUIDField(null=True)
     person = models.ForeignKey(  # who owned the agent at submission
-        "approvals.Person", on_delete=models.PROTECT, related_name="submitted_tickets"
+        "approvals.Person",
+        on_delete=models.PROTECT,
+        related_name="submitted_tickets",
+        db_index=False,
     )
     session_label = models.CharField(max_length=200, blank=True)
     trace_id = models.CharField(max_length=32, blank=True)
@@ -60,12 +65,14 @@ class Ticket(models.Model):
     upstream_digest = models.BinaryField(max_length=32)
     tool_name = models.CharField(max_length=256)
     tool_digest = models.BinaryField(max_length=32)
-    arguments = models.ForeignKey("approvals.Payload", on_delete=models.PROTECT, related_name="+")
+    arguments = models.ForeignKey(
+        "approvals.Payload", on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
     tool_definition = models.ForeignKey(
-        "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
+        "approvals.Payload", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     agent_says = models.ForeignKey(  # the agent's own words, never verified
-        "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
+        "approvals.Payload", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     nonce = models.BinaryField(max_length=32)
     digest = models.BinaryField(max_length=32)
@@ -119,13 +126,13 @@ class Ticket(models.Model):
     cancel_reason = models.CharField(max_length=20, choices=_choices(CancelReason), blank=True)
     unknown_reason = models.CharField(max_length=12, choices=_choices(UnknownReason), blank=True)
     result = models.ForeignKey(
-        "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
+        "approvals.Payload", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     reason = models.ForeignKey(  # the deciding reviewer's words, or why it failed
-        "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
+        "approvals.Payload", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     annotation = models.ForeignKey(  # what a person found out about an unknown outcome
-        "approvals.Payload", null=True, on_delete=models.PROTECT, related_name="+"
+        "approvals.Payload", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
     )
     annotated_at = models.DateTimeField(null=True)
 
@@ -178,6 +185,8 @@ class Ticket(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
+            # Every change of a ticket's state writes to each index, so that a key that nobody looks
+            # tickets up by (payloads), or that begins another index (team, person), has none.
             # Queues and lists look for few open tickets among many that are over. SQLite uses a
             # partial index only where its condition holds no value: NULL or not is enough.
             models.Index(fields=["state", "-id"], name="ticket_state_newest"),
@@ -205,6 +214,10 @@ class Ticket(models.Model):
             models.Index(fields=["person", "-id"], name="ticket_person_newest"),
             models.Index(fields=["agent_id", "-id"], name="ticket_agent_newest"),
             models.Index(fields=["agent_id", "tool_name", "-id"], name="ticket_agent_tool"),
+            models.Index(fields=["agent_name", "-id"], name="ticket_named_agent"),
+            models.Index(fields=["upstream_name", "-id"], name="ticket_named_upstream"),
+            models.Index(fields=["tool_name", "-id"], name="ticket_named_tool"),
+            models.Index(fields=["created_at"], name="ticket_by_time"),
             models.Index(fields=["repeat_key", "-id"], name="ticket_repeat_newest"),
         ]
 

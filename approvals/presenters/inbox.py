@@ -1,4 +1,4 @@
-"""The inbox in its three groups, and the list of what was decided."""
+"""The inbox in its three groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from django.utils.translation import gettext, ngettext
 from approvals.presenters.gists import calls_of
 from approvals.presenters.rows import Row, present_row
 from approvals.presenters.words import any_of, figure
-from approvals.selectors.inbox import Inbox, Listed, Part
+from approvals.selectors.inbox import Inbox, Part
+from approvals.selectors.listing import Listed
 
 NEEDS: Final = "needs"
 OTHERS: Final = "others"
@@ -43,35 +44,6 @@ class InboxPage:
 
     groups: tuple[Group, ...]
     first_url: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """What the list of decided tickets was narrowed to."""
-
-    outcome: str
-    agent: str
-    tool: str
-    outcomes: tuple[tuple[str, str], ...]
-
-    @property
-    def any(self) -> bool:
-        """Whether anything was narrowed at all."""
-        return bool(self.outcome or self.agent or self.tool)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecidedPage:
-    """One page of decided tickets."""
-
-    rows: tuple[Row, ...]
-    filters: Filters
-    older: str
-    newest: str
-    empty_heading: str
-    empty_text: str
-    empty_url: str
-    empty_action: str
 
 
 def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
@@ -168,7 +140,7 @@ def _decided(rows: tuple[Row, ...]) -> Group:
         rows=rows,
         empty_heading=gettext("Nothing was decided yet"),
         empty_text=gettext("What became of each call stands here after it was decided."),
-        more_url=reverse("approvals:decided") if rows else "",
+        more_url=reverse("approvals:history") + "?state=over" if rows else "",
         more_words=gettext("All decided tickets"),
     )
 
@@ -176,23 +148,3 @@ def _decided(rows: tuple[Row, ...]) -> Group:
 def _page_url(group: str, more: int | None) -> str:
     query = urlencode({"group": group, "after": more})
     return f"{reverse('approvals:inbox')}?{query}" if more is not None else ""
-
-
-def present_decided(
-    listed: Sequence[Listed], *, filters: Filters, older: str, newest: str, now: datetime
-) -> DecidedPage:
-    """A page of decided tickets."""
-    return DecidedPage(
-        rows=present_rows(listed, now=now),
-        filters=filters,
-        older=older,
-        newest=newest,
-        empty_heading=gettext("No ticket matches")
-        if filters.any
-        else gettext("Nothing was decided yet"),
-        empty_text=gettext("Names have to be exact. Fewer filters show more.")
-        if filters.any
-        else gettext("What became of each call stands here after it was decided."),
-        empty_url=reverse("approvals:decided") if filters.any else reverse("approvals:inbox"),
-        empty_action=gettext("Show all") if filters.any else gettext("To the inbox"),
-    )

@@ -6,18 +6,15 @@ length. Pages go by key, never by offset, and nothing counts without a bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
-from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from approvals.domain.quorum import Resolution, resolve
-from approvals.domain.states import OPEN, TERMINAL, State
-from approvals.models import Decision, GroupMembership, Person, Ticket
-from approvals.selectors.absence import stand_ins
+from approvals.domain.states import OPEN, State
+from approvals.models import Person, Ticket
 from approvals.selectors.counting import (
     PENDING,
     UNRESOLVED,
@@ -27,16 +24,11 @@ from approvals.selectors.counting import (
     needing,
     reviewer,
 )
-from approvals.selectors.visibility import newest_visible_to, tickets_visible_to
-from approvals.selectors.votes import (
-    as_votes,
-    electorate_of,
-    electorate_then,
-    obligations_of,
-    parties_of,
-)
+from approvals.selectors.listing import Listed, listed
+from approvals.selectors.searching import newest
+from approvals.selectors.visibility import tickets_visible_to
+from approvals.selectors.wanted import OVER
 
-PAGE: Final = 50
 GROUP_ROWS: Final = 25  # of a group of the inbox; a page of its own goes on where they end
 RECENT: Final = 10
 
@@ -48,21 +40,6 @@ _RISK_ORDER = Case(
     output_field=IntegerField(),
 )
 _IN_FLIGHT: Final = sorted(state.value for state in OPEN - {State.PENDING})
-_ROW: Final = (
-    "uid", "version", "revision", "state", "risk", "person_id", "agent_name", "upstream_name",
-    "tool_name", "digest", "obligations", "created_at", "approval_expires_at", "decided_at",
-    "sent_at", "ended_at", "annotated_at", "cancel_reason", "tool_definition_id", "arguments__size",
-    "arguments__purged_at",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A ticket in a list, with no more of it than a row shows, and its standing."""
-
-    ticket: Ticket
-    standing: Resolution
-    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +60,6 @@ class Inbox:
     moving_on: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One page of a list, newest first; `next_before` is the key of the page that follows."""
-
-    rows: tuple[Listed, ...]
-    next_before: int | None
-
-
 def inbox(person: Person, *, one_person: bool) -> Inbox:
     """The start of each group: the pressing first, then what is under way and what ended lately.
 
@@ -105,9 +74,7 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
         .order_by("-pk")
         .values_list("pk", flat=True)[: GROUP_ROWS + 1]
     )
-    recent = newest_visible_to(
-        person, ~UNRESOLVED, before=None, limit=RECENT, ended_at__isnull=False
-    ).values_list("pk", flat=True)
+    recent = newest(person, OVER, ~UNRESOLVED, limit=RECENT).keys
     waiting = [*others, *moving[:GROUP_ROWS]]
     rows = listed([*needs, *waiting, *recent], one_person=one_person)
     split = len(needs) + len(waiting)
@@ -131,60 +98,6 @@ def waiting_on_others(person: Person, *, one_person: bool, after: int | None) ->
     who = reviewer(person, one_person=one_person)
     keys, more = _first(_waiting(who), after=after)
     return Part(rows=listed(keys, one_person=one_person), next_after=more)
-
-
-def decided(
-    person: Person,
-    *,
-    one_person: bool,
-    before: int | None = None,
-    limit: int = PAGE,
-    states: Sequence[State] = (),
-    agent: str = "",
-    tool: str = "",
-) -> Page:
-    """Tickets that are over, newest first; `before` is the key that the page before named."""
-    conditions: dict[str, object] = {}
-    if states:
-        conditions["state__in"] = sorted(state.value for state in set(states) & TERMINAL)
-    if agent:
-        conditions["agent_name"] = agent
-    if tool:
-        conditions["tool_name"] = tool
-    newest = newest_visible_to(
-        person, before=before, limit=limit + 1, ended_at__isnull=False, **conditions
-    )
-    found = list(newest.values_list("pk", flat=True))
-    return Page(
-        rows=listed(found[:limit], one_person=one_person),
-        next_before=found[limit - 1] if len(found) > limit else None,
-    )
-
-
-def one_row(person: Person, uid: UUID, *, one_person: bool) -> Listed | None:
-    """The row of one ticket; None when hidden just as when absent."""
-    found = tickets_visible_to(person).filter(uid=uid).values_list("pk", flat=True)
-    return next(iter(listed(list(found), one_person=one_person)), None)
-
-
-def listed(keys: Sequence[int], *, one_person: bool) -> tuple[Listed, ...]:
-    """The rows of these tickets, which their reader may see, in this order."""
-    found = {
-        ticket.pk: ticket
-        for ticket in Ticket.objects.filter(pk__in=keys)
-        .select_related("arguments")
-        .only(*_ROW)
-        .prefetch_related(
-            "groups",
-            Prefetch(
-                "decisions",
-                Decision.objects.select_related("mandate").order_by("created_at", "pk"),
-            ),
-        )
-    }
-    tickets = [found[key] for key in keys if key in found]
-    voters = _voters_in_groups(tickets)
-    return tuple(_listed(ticket, voters, one_person=one_person) for ticket in tickets)
 
 
 type Walk = QuerySet[Ticket]
@@ -222,49 +135,3 @@ def _place_of(key: int | None) -> tuple[datetime, int, int] | None:
         return None
     last = Ticket.objects.filter(pk=key).values_list("approval_expires_at", "risk").first()
     return (last[0], _RISK_RANKS.get(last[1], _LEAST_RANK), key) if last else None
-
-
-@dataclass(frozen=True, slots=True)
-class Voters:
-    """Of those who voted: who has a vote today, or somebody else's: person, (whose,) group."""
-
-    members: tuple[tuple[UUID, UUID], ...] = ()
-    lent: tuple[tuple[UUID, UUID, UUID], ...] = ()
-
-
-def _voters_in_groups(tickets: Iterable[Ticket]) -> Voters:
-    """Which of those who voted have a vote today, of all these tickets at once."""
-    groups: set[UUID] = set()
-    people: set[UUID] = set()
-    for ticket in tickets:
-        if ticket.state == State.PENDING and (votes := ticket.decisions.all()):
-            groups |= {group.pk for group in ticket.groups.all()}
-            people |= {vote.person_id for vote in votes}
-    rows = GroupMembership.objects.filter(
-        group__in=groups, person__in=people, person__accounts__is_active=True
-    ).distinct()
-    members = tuple(rows.values_list("person_id", "group_id"))
-    lent = tuple(row for row in stand_ins(groups) if row[0] in people)
-    return Voters(members=members, lent=lent)
-
-
-def _listed(ticket: Ticket, voters: Voters, *, one_person: bool) -> Listed:
-    groups = ticket.groups.all()
-    obligations = obligations_of(ticket)
-    decisions = [d for d in ticket.decisions.all() if d.revision == ticket.revision]
-    if ticket.state == State.PENDING:
-        asked = {group.pk: group.slug for group in groups}
-        people = electorate_of(obligations, asked, voters.members, voters.lent)
-    else:
-        people = electorate_then(decisions)
-    return Listed(
-        ticket=ticket,
-        standing=resolve(
-            as_votes(decisions),
-            obligations=obligations,
-            digest=bytes(ticket.digest),
-            eligible=people,
-            parties=parties_of(ticket, one_person=one_person),
-        ),
-        groups=tuple(sorted(group.name for group in groups)),
-    )

@@ -36,6 +36,7 @@ from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
 from approvals.services.escalation import note_due
 from approvals.services.grants import matching_grants
+from approvals.services.naming import note_names
 from approvals.services.repeats import (
     RepeatKeys,
     grants_disabled,
@@ -137,6 +138,7 @@ def _open(
     groups, obligations = who_decides(call, judgement.verdict.obligations)
     ticket = ticket_of(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
+    note_names(ticket)
     group_ids = [group.pk for group in groups]
     grants = matching_grants(ticket, call.arguments, session=call.session)
     if grants and not grants_disabled(keys):

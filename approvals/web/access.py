@@ -8,20 +8,21 @@ from typing import Concatenate
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from approvals.models import User
 
 
-def reviewer_page[**P](
-    view: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def reviewer_page[**P, R: HttpResponseBase](
+    view: Callable[Concatenate[HttpRequest, User, P], R],
+) -> Callable[Concatenate[HttpRequest, P], R]:
     """A page for everybody who is signed in; the view gets the account."""
 
-    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return view(request, signed_in(request), *args, **kwargs)
 
-    guarded: Callable[Concatenate[HttpRequest, P], HttpResponse] = login_required(page)
+    guarded: Callable[Concatenate[HttpRequest, P], R] = login_required(page)
     update_wrapper(guarded, view)
     return guarded
 

@@ -11,6 +11,7 @@ from approvals.web import (
     decisions,
     editing,
     grants,
+    history,
     inbox,
     killswitch,
     measures,
@@ -20,7 +21,8 @@ from approvals.web import (
 app_name = "approvals"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", inbox.inbox, name="inbox"),
-    path("decided/", inbox.decided, name="decided"),
+    path("history/", history.history, name="history"),
+    path("history/export.csv", history.export, name="history-export"),
     path("frame/", inbox.frame, name="frame"),
     path("tickets/<uuid:uid>/", tickets.ticket, name="ticket"),
     path("tickets/<uuid:uid>/row/", inbox.row, name="row"),

@@ -60,7 +60,7 @@ def a_full_house(cast: Cast) -> list[str]:
     ]
     seal_checkpoint()
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
-    pages = ["/", "/decided/", "/audit/", "/kill-switch/", "/account/", *addresses]
+    pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
     return pages + the_admins_pages(cast)
 
 

@@ -87,7 +87,7 @@ def test_approving_commits_and_a_second_start_keeps_everything(
     url = greeted(again)
     again.says("sample-agent has its answer already", within=60)
     page = browser.new_context(base_url=url).new_page()
-    page.goto("/decided/")
+    page.goto("/history/")
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from approvals import api
 from approvals.domain.quorum import Answer, why_not
 from approvals.models import Ticket
 from approvals.presenters.calls import call_of
 from approvals.presenters.rows import present_row
 from approvals.selectors import inbox as lists
 from approvals.selectors.counting import needs_count
-from approvals.selectors.inbox import decided, inbox, needs_you, one_row, waiting_on_others
+from approvals.selectors.inbox import inbox, needs_you, waiting_on_others
+from approvals.selectors.listing import one_row
 from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
 from approvals.services import people, voting
 from approvals.services.decisions import annotate_unknown
@@ -165,9 +165,9 @@ def test_an_inbox_costs_the_same_whatever_it_holds(cast, django_assert_num_queri
 
     fill(0, 2)
     # The person's groups; two walks for what needs them and two for the others'; what is under
-    # way; teams, groups and keys of what is over; the rows with their groups and votes, and who
-    # of those who voted has a vote.
-    queries = 13
+    # way; teams, groups, where to stop and keys of what is over; the rows with their groups, edits
+    # and votes, and who stands in for whom.
+    queries = 14
     with django_assert_num_queries(queries):
         inbox(cast.bob.person, one_person=False)
     fill(10, 5)
@@ -178,78 +178,7 @@ def test_an_inbox_costs_the_same_whatever_it_holds(cast, django_assert_num_queri
             assert row.ticket.arguments.size
 
 
-def test_pages_of_what_was_decided_go_by_key(cast):
-    walks = [a_ticket(cast, arguments=b'{"n":%d}' % n).rejected_by(cast.bob) for n in range(5)]
-    newest_first = [walk.uid for walk in reversed(walks)]
-    first = decided(cast.bob.person, one_person=False, limit=2)
-    second = decided(cast.bob.person, one_person=False, limit=2, before=first.next_before)
-    third = decided(cast.bob.person, one_person=False, limit=2, before=second.next_before)
-    assert uids((*first.rows, *second.rows, *third.rows)) == newest_first
-    assert third.next_before is None
-
-
-def test_a_full_last_page_has_no_page_after_it(cast):
-    for n in range(2):
-        a_ticket(cast, arguments=b'{"n":%d}' % n).rejected_by(cast.bob)
-    assert decided(cast.bob.person, one_person=False, limit=2).next_before is None
-
-
-def test_what_was_decided_can_be_narrowed(cast):
-    rejected = a_ticket(cast, arguments=b'{"n":1}').rejected_by(cast.bob)
-    done = a_ticket(cast, arguments=b'{"n":2}', tool_name="read_file").succeeded()
-    a_ticket(cast, arguments=b'{"n":3}').pending()
-    look = {"one_person": False}
-    assert uids(decided(cast.bob.person, **look).rows) == [done.uid, rejected.uid]
-    only = decided(cast.bob.person, **look, states=[api.State.REJECTED])
-    assert uids(only.rows) == [rejected.uid]
-    assert uids(decided(cast.bob.person, **look, tool="read_file").rows) == [done.uid]
-    assert uids(decided(cast.bob.person, **look, agent="other").rows) == []
-    assert decided(cast.charlie.person, **look).rows == ()
-
-
-def test_an_open_state_is_never_decided(cast):
-    a_ticket(cast).pending()
-    page = decided(cast.bob.person, one_person=False, states=[api.State.PENDING])
-    assert page.rows == ()
-
-
-def test_a_page_costs_the_same_whatever_it_holds(cast, django_assert_num_queries):
-    for n in range(6):
-        a_ticket(cast, arguments=b'{"n":%d}' % n).rejected_by(cast.bob)
-    for limit in (1, 6):
-        with django_assert_num_queries(6):
-            decided(cast.bob.person, one_person=False, limit=limit)
-
-
-def test_an_admins_page_needs_no_look_at_teams_and_groups(cast, django_assert_num_queries):
-    a_ticket(cast).rejected_by(cast.bob)
-    with django_assert_num_queries(4):
-        assert len(decided(cast.dora.person, one_person=False).rows) == 1
-
-
 def test_one_row_can_be_fetched_again(cast):
     walk = a_ticket(cast).pending()
     assert one_row(cast.bob.person, walk.uid, one_person=False).ticket.uid == walk.uid
     assert one_row(cast.charlie.person, walk.uid, one_person=False) is None
-
-
-def test_pages_for_a_group_outside_the_team_go_by_key_too(cast):
-    people.ensure_group(slug="security")
-    people.set_members(group="security", people=[cast.charlie.person_id])
-    a_ticket(cast, arguments=b'{"hidden":1}').rejected_by(cast.bob)
-    a_policy(groups=["security", "reviewers"])
-    walks = [a_ticket(cast, arguments=b'{"n":%d}' % n).rejected_by(cast.bob) for n in range(5)]
-    seen, before = [], None
-    while True:
-        page = decided(cast.charlie.person, one_person=False, limit=2, before=before)
-        seen += uids(page.rows)
-        before = page.next_before
-        if before is None:
-            break
-    assert seen == [walk.uid for walk in reversed(walks)]
-
-
-def test_a_ticket_visible_for_three_reasons_is_listed_once(cast):
-    people.set_members(group="reviewers", people=[cast.alice.person_id, cast.bob.person_id])
-    walk = a_ticket(cast).rejected_by(cast.alice)
-    assert uids(decided(cast.alice.person, one_person=False).rows) == [walk.uid]

@@ -98,7 +98,7 @@ def test_nobody_but_an_admin_turns_the_switch(cast: Cast, signed_in: SignIn):
 
 def test_the_switch_shows_on_every_page(cast: Cast, signed_in: SignIn):
     client = signed_in(cast.dora)
-    pages = ("/", "/decided/", "/audit/", "/account/", "/kill-switch/")
+    pages = ("/", "/history/", "/audit/", "/account/", "/kill-switch/")
 
     assert all("Calls run" in text_of(client.get(page).content) for page in pages)
     client.post("/kill-switch/", {"verb": "kill"})
@@ -201,7 +201,7 @@ def every_page(walk_uid: object) -> list[str]:
     ticket = f"/tickets/{walk_uid}/"
     return [
         "/",
-        "/decided/",
+        "/history/",
         "/frame/",
         "/audit/",
         "/kill-switch/",

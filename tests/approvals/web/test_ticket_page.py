@@ -53,7 +53,7 @@ def test_everything_an_agent_or_upstream_wrote_is_shown_as_text(cast: Cast, sign
     ).succeeded(canonical_bytes({"content": [{"type": "text", "text": HOSTILE}]}))
     client = signed_in(cast.dora)
 
-    for address in ("/", "/decided/", f"/tickets/{walk.uid}/", "/audit/"):
+    for address in ("/", "/history/", f"/tickets/{walk.uid}/", "/audit/"):
         page = client.get(address).content.decode()
         assert "<img" not in page, address
         assert "<script>alert" not in page, address
@@ -166,7 +166,7 @@ def test_purged_arguments_leave_their_digest_and_no_approval(cast: Cast, signed_
 
     assert "removed when their retention ended" in text
     assert bytes(walk.ticket.digest).hex() in text
-    assert client.get("/").status_code == client.get("/decided/").status_code == 200
+    assert client.get("/").status_code == client.get("/history/").status_code == 200
 
 
 def test_arguments_with_a_broken_seal_cannot_be_approved(
