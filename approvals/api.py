@@ -46,6 +46,7 @@ from approvals.domain.errors import (
     StaleState,
     TooManyOpenTickets,
 )
+from approvals.domain.inspection import one_line
 from approvals.domain.obligations import Obligations
 from approvals.domain.policy import CallFacts
 from approvals.domain.quorum import Answer
@@ -252,6 +253,7 @@ __all__ = [
     "late_answer",
     "ledger_figures",
     "mark_delivered",
+    "one_line",
     "publish_policy",
     "published_policies",
     "record_send",

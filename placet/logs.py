@@ -89,7 +89,8 @@ class JsonLines(logging.Formatter):
                 line[name] = value if shown == str(value) else shown
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))[-MESSAGE_CHARACTERS:]
-        return json.dumps(line, ensure_ascii=True)
+        # DEL is the one control character that JSON leaves as it is.
+        return json.dumps(line, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def logging_config(*, level: str) -> dict[str, Any]:

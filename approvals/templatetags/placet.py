@@ -18,7 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
-from approvals.domain.inspection import InspectedText, Segment, inspect
+from approvals.domain.inspection import InspectedText, Segment, inspect, one_line
 from approvals.models import User
 from approvals.presenters.shell import Shell, shell_for
 from approvals.presenters.words import byte_size
@@ -63,6 +63,12 @@ def untrusted(text: InspectedText | str | None, kind: str = "text") -> SafeStrin
         else ""
     )
     return format_html("<bdi>{}{}{}</bdi>", _segments(text.head), gap, _segments(text.tail))
+
+
+@register.filter
+def inert(text: str) -> str:
+    """Somebody else's words where no element can stand: in a title, an option, an attribute."""
+    return one_line(text)
 
 
 @register.simple_tag

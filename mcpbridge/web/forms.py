@@ -17,7 +17,7 @@ from mcpbridge.administration.agents import (
     MAX_OPEN_TICKETS,
 )
 from mcpbridge.administration.tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LABEL
-from mcpbridge.approvals_gateway import Directory, directory
+from mcpbridge.approvals_gateway import Directory, directory, one_line
 from mcpbridge.calls.limits import Hold, HoldLimits
 from mcpbridge.models import Agent, Upstream
 
@@ -28,14 +28,17 @@ TICK = {"class": "tick"}
 
 def _people(known: Directory) -> list[tuple[str, str]]:
     return [
-        (str(person.id), f"{person.name} ({', '.join(person.emails) or gettext('no account')})")
+        (
+            str(person.id),
+            one_line(f"{person.name} ({', '.join(person.emails) or gettext('no account')})"),
+        )
         for person in known.people
     ]
 
 
 def teams_of(known: Directory) -> list[tuple[str, str]]:
     """The teams as choices."""
-    return [(str(team.id), team.name) for team in known.teams]
+    return [(str(team.id), one_line(team.name)) for team in known.teams]
 
 
 def hold_hint(limits: HoldLimits) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from placet.logs import TICKET, TRACE, JsonLines, redact, trace_id
+from tests.support.hostile import HOSTILE
 
 TOKEN = "placet_" + "A" * 43
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
@@ -130,3 +131,15 @@ def test_an_exception_is_a_field_without_secrets() -> None:
 )
 def test_a_trace_id_comes_from_a_well_formed_header_only(header: str, expected: str) -> None:
     assert trace_id(header) == expected
+
+
+def test_a_hostile_text_in_a_record_is_one_line_of_plain_ascii():
+    for hostile in HOSTILE:
+        record = logging.makeLogRecord(
+            {"msg": "Refused %s.", "args": (hostile.text,), "tool": hostile.text}
+        )
+        line = JsonLines().format(record)
+
+        assert line.isascii()
+        assert line.isprintable()
+        assert "tool" in json.loads(line)
