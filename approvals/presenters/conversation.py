@@ -14,6 +14,7 @@ from approvals.domain.snoozing import Choice
 from approvals.models import Handoff, Remark
 from approvals.presenters.sealed import open_text
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemarkView:
     """One person's words. `question` is the key of a question that the reader is to answer."""
@@ -55,9 +56,7 @@ class Received:
     words: InspectedText | None
 
 
-def present_talk(
-    remarks: Sequence[Remark], *, viewer: UUID, may_ask: bool, owner: str
-) -> Talk:
+def present_talk(remarks: Sequence[Remark], *, viewer: UUID, may_ask: bool, owner: str) -> Talk:
     """The remarks in their order, each answer after its question."""
     answers = {remark.answers_id: remark for remark in remarks if remark.answers_id is not None}
     views: list[RemarkView] = []
@@ -136,4 +135,3 @@ def _remark(remark: Remark, *, question: str = "") -> RemarkView:
         to=remark.asked.name if remark.asked is not None else "",
         question=question,
     )
-

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from approvals.domain.argument_form import ArgumentField, argument_fields, json_text
 from approvals.domain.errors import ArgumentsUnfit, Refusal
 from approvals.domain.inspection import InspectedText, inspect
-from approvals.domain.obligations import Obligations
+from approvals.domain.obligations import DEFAULT_OBLIGATIONS, Obligations
 from approvals.models import Edit, Ticket
 from approvals.presenters.arguments import Arguments, argument_table, present_arguments
 from approvals.presenters.calls import Call
@@ -24,7 +24,7 @@ from approvals.presenters.words import figure, told
 
 # What an approval may ask for and still be given in one act with an edit.
 _ONE_ACT: Final = frozenset(
-    {"approval_seconds", "execution_seconds", "groups", "quorum", "reason_required"}
+    {"approval_seconds", "escalate", "execution_seconds", "groups", "quorum", "reason_required"}
 )
 
 
@@ -225,9 +225,10 @@ def _consequences(votes: int, *, unchecked: bool) -> tuple[str, ...]:
 
 def _why_not_at_once(obligations: Obligations, arguments: Arguments) -> str:
     """Why an edit cannot be approved in the same act; empty where it can."""
-    asked = {name for name, value in obligations.to_dict().items() if value}
+    usual = DEFAULT_OBLIGATIONS.to_dict()
+    asked = {name for name, value in obligations.to_dict().items() if value != usual.get(name)}
     if obligations.quorum > 1 or asked - _ONE_ACT:
-        return gettext("This call needs more than one approval, so save first, then decide.")
+        return gettext("This call needs more than one person's click: save first, then decide.")
     if arguments.cut_rows:
         return gettext("Some values are too long to be shown here, so save first, then open them.")
     return ""

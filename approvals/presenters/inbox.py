@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -20,6 +20,9 @@ from approvals.selectors.listing import Listed
 
 NEEDS: Final = "needs"
 OTHERS: Final = "others"
+ASKS: Final = "asks"
+HANDED: Final = "handed"
+AWAY: Final = "away"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,28 +53,63 @@ def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
     """Rows of a list, in its order."""
     calls = calls_of([row.ticket for row in listed])
     return tuple(
-        present_row(
-            row.ticket,
-            calls[row.ticket.pk],
-            have=row.standing.have,
-            groups=any_of(row.groups),
-            now=now,
+        replace(
+            present_row(
+                row.ticket,
+                calls[row.ticket.pk],
+                have=row.standing.have,
+                groups=any_of(row.groups),
+                now=now,
+            ),
+            handed_by=row.handed_by,
+            away_until=row.away_until,
         )
         for row in listed
     )
 
 
 def present_inbox(lists: Inbox, *, now: datetime) -> InboxPage:
-    """The inbox's three groups as they begin."""
-    parts = (lists.needs_you.rows, lists.waiting_on_others.rows, lists.decided)
+    """The inbox's groups as they begin; those beside the three only where they hold something."""
+    parts = (
+        lists.asks_you,
+        lists.handed_to_you,
+        lists.needs_you.rows,
+        lists.waiting_on_others.rows,
+        lists.put_away,
+        lists.decided,
+    )
     rows = iter(present_rows([row for part in parts for row in part], now=now))
-    needs, others, decided = (tuple(islice(rows, len(part))) for part in parts)
+    asks, handed, needs, others, away, decided = (tuple(islice(rows, len(part))) for part in parts)
     return InboxPage(
         groups=(
+            *(beside(ASKS, asks) if asks else ()),
+            *(beside(HANDED, handed) if handed else ()),
             _needs(needs, lists.needs_you.next_after),
             _others(others, lists.waiting_on_others.next_after),
+            *(beside(AWAY, away) if away else ()),
             _decided(decided),
         )
+    )
+
+
+def beside(group: str, rows: tuple[Row, ...]) -> tuple[Group]:
+    """A group that stands in the inbox only while it holds something."""
+    heading, words = {
+        ASKS: (gettext("A reviewer asks you"), gettext("your answer is awaited on the ticket")),
+        HANDED: (gettext("Handed to you"), gettext("another reviewer passed these on")),
+        AWAY: (gettext("Snoozed by you"), gettext("they come back by themselves")),
+    }[group]
+    return (
+        Group(
+            id=group,
+            heading=heading,
+            words=words,
+            first_column=gettext("Risk"),
+            time_column=gettext("Deadline"),
+            rows=rows,
+            empty_heading="",
+            empty_text="",
+        ),
     )
 
 

@@ -44,6 +44,8 @@ class Row:
     have: int
     need: int
     quorum_words: str
+    handed_by: str = ""
+    away_until: datetime | None = None
 
 
 def present_row(ticket: Ticket, call: Call, *, have: int, groups: str, now: datetime) -> Row:

@@ -44,6 +44,11 @@ WORDS: Final = {
     "annotated": gettext_lazy("A person recorded what happened"),
     "wound_up": gettext_lazy("Wound up: told everybody who waited"),
     "late_answer": gettext_lazy("An answer came too late and was kept as evidence"),
+    "edited": gettext_lazy("Edited the arguments; earlier votes count no longer"),
+    "commented": gettext_lazy("Commented"),
+    "asked_owner": gettext_lazy("Asked the agent's owner"),
+    "owner_answered": gettext_lazy("Answered a question"),
+    "handed_on": gettext_lazy("Handed it on to another reviewer"),
     "judged_again": gettext_lazy("Judged again under newer rules: still asks people"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from approvals.domain.states import State
 from approvals.models import Edit, Remark, Ticket
@@ -18,19 +18,22 @@ def remarks_of(ticket: Ticket) -> Sequence[Remark]:
 
 
 def edits_of(ticket: Ticket) -> Sequence[Edit]:
-    """The edits of a ticket that the reader may see, oldest first; no query where there are none."""
+    """The edits of a ticket that the reader may see, oldest first; without any, no query."""
     if ticket.revision == 1:
         return []
     edits = ticket.edits.select_related("person", "arguments_before", "arguments", "reason")
     return list(edits.order_by("revision"))
 
 
-def asks(person: UUID) -> QuerySet[Ticket]:
-    """Pending tickets on which a question to this person is not answered yet."""
+def asks_open(person: UUID) -> Q:
+    """Tickets on which a question to this person is not answered yet."""
     answers = Remark.objects.filter(answers=OuterRef("pk"))
-    open_questions = Remark.objects.filter(
+    questions = Remark.objects.filter(
         ticket=OuterRef("pk"), kind=Remark.Kind.QUESTION, asked=person
     ).exclude(Exists(answers))
-    return Ticket.objects.filter(
-        Exists(open_questions), ended_at__isnull=True, state=State.PENDING
-    )
+    return Q(Exists(questions))
+
+
+def asks(person: UUID) -> QuerySet[Ticket]:
+    """Pending tickets on which this person's answer is awaited."""
+    return Ticket.objects.filter(asks_open(person), ended_at__isnull=True, state=State.PENDING)

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, IsNull
 
 from approvals.domain.states import State
-from approvals.models import Decision, Person, Ticket
+from approvals.models import Decision, Edit, Person, Ticket
 from approvals.selectors.absence import votes_in_hand
+from approvals.selectors.conversation import asks
+from approvals.selectors.handover import handed_away
+from approvals.selectors.snoozing import put_away
 from approvals.selectors.visibility import asked_of
 
 MOST_COUNTED: Final = 100
@@ -50,7 +53,7 @@ def reviewer(person: Person, *, one_person: bool) -> Reviewer:
 
 def needs_count(person: Person, *, one_person: bool) -> int:
     """How many tickets need this person, counted no further than MOST_COUNTED."""
-    walks = needing(reviewer(person, one_person=one_person))
+    walks = (*needing(reviewer(person, one_person=one_person)), asks(person.pk))
     counts = (walk.values("pk")[:MOST_COUNTED].count() for walk in walks)
     return min(sum(counts), MOST_COUNTED)
 
@@ -76,13 +79,16 @@ def needing(who: Reviewer) -> tuple[QuerySet[Ticket], QuerySet[Ticket]]:
 def is_awaited(who: Reviewer) -> Q:
     """Of pending tickets: those on which this person's approval is awaited.
 
-    Who owned the agent may reject, but is not waited for; nor is anybody in their place. Never
+    Who owned the agent, or under four eyes edited the call, may reject, but is not waited for; nor
+    is anybody in their place, nor whoever handed the ticket on, or has put it away for now. Never
     unknown to the database, so that its negation says exactly the rest.
     """
     awaited = _asks(who.groups)
     for holder, groups in who.lent.items():
         awaited |= _asks(groups) & ~_behind(who, holder) & _unvoted(holder)
-    return awaited & _unvoted(who.person.pk) & ~_behind(who, who.person.pk)
+    me = who.person.pk
+    away = Q(Exists(put_away(me))) | handed_away(me, who.groups)
+    return awaited & _unvoted(me) & ~_behind(who, me) & ~away
 
 
 def is_asked(who: Reviewer) -> Q:
@@ -95,8 +101,10 @@ def _asks(groups: Collection[UUID]) -> Q:
 
 
 def _behind(who: Reviewer, person: UUID) -> Q:
-    behind = Q(person=person)
-    return behind & Q(obligations__four_eyes=True) if who.one_person else behind
+    """Calls that this person submitted or under four eyes edited: theirs is not the approval."""
+    four_eyes = Q(obligations__four_eyes=True)
+    edited = Q(Exists(Edit.objects.filter(ticket=OuterRef("pk"), person=person))) & four_eyes
+    return (Q(person=person) & four_eyes if who.one_person else Q(person=person)) | edited
 
 
 def _unvoted(person: UUID) -> Q:

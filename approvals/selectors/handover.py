@@ -1,4 +1,4 @@
-"""Which tickets were handed on, by whom and to whom. Of all that concern a person the newest counts.
+"""Which tickets were handed on, by whom and to whom; of a person's the newest counts.
 
 Reads only; says nothing of who may vote.
 """
@@ -36,9 +36,7 @@ def handoff_to(ticket: Ticket, person: UUID, groups: Collection[UUID]) -> Handof
     return newest if newest is not None and newest.giver_id != person else None
 
 
-def givers_of(
-    keys: Collection[int], person: UUID, groups: Collection[UUID]
-) -> dict[int, str]:
+def givers_of(keys: Collection[int], person: UUID, groups: Collection[UUID]) -> dict[int, str]:
     """Who handed each of these tickets to this person, by the ticket's key; one query."""
     mine = Q(to_person=person) | Q(to_group__in=list(groups))
     rows = Handoff.objects.filter(mine, ticket__in=keys).exclude(giver=person).order_by("pk")

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from approvals.domain.states import OPEN, State
 from approvals.models import Person, Ticket
+from approvals.selectors import beside
 from approvals.selectors.counting import (
     PENDING,
     UNRESOLVED,
     Reviewer,
     is_asked,
     is_awaited,
-    needing,
     reviewer,
 )
 from approvals.selectors.listing import Listed, listed
@@ -52,10 +53,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """The three groups as they begin; `moving_on` says that more is under way than is listed."""
+    """The three groups as they begin; `moving_on` says that more is under way than is listed.
 
+    Beside them what stands by itself: questions to the reader, what was handed to them, and what
+    they have put away, each no longer than GROUP_ROWS.
+    """
+
+    asks_you: tuple[Listed, ...]
+    handed_to_you: tuple[Listed, ...]
     needs_you: Part
     waiting_on_others: Part
+    put_away: tuple[Listed, ...]
     decided: tuple[Listed, ...]
     moving_on: bool
 
@@ -66,7 +74,10 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
     An unknown outcome that nobody looked into needs the people who could have voted on it.
     """
     who = reviewer(person, one_person=one_person)
-    needs, needs_next = _first(needing(who), after=None)
+    asked, _ = _first([beside.asking(who)], after=None)
+    handed, _ = _first([beside.handed(who)], after=None)
+    away, _ = _first([beside.snoozed(who)], after=None)
+    needs, needs_next = _first(beside.needing_plainly(who), after=None)
     others, others_next = _first(_waiting(who), after=None)
     moving = list(
         tickets_visible_to(person)
@@ -76,12 +87,18 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
     )
     recent = newest(person, OVER, ~UNRESOLVED, limit=RECENT).keys
     waiting = [*others, *moving[:GROUP_ROWS]]
-    rows = listed([*needs, *waiting, *recent], one_person=one_person)
-    split = len(needs) + len(waiting)
+    groups = (asked, handed, needs, waiting, away, list(recent))
+    rows = iter(listed([key for group in groups for key in group], one_person=one_person, who=who))
+    asks_you, handed_to_you, needs_you, others_rows, put_away, decided = (
+        tuple(islice(rows, len(group))) for group in groups
+    )
     return Inbox(
-        needs_you=Part(rows=rows[: len(needs)], next_after=needs_next),
-        waiting_on_others=Part(rows=rows[len(needs) : split], next_after=others_next),
-        decided=rows[split:],
+        asks_you=asks_you,
+        handed_to_you=handed_to_you,
+        needs_you=Part(rows=needs_you, next_after=needs_next),
+        waiting_on_others=Part(rows=others_rows, next_after=others_next),
+        put_away=put_away,
+        decided=decided,
         moving_on=len(moving) > GROUP_ROWS,
     )
 
@@ -89,15 +106,15 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
 def needs_you(person: Person, *, one_person: bool, after: int | None) -> Part:
     """What needs this person, from behind the ticket with the key `after`."""
     who = reviewer(person, one_person=one_person)
-    keys, more = _first(needing(who), after=after)
-    return Part(rows=listed(keys, one_person=one_person), next_after=more)
+    keys, more = _first(beside.needing_plainly(who), after=after)
+    return Part(rows=listed(keys, one_person=one_person, who=who), next_after=more)
 
 
 def waiting_on_others(person: Person, *, one_person: bool, after: int | None) -> Part:
     """What waits for other people, from behind the ticket with the key `after`."""
     who = reviewer(person, one_person=one_person)
     keys, more = _first(_waiting(who), after=after)
-    return Part(rows=listed(keys, one_person=one_person), next_after=more)
+    return Part(rows=listed(keys, one_person=one_person, who=who), next_after=more)
 
 
 type Walk = QuerySet[Ticket]
@@ -107,7 +124,7 @@ def _waiting(who: Reviewer) -> tuple[Walk, ...]:
     visible = tickets_visible_to(who.person)
     return (
         visible.filter(UNRESOLVED).exclude(is_asked(who)),
-        visible.filter(PENDING).exclude(is_awaited(who)),
+        visible.filter(PENDING).exclude(is_awaited(who)).exclude(beside.is_listed(who)),
     )
 
 

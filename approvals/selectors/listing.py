@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from approvals.domain.quorum import Resolution, resolve
 from approvals.domain.states import State
 from approvals.models import Decision, GroupMembership, Person, Ticket
 from approvals.selectors.absence import stand_ins
+from approvals.selectors.counting import Reviewer, reviewer
+from approvals.selectors.handover import givers_of
+from approvals.selectors.snoozing import away_until
 from approvals.selectors.visibility import tickets_visible_to
 from approvals.selectors.votes import (
     as_votes,
@@ -32,21 +36,32 @@ _ROW: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A ticket in a list, with no more of it than a row shows, and its standing."""
+    """A ticket in a list, with no more of it than a row shows, and its standing.
+
+    `handed_by` is who handed it to the reader, `away_until` until when they have put it away.
+    """
 
     ticket: Ticket
     standing: Resolution
     groups: tuple[str, ...]
+    handed_by: str = ""
+    away_until: datetime | None = None
 
 
 def one_row(person: Person, uid: UUID, *, one_person: bool) -> Listed | None:
     """The row of one ticket; None when hidden just as when absent."""
     found = tickets_visible_to(person).filter(uid=uid).values_list("pk", flat=True)
-    return next(iter(listed(list(found), one_person=one_person)), None)
+    who = reviewer(person, one_person=one_person)
+    return next(iter(listed(list(found), one_person=one_person, who=who)), None)
 
 
-def listed(keys: Sequence[int], *, one_person: bool) -> tuple[Listed, ...]:
-    """The rows of these tickets, which their reader may see, in this order."""
+def listed(
+    keys: Sequence[int], *, one_person: bool, who: Reviewer | None = None
+) -> tuple[Listed, ...]:
+    """The rows of these tickets, which their reader may see, in this order.
+
+    With `who` each also says how that person came by it, or that they have put it away.
+    """
     found = {
         ticket.pk: ticket
         for ticket in Ticket.objects.filter(pk__in=keys)
@@ -63,7 +78,15 @@ def listed(keys: Sequence[int], *, one_person: bool) -> tuple[Listed, ...]:
     }
     tickets = [found[key] for key in keys if key in found]
     voters = _voters_in_groups(tickets)
-    return tuple(_listed(ticket, voters, one_person=one_person) for ticket in tickets)
+    rows = tuple(_listed(ticket, voters, one_person=one_person) for ticket in tickets)
+    if who is None:
+        return rows
+    givers = givers_of(keys, who.person.pk, who.groups)
+    away = away_until(keys, who.person.pk)
+    return tuple(
+        replace(row, handed_by=givers.get(row.ticket.pk, ""), away_until=away.get(row.ticket.pk))
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def ask_owner(*, uid: UUID, user: User, words: str, nonce: str) -> None:
         if not user.person.is_admin and user.person_id not in eligible_people(ticket):
             raise NotEligible
         require_pending(ticket)
-        owner = _owner(ticket)
+        owner = owner_to_ask(ticket).pk
         row = _remark(ticket, user, Remark.Kind.QUESTION, said, nonce, asked_id=owner)
         tell(
             kind=News.ASKED,
@@ -100,6 +100,13 @@ def answer_question(*, uid: UUID, question: UUID, user: User, words: str, nonce:
         )
 
 
+def owner_to_ask(ticket: Ticket) -> Person:
+    """Who owns the agent now, if they may see the ticket; else who did when it was submitted."""
+    now = ports.owner_of_agent(ticket.agent_id)
+    owner = Person.objects.filter(pk=now).first() if now is not None else None
+    return owner if owner is not None and may_see(owner, ticket) else ticket.person
+
+
 def _said(words: str, nonce: str) -> str:
     require_nonce(nonce)
     said = words_of(words)
@@ -116,14 +123,7 @@ def _concerned(ticket: Ticket) -> set[UUID]:
     """Who said something or voted before, and who owns the agent."""
     talked = ticket.remarks.values_list("person_id", flat=True)
     voted = ticket.decisions.values_list("person_id", flat=True)
-    return {*talked, *voted, _owner(ticket)}
-
-
-def _owner(ticket: Ticket) -> UUID:
-    """Who owns the agent now, if they may see the ticket; else who did when it was submitted."""
-    now = ports.owner_of_agent(ticket.agent_id)
-    owner = Person.objects.filter(pk=now).first() if now is not None else None
-    return owner.pk if owner is not None and may_see(owner, ticket) else ticket.person_id
+    return {*talked, *voted, owner_to_ask(ticket).pk}
 
 
 def _remark(

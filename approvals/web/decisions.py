@@ -90,7 +90,7 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             return gettext("You approved ticket {number}.").format(number=found.pk)
         return gettext("You rejected ticket {number}.").format(number=found.pk)
 
-    return _answered(request, user, uid, act, posted=posted, opened=opened)
+    return answered(request, user, uid, act, posted=posted, opened=opened)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,7 +103,7 @@ def withdraw(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         decisions.withdraw_vote(uid=uid, user=user, nonce=nonce_in(request))
         return gettext("Your vote is taken back.")
 
-    return _answered(request, user, uid, act)
+    return answered(request, user, uid, act)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,7 +116,7 @@ def revoke(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         decisions.revoke_approval(uid=uid, user=user)
         return gettext("The approval is revoked; nothing was sent.")
 
-    return _answered(request, user, uid, act)
+    return answered(request, user, uid, act)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -133,7 +133,7 @@ def cancel(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             else gettext("The call is cancelled.")
         )
 
-    return _answered(request, user, uid, act)
+    return answered(request, user, uid, act)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -154,10 +154,10 @@ def annotate(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         )
         return gettext("Recorded under your name.")
 
-    return _answered(request, user, uid, act, posted=posted)
+    return answered(request, user, uid, act, posted=posted)
 
 
-def _answered(
+def answered(
     request: HttpRequest,
     user: User,
     uid: UUID,
@@ -165,6 +165,7 @@ def _answered(
     *,
     posted: Posted | None = None,
     opened: frozenset[str] = frozenset(),
+    decides: bool = True,
 ) -> HttpResponse:
     """Act on a POST and show the ticket as it then is; anything else only leads to its page."""
     visible_ticket(user, uid)  # hidden and absent tickets answer alike, whatever is posted
@@ -177,7 +178,9 @@ def _answered(
     if not is_part(request, "ticket"):
         messages.success(request, done)
         return redirect("approvals:ticket", uid=uid, permanent=False)
-    return ticket_page(request, user, visible_ticket(user, uid), opened=opened, just_decided=True)
+    return ticket_page(
+        request, user, visible_ticket(user, uid), opened=opened, just_decided=decides
+    )
 
 
 def _refused(

@@ -7,7 +7,6 @@ again with everything that was typed.
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -27,6 +26,7 @@ from approvals.models import Ticket, User
 from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.editing import form_fields, present_edit, present_preview
 from approvals.presenters.sealed import open_bytes, open_json
+from approvals.selectors.looks import nonce_shown_now
 from approvals.selectors.votes import votes_of
 from approvals.services import editing
 from approvals.web import opened as opening
@@ -128,7 +128,7 @@ def _preview(request: HttpRequest, user: User, ticket: Ticket, raw: bytes) -> Ht
         obligations=proposed.obligations,
         unchecked=proposed.unchecked,
         votes=len(votes_of(ticket)),
-        nonce=secrets.token_urlsafe(24),
+        nonce=nonce_shown_now(),
     )
     return render(request, _PREVIEW, {"view": view})
 

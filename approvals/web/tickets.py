@@ -18,6 +18,7 @@ from approvals.presenters.ticket import present_ticket
 from approvals.selectors.looks import nonce_shown_now
 from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page
+from approvals.web.around import around
 from approvals.web.inbox import next_for
 from approvals.web.reading import read_ticket, visible_ticket
 
@@ -45,13 +46,14 @@ def ticket_page(
     status: int = 200,
 ) -> HttpResponse:
     """The ticket as it is now, whole or as the part that a page exchanges."""
+    nonce = nonce_shown_now()
     view = present_ticket(
         read_ticket(ticket, user),
         opened=opened,
         opened_token=opening.statement(
             user_id=user.pk, digest=bytes(ticket.digest), pointers=opened
         ),
-        nonce=nonce_shown_now(),
+        nonce=nonce,
         posted=posted,
         note=note,
         next_uid=next_for(user, ticket.uid) if just_decided else None,
@@ -60,7 +62,8 @@ def ticket_page(
     template = "approvals/ticket.html"
     if is_part(request, "ticket"):
         template += "#ticket"
-    return render(request, template, {"view": view}, status=status)
+    beside = around(ticket, user, posted=posted, nonce=nonce)
+    return render(request, template, {"view": view, "around": beside}, status=status)
 
 
 def _asked_for(request: HttpRequest, ticket: Ticket) -> frozenset[str]:

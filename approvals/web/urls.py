@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from approvals.web import (
     account,
+    attending,
     audit,
     canaries,
     decisions,
@@ -31,6 +32,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<uuid:uid>/revoke/", decisions.revoke, name="revoke"),
     path("tickets/<uuid:uid>/cancel/", decisions.cancel, name="cancel"),
     path("tickets/<uuid:uid>/edit/", editing.edit, name="edit"),
+    path("tickets/<uuid:uid>/say/", attending.say, name="say"),
+    path("tickets/<uuid:uid>/hand-on/", attending.hand_on, name="hand-on"),
+    path("tickets/<uuid:uid>/snooze/", attending.snooze, name="snooze"),
+    path("tickets/<uuid:uid>/wake/", attending.wake, name="wake"),
     path("tickets/<uuid:uid>/annotate/", decisions.annotate, name="annotate"),
     path("tickets/<uuid:uid>/grant/", grants.new_grant, name="grant-new"),
     path("tests/", canaries.canaries, name="canaries"),

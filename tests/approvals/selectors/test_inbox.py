@@ -166,8 +166,9 @@ def test_an_inbox_costs_the_same_whatever_it_holds(cast, django_assert_num_queri
     fill(0, 2)
     # The person's groups; two walks for what needs them and two for the others'; what is under
     # way; teams, groups, where to stop and keys of what is over; the rows with their groups, edits
-    # and votes, and who stands in for whom.
-    queries = 14
+    # and votes, who stands in for whom; what stands by itself (questions, handed on, put away),
+    # who handed it on, and until when it is away.
+    queries = 19
     with django_assert_num_queries(queries):
         inbox(cast.bob.person, one_person=False)
     fill(10, 5)

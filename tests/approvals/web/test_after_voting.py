@@ -76,13 +76,15 @@ def test_somebody_who_bought_the_agent_owns_it_now(cast: Cast, signed_in: SignIn
     assert form_to(page, "/cancel/")
 
 
-def test_a_team_mate_who_neither_votes_nor_owns_can_only_look(cast: Cast, signed_in: SignIn):
+def test_a_team_mate_who_neither_votes_nor_owns_can_only_look_and_comment(
+    cast: Cast, signed_in: SignIn
+):
     walk = a_ticket(cast, person_id=cast.bob.person_id).pending()
     client = signed_in(cast.alice)
 
     page = client.get(f"/tickets/{walk.uid}/").content
     acting = [form.action for form in forms(page) if "/tickets/" in form.action]
-    assert acting == []
+    assert acting == [f"/tickets/{walk.uid}/say/"]
     for verb in ("cancel", "revoke"):
         assert client.post(f"/tickets/{walk.uid}/{verb}/").status_code == 403
     assert walk.ticket.state == "pending"
