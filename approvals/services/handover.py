@@ -93,7 +93,7 @@ def takers_of(ticket: Ticket, giver: UUID) -> Takers:
     parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
     could = {
         person
-        for person in eligible - {giver}
+        for person in set(eligible) - {giver}
         if why_not(
             person,
             Answer.APPROVE,
