@@ -10,6 +10,7 @@ from __future__ import annotations
 from approvals.domain.canonical import JSON, NotCanonical, canonical_bytes, digest
 from approvals.domain.errors import (
     AgentNotLive,
+    AgentPaused,
     AlreadyDecided,
     AlreadyVoted,
     AnswerMissing,
@@ -63,6 +64,7 @@ from approvals.services.contract import (
     GateView,
     GroupView,
     Judgement,
+    PausedAgent,
     PersonView,
     PublishedPolicy,
     Submission,
@@ -102,6 +104,11 @@ from approvals.services.gate import (
 from approvals.services.lifecycle import (
     cancel_tickets,
     sweep,
+)
+from approvals.services.pausing import (
+    pause_agent,
+    paused_agents,
+    resume_agent,
 )
 from approvals.services.people import (
     accounts_person,
@@ -155,6 +162,7 @@ __all__ = [
     "OPEN",
     "TERMINAL",
     "AgentNotLive",
+    "AgentPaused",
     "AlreadyDecided",
     "AlreadyVoted",
     "Answer",
@@ -193,6 +201,7 @@ __all__ = [
     "Obligations",
     "ObligationsConflict",
     "OwnerMayNotApprove",
+    "PausedAgent",
     "PersonView",
     "PolicyDenied",
     "PolicyInvalid",
@@ -254,12 +263,15 @@ __all__ = [
     "ledger_figures",
     "mark_delivered",
     "one_line",
+    "pause_agent",
+    "paused_agents",
     "publish_policy",
     "published_policies",
     "record_send",
     "renew",
     "renew_holder",
     "require_answerable",
+    "resume_agent",
     "revive_holder",
     "revoke_approval",
     "say",

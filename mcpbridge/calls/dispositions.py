@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final, Literal, assert_never
 
 from mcpbridge.calls.outcome import (
+    AgentPaused,
     Cancelled,
     DeniedByPolicy,
     Executed,
@@ -46,7 +47,15 @@ def disposition(outcome: Outcome) -> Disposition | None:
             return "approved-executed" if succeeded else "execution-error"
         case UpstreamError():
             return "execution-error"
-        case Rejected() | Expired() | Cancelled() | DeniedByPolicy() | KillSwitchOn() | NotSent():
+        case (
+            Rejected()
+            | Expired()
+            | Cancelled()
+            | DeniedByPolicy()
+            | KillSwitchOn()
+            | AgentPaused()
+            | NotSent()
+        ):
             return "denied-not-executed"
         case OutcomeUnknown():
             return "outcome-unknown"
@@ -70,7 +79,9 @@ def denial(outcome: Outcome, *, as_task: bool = False) -> dict[str, JSON] | None
             if as_task:
                 envelope["remediationHints"] = [{"type": "task"}]
             return envelope
-        case Rejected() | Expired() | Cancelled() | DeniedByPolicy() | KillSwitchOn():
+        case (
+            Rejected() | Expired() | Cancelled() | DeniedByPolicy() | KillSwitchOn() | AgentPaused()
+        ):
             return {"reason": "insufficient_authorization", "remediation": "unavailable"}
         case _:
             return None

@@ -176,11 +176,20 @@ class KillSwitchOn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPaused:
+    """People paused this agent: none of its calls is put before them until it is resumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
-    """The gateway cannot act on the call now; nothing was executed."""
+    """The gateway cannot act on the call now; nothing was executed.
+
+    `retry_after` (seconds) says when trying again makes sense; 0 where nobody can say.
+    """
 
     why: str
     retry: bool = True
+    retry_after: int = 0
 
 
 type Outcome = (
@@ -195,6 +204,7 @@ type Outcome = (
     | Pending
     | DeniedByPolicy
     | KillSwitchOn
+    | AgentPaused
     | Unavailable
 )
 

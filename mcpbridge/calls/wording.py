@@ -20,6 +20,7 @@ from mcpbridge.calls.dispositions import (
 from mcpbridge.calls.edited import edited_facts, edited_text, one_line
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import (
+    AgentPaused,
     Cancelled,
     DeniedByPolicy,
     Executed,
@@ -38,6 +39,7 @@ from mcpbridge.calls.outcome import (
 from mcpbridge.calls.strict_json import JSON
 
 TICKET_KEY: Final = "placet/ticket"
+RETRY_AFTER_KEY: Final = "placet/retry-after"  # seconds
 EDITED_KEY: Final = "placet/edited"
 MAX_QUOTED: Final = 2000
 
@@ -117,8 +119,16 @@ def outcome_text(outcome: Outcome) -> str:  # noqa: C901, PLR0912 (one branch pe
                 "An operator has stopped all calls. Nothing was executed and nothing is waiting."
                 " Try again only when you are told that calls run again."
             )
-        case Unavailable(why=why, retry=retry):
+        case AgentPaused():
+            return (
+                "People have paused this agent, because too many of its calls waited for them."
+                " Nothing was executed and nothing is waiting. Calls that need no approval still"
+                " run. Do not repeat this call until you are told that the agent is resumed."
+            )
+        case Unavailable(why=why, retry=retry, retry_after=seconds):
             then = "You may try again later." if retry else "Repeating the call will not help."
+            if retry and seconds:
+                then = f"Do not repeat it before {seconds} seconds have passed."
             return f"The call could not be handled: {one_line(why)}. Nothing was executed. {then}"
         case _:
             assert_never(outcome)
@@ -189,7 +199,7 @@ def call_result(
 
 def outcome_ticket(outcome: Outcome) -> TicketRef | None:
     """The ticket behind an outcome, if there is one."""
-    if isinstance(outcome, DeniedByPolicy | KillSwitchOn | Unavailable):
+    if isinstance(outcome, DeniedByPolicy | KillSwitchOn | AgentPaused | Unavailable):
         return None
     return outcome.ticket
 
@@ -205,6 +215,8 @@ def outcome_meta(
     envelope = denial(outcome, as_task=as_task) if is_modern else None
     if envelope is not None:
         meta[AUTHORIZATION_KEY] = envelope
+    if isinstance(outcome, Unavailable) and outcome.retry_after:
+        meta[RETRY_AFTER_KEY] = outcome.retry_after
     ticket = outcome_ticket(outcome)
     if ticket is not None:
         meta[TICKET_KEY] = ticket.uid

@@ -7,16 +7,16 @@ from typing import Literal
 from uuid import UUID
 
 from mcpbridge.approvals_gateway import TicketView
-from mcpbridge.calls.outcome import DeniedByPolicy, KillSwitchOn
+from mcpbridge.calls.outcome import AgentPaused, DeniedByPolicy, KillSwitchOn
 from mcpbridge.calls.outcome import Unavailable as UnavailableOutcome
 from mcpbridge.executor.allowed import Allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """It will not be made: policy forbids it (then it is on record), or everything is stopped."""
+    """It will not be made: policy forbids it (then it is on record), or people stopped it."""
 
-    outcome: DeniedByPolicy | KillSwitchOn
+    outcome: DeniedByPolicy | KillSwitchOn | AgentPaused
     record_id: UUID | None = None
 
 

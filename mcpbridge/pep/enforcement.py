@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from mcpbridge import approvals_gateway as ledger
 from mcpbridge import records
 from mcpbridge.approvals_gateway import (
     AgentNotLive,
+    AgentPaused,
     AuthorityChanged,
     Effect,
     IdempotencyKeyReused,
@@ -188,7 +190,7 @@ async def _pause(
     tool: CatalogTool,
     judgement: Judgement,
     waiter: _Waiter,
-) -> Paused | Unavailable:
+) -> Paused | Denied | Unavailable:
     submission = Submission(
         agent_id=principal.agent_id,
         agent_name=principal.agent_name,
@@ -215,9 +217,13 @@ async def _pause(
     )
     try:
         submitted = await in_crowd(ledger.submit, call=submission, judgement=judgement)
-    except (TooManyOpenTickets, IdempotencyKeyReused) as refusal:
-        retry = isinstance(refusal, TooManyOpenTickets)
-        return _unavailable(refusal.message, refusal.code, retry=retry)
+    except TooManyOpenTickets as refusal:
+        seconds = refusal.details["retry_after"]
+        return _unavailable(refusal.message, refusal.code, retry_after=seconds)
+    except IdempotencyKeyReused as refusal:
+        return _unavailable(refusal.message, refusal.code, retry=False)
+    except AgentPaused:
+        return Denied(outcome=outcomes.AgentPaused())
     except (AgentNotLive, AuthorityChanged, KillSwitchOn):
         raise
     except Refusal as refusal:
@@ -244,6 +250,5 @@ def _client_label(call: ToolCall) -> str:
 def _unavailable(
     why: str, code: str, *, retry: bool = True, retry_after: float = 0.0
 ) -> Unavailable:
-    return Unavailable(
-        outcome=outcomes.Unavailable(why=why, retry=retry), code=code, retry_after=retry_after
-    )
+    outcome = outcomes.Unavailable(why=why, retry=retry, retry_after=ceil(retry_after))
+    return Unavailable(outcome=outcome, code=code, retry_after=retry_after)
