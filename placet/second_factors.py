@@ -59,6 +59,11 @@ class SealedSecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth s
         """What an authenticator app lists the account under."""
         return str(settings.SITE_NAME)
 
+    def build_totp_svg(self, url: str) -> str:
+        """The picture of `url` to be set into a page: without a prologue of its own."""
+        drawn: str = super().build_totp_svg(url)
+        return drawn[drawn.index("<svg") :]
+
     def generate_authenticator_name(self, user: AbstractBaseUser, type: Any) -> str:  # noqa: A002 (allauth's name)
         """A name for a passkey whose owner gave it none."""
         return _("Passkey")

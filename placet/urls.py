@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz),
     path("metrics", health.show_metrics),
     path("accounts/email/", no_other_address),
+    path("accounts/2fa/", include("approvals.web.factor_urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("manage/", include("mcpbridge.web.urls")),
     path("", include("approvals.web.urls")),

@@ -33,6 +33,7 @@ from approvals.presenters.outcome import (
 )
 from approvals.presenters.quorum import Quorum, present_quorum
 from approvals.presenters.sealed import open_bytes, open_json, open_text
+from approvals.presenters.stepup import StepUpPart
 from approvals.presenters.timeline import Entry, present_timeline
 from approvals.presenters.why import Why, present_why
 from approvals.presenters.words import (
@@ -112,6 +113,7 @@ class TicketPage:
     who: tuple[Fact, ...]
     says: InspectedText | None
     decision: Decision
+    step_up: StepUpPart | None
     quorum: Quorum
     timeline: tuple[Entry, ...]
     jump: str
@@ -129,6 +131,7 @@ def present_ticket(
     note: Note | None = None,
     next_uid: UUID | None = None,
     just_decided: bool = False,
+    step_up: StepUpPart | None = None,
 ) -> TicketPage:
     """The page for one person; `opened` are the pointers of values they chose to see whole."""
     ticket = reading.ticket
@@ -201,6 +204,7 @@ def present_ticket(
         who=present_asker(ticket, activity=reading.activity, owner_now=reading.owner_now),
         says=_says(ticket),
         decision=decision,
+        step_up=step_up if decision.may_approve else None,
         quorum=present_quorum(
             decisions=reading.votes,
             resolution=reading.resolution,

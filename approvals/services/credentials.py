@@ -23,11 +23,14 @@ from approvals import conf
 from approvals.audit import append
 from approvals.domain.assertion import AssertionWrong, origin_of
 from approvals.domain.canonical import JSON
+from approvals.domain.telling import Kind
 from approvals.models import Person, User
 from approvals.services import actors
+from approvals.services.notifications import tell
 
 PASSKEY: Final = Authenticator.Type.WEBAUTHN.value
 TOTP: Final = Authenticator.Type.TOTP.value
+_CODES: Final = {"added": "codes_made", "removed": "codes_removed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,20 +113,24 @@ def record_changes(*, user: User, before: dict[str, dict[str, JSON]]) -> tuple[s
     now = factors_of(user)
     changes = [("added", name, now[name]) for name in now if name not in before]
     changes += [("removed", name, before[name]) for name in before if name not in now]
-    for verb, _, factor in changes:
+    told = []
+    for verb, name, factor in changes:
+        action = f"{factor['kind']}_{verb}" if factor["kind"] != "codes" else _CODES[verb]
         append(
             subject=account_subject(user.pk),
             actor=actors.person(user.person_id),
-            action=f"{factor['kind']}_{verb}",
+            action=action,
             detail=factor,
         )
-    return tuple(f"{factor['kind']}_{verb}" for verb, _, factor in changes)
+        tell(kind=Kind.CREDENTIAL, people=[user.person_id], occasion=f"{action}:{name}")
+        told.append(action)
+    return tuple(told)
 
 
 def _described(row: Authenticator) -> dict[str, JSON]:
     """What the audit record says of a factor: digests, never secrets or names."""
     if row.type != PASSKEY:
-        return {"kind": str(row.type), "factor": row.pk}
+        return {"kind": "totp" if row.type == TOTP else "codes", "factor": row.pk}
     key = _passkey(row)
     return {
         "kind": "passkey",

@@ -37,6 +37,7 @@ from approvals.web import opened as opening
 from approvals.web.access import is_part, reviewer_page
 from approvals.web.posted import STATUS, FormIncomplete, digest_in, nonce_in, require_seen
 from approvals.web.reading import visible_ticket
+from approvals.web.stepup import presented_in
 from approvals.web.tickets import ticket_page
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             reason=posted.reason,
             nonce=nonce_in(request),
             typed=typed,
+            presented=presented_in(request),
         )
         if decided.kind == "canary":
             return gettext("Ticket {number} was a test.").format(number=found.pk)

@@ -21,6 +21,7 @@ from approvals.web.access import is_part, reviewer_page
 from approvals.web.around import around
 from approvals.web.inbox import next_for
 from approvals.web.reading import read_ticket, visible_ticket
+from approvals.web.stepup import presented_in, step_up_part
 
 NOTHING_POSTED = Posted()
 
@@ -47,8 +48,9 @@ def ticket_page(
 ) -> HttpResponse:
     """The ticket as it is now, whole or as the part that a page exchanges."""
     nonce = nonce_shown_now()
+    reading = read_ticket(ticket, user)
     view = present_ticket(
-        read_ticket(ticket, user),
+        reading,
         opened=opened,
         opened_token=opening.statement(
             user_id=user.pk, digest=bytes(ticket.digest), pointers=opened
@@ -58,6 +60,7 @@ def ticket_page(
         note=note,
         next_uid=next_for(user, ticket.uid) if just_decided else None,
         just_decided=just_decided,
+        step_up=step_up_part(reading, user, presented=presented_in(request), posted=posted),
     )
     template = "approvals/ticket.html"
     if is_part(request, "ticket"):

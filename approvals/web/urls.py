@@ -16,6 +16,7 @@ from approvals.web import (
     inbox,
     killswitch,
     measures,
+    stepup,
     tickets,
 )
 
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<uuid:uid>/", tickets.ticket, name="ticket"),
     path("tickets/<uuid:uid>/row/", inbox.row, name="row"),
     path("tickets/<uuid:uid>/decide/", decisions.decide, name="decide"),
+    path("tickets/<uuid:uid>/step-up/", stepup.offer, name="step-up"),
     path("tickets/<uuid:uid>/withdraw/", decisions.withdraw, name="withdraw"),
     path("tickets/<uuid:uid>/revoke/", decisions.revoke, name="revoke"),
     path("tickets/<uuid:uid>/cancel/", decisions.cancel, name="cancel"),

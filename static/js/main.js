@@ -3,6 +3,7 @@
 import "./moments.js";
 import "./ticker.js";
 import "./guard.js";
+import "./passkey.js";
 import "./swaps.js";
 import "./keys.js";
 import "./live.js";
