@@ -52,6 +52,7 @@ from approvals.domain.obligations import Obligations
 from approvals.domain.policy import CallFacts
 from approvals.domain.quorum import Answer
 from approvals.domain.states import OPEN, TERMINAL, CancelReason, State, UnknownReason, Waiting
+from approvals.domain.stepup import StepUp
 from approvals.domain.verdicts import Clause, Effect, Verdict
 from approvals.domain.wording import Sentence, say, say_many
 from approvals.events import Bus, bus
@@ -128,6 +129,7 @@ from approvals.services.policies import (
     published_policies,
     require_answerable,
 )
+from approvals.services.readiness import unready_rules
 from approvals.services.sealing import (
     seal,
     seal_all,
@@ -216,6 +218,7 @@ __all__ = [
     "StaleDigest",
     "StaleState",
     "State",
+    "StepUp",
     "Submission",
     "Submitted",
     "Swept",
@@ -290,6 +293,7 @@ __all__ = [
     "sweep",
     "told",
     "unkill",
+    "unready_rules",
     "view",
     "wind_up",
     "withdraw",

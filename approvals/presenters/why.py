@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.obligations import Obligations
+from approvals.domain.stepup import StepUp
 from approvals.domain.verdicts import Effect, Verdict, verdict_from
 from approvals.presenters.words import approvals, span
 
@@ -83,6 +84,12 @@ def what_it_takes(obligations: Obligations, groups: Sequence[str]) -> str:
     parts = [asked]
     if obligations.reason_required:
         parts.append(gettext("with a reason"))
+    if obligations.step_up is StepUp.PASSKEY:
+        parts.append(gettext("each signed with a passkey"))
+    elif obligations.step_up is StepUp.PASSKEY_OR_TOTP:
+        parts.append(gettext("each confirmed with a passkey or a code"))
+    if obligations.type_target:
+        parts.append(gettext("with the name of its target typed"))
     if obligations.four_eyes:
         parts.append(gettext("not by whoever submitted it"))
     parts.append(

@@ -163,16 +163,16 @@ def _require_answerable(document: PolicyDocument) -> None:
                 path=f"{path}.groups",
             )
         for slug in _later(obligations):
-            if not _members((slug,)):
+            if not members_of((slug,)):
                 raise QuorumUnreachable(
                     f"{path}.escalate.to is {slug}, which has nobody who can sign in",
                     path=f"{path}.escalate.to",
                 )
-        for slugs in _asked(obligations):
+        for slugs in asked_groups(obligations):
             _require_enough(path, obligations, slugs)
 
 
-def _asked(obligations: Obligations) -> list[tuple[str, ...]]:
+def asked_groups(obligations: Obligations) -> list[tuple[str, ...]]:
     """The sets of groups an obligation may come to mean: its own, or each team's."""
     if obligations.groups:
         return [obligations.groups]
@@ -186,7 +186,7 @@ def _later(obligations: Obligations) -> tuple[str, ...]:
 
 
 def _require_enough(path: str, obligations: Obligations, slugs: tuple[str, ...]) -> None:
-    people = _members(slugs)
+    people = members_of(slugs)
     if reachable(people, obligations, ()):
         return
     if not obligations.quorums:
@@ -208,7 +208,7 @@ def _require_enough(path: str, obligations: Obligations, slugs: tuple[str, ...])
     )
 
 
-def _members(slugs: tuple[str, ...]) -> dict[UUID, list[Mandate]]:
+def members_of(slugs: tuple[str, ...]) -> dict[UUID, list[Mandate]]:
     """Who could vote in these groups."""
     members = GroupMembership.objects.filter(
         group__slug__in=slugs, person__accounts__is_active=True

@@ -24,6 +24,7 @@ from approvals.domain.pins import Terms
 from approvals.domain.quorum import Answer
 from approvals.domain.states import State
 from approvals.models import Person, Ticket, User
+from approvals.presenters.decision import Posted
 from approvals.presenters.grants import (
     HOUR,
     past_calls,
@@ -37,7 +38,6 @@ from approvals.selectors.looks import nonce_shown_now
 from approvals.selectors.votes import eligible_people
 from approvals.services import decisions
 from approvals.services.grants import (
-    MAX_SECONDS,
     MAX_USES,
     Wanted,
     asks_for_an_answer,
@@ -45,12 +45,19 @@ from approvals.services.grants import (
 )
 from approvals.web import opened as opening
 from approvals.web.access import reviewer_page
-from approvals.web.posted import STATUS, FormIncomplete, digest_in, nonce_in, require_seen
+from approvals.web.posted import (
+    STATUS,
+    FormIncomplete,
+    digest_in,
+    nonce_in,
+    require_seen,
+    terms_in,
+)
 from approvals.web.reading import read_ticket, visible_ticket
+from approvals.web.stepup import presented_in, step_up_part
 
 DEFAULT_USES: Final = 10
 DEFAULT_SECONDS: Final = HOUR
-MOST_FREE: Final = 100
 MOST_KEY: Final = 2**63 - 1
 
 
@@ -68,8 +75,7 @@ def new_grant(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         if refusal.kind != "invalid":
             messages.warning(request, told(refusal.message))
             return redirect("approvals:ticket", uid=uid)
-        error, status = told(refusal.message), STATUS[refusal.kind]
-        return _new_page(request, user, ticket, request.POST, error=error, status=status)
+        return _new_page(request, user, ticket, request.POST, refusal=refusal)
 
 
 @require_safe
@@ -153,7 +159,7 @@ def _visible(user: User, grant_id: UUID) -> selectors.Standing:
 def _give(request: HttpRequest, user: User, ticket: Ticket) -> HttpResponse:
     """Approve the call on these terms, and say what came of it."""
     form = request.POST
-    terms = _terms(form)
+    terms = terms_in(form)
     if terms is None:
         raise FormIncomplete
     require_seen(ticket, _opened(form, user, ticket))
@@ -165,6 +171,7 @@ def _give(request: HttpRequest, user: User, ticket: Ticket) -> HttpResponse:
         reason=form.get("reason", ""),
         nonce=nonce_in(request),
         grant=Wanted(terms=terms, confirmed=form.get("confirmed") == "yes"),
+        presented=presented_in(request),
     )
     number = ticket.pk
     if decided.grant is not None:
@@ -191,8 +198,7 @@ def _new_page(
     ticket: Ticket,
     form: QueryDict,
     *,
-    error: str = "",
-    status: int = 200,
+    refusal: Refusal | None = None,
 ) -> HttpResponse:
     """The page as it is for these terms; the ticket's own page where none can be given."""
     reading = read_ticket(ticket, user)
@@ -205,7 +211,7 @@ def _new_page(
         messages.warning(request, blocked)
         return redirect("approvals:ticket", uid=ticket.uid)
     agreed = selectors.agreed_terms(ticket)
-    terms = _terms(form) or next(iter(agreed.values()), None) or _narrowest(form)
+    terms = terms_in(form) or next(iter(agreed.values()), None) or _narrowest(form)
     try:
         past = selectors.past_like(ticket, user.person, free=terms.free)
     except (PayloadPurged, SealBroken):
@@ -215,8 +221,8 @@ def _new_page(
     try:
         require_seen(ticket, opened)
         cut = ""
-    except Refusal as refusal:
-        cut = told(refusal.message)
+    except Refusal as unseen:
+        cut = told(unseen.message)
     names = Person.objects.filter(pk__in=[p for p, theirs in agreed.items() if theirs == terms])
     view = present_new_grant(
         ticket,
@@ -228,7 +234,10 @@ def _new_page(
     )
     context = {
         "view": view,
-        "error": error,
+        "error": told(refusal.message) if refusal is not None else "",
+        "step_up": step_up_part(
+            reading, user, presented=presented_in(request), posted=Posted(refusal=refusal)
+        ),
         "cut": cut,
         "killed": reading.killed,
         "reason": form.get("reason", "")[:2000],
@@ -239,6 +248,7 @@ def _new_page(
         "most_uses": MAX_USES,
         "ticket": ticket,
     }
+    status = STATUS[refusal.kind] if refusal is not None else 200
     return render(request, "approvals/grant_new.html", context, status=status)
 
 
@@ -253,23 +263,6 @@ def _narrowest(form: QueryDict) -> Terms:
         max_uses=DEFAULT_USES,
         seconds=DEFAULT_SECONDS,
     )
-
-
-def _terms(form: QueryDict) -> Terms | None:
-    """The terms that a form carries; None where it carries none that can be read."""
-    uses, seconds = _whole(form.get("uses", "")), _whole(form.get("seconds", ""))
-    if uses is None or seconds is None:
-        return None
-    return Terms(
-        session_only=form.get("for") == "session",
-        free=tuple(sorted(set(form.getlist("free")[:MOST_FREE]))),
-        max_uses=min(uses, MAX_USES),
-        seconds=min(seconds, MAX_SECONDS),
-    )
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 else None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import binascii
 from typing import Final
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from approvals.domain.errors import Refusal
+from approvals.domain.pins import Terms
 from approvals.domain.wording import say
 from approvals.models import Ticket
 from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.sealed import open_bytes, open_json
+from approvals.services.grants import MAX_SECONDS, MAX_USES
 from approvals.web import opened as opening
 
 STATUS: Final = {
@@ -22,6 +24,7 @@ STATUS: Final = {
     "broken": 500,
 }
 NONCE_CHARS: Final = 64
+MOST_FREE: Final = 100
 
 
 class FormIncomplete(Refusal):
@@ -53,3 +56,20 @@ def require_seen(ticket: Ticket, opened: frozenset[str]) -> None:
         raise FormIncomplete(say("Its arguments cannot be shown, so nobody can approve them."))
     schema = input_schema(open_json(ticket.tool_definition))
     opening.require_opened(argument_table(arguments, schema), opened)
+
+
+def terms_in(form: QueryDict) -> Terms | None:
+    """The terms of a permission that a form carries; None where it carries none."""
+    uses, seconds = _whole(form.get("uses", "")), _whole(form.get("seconds", ""))
+    if uses is None or seconds is None:
+        return None
+    return Terms(
+        session_only=form.get("for") == "session",
+        free=tuple(sorted(set(form.getlist("free")[:MOST_FREE]))),
+        max_uses=min(uses, MAX_USES),
+        seconds=min(seconds, MAX_SECONDS),
+    )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 else None

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from approvals.audit.sealing import PayloadPurged, SealBroken
 from approvals.domain.errors import Refusal
-from approvals.domain.stepup import StepUp
+from approvals.domain.stepup import StepUp, terms_digest
 from approvals.models import Ticket, User
 from approvals.presenters.decision import Posted
 from approvals.presenters.stepup import StepUpPart, present_step_up
@@ -20,7 +20,7 @@ from approvals.services import credentials, stepup
 from approvals.services.stepup import Presented
 from approvals.services.tickets import target_name
 from approvals.web.access import reviewer_page
-from approvals.web.posted import STATUS, digest_in
+from approvals.web.posted import STATUS, digest_in, terms_in
 from approvals.web.reading import visible_ticket
 
 
@@ -31,7 +31,13 @@ def offer(request: HttpRequest, user: User, uid: UUID) -> JsonResponse:
     """Ask this account's passkeys about the ticket as it stands; the answer comes with the vote."""
     visible_ticket(user, uid)  # hidden and absent tickets answer alike
     try:
-        asked = stepup.offer(uid=uid, user=user, seen_digest=digest_in(request))
+        terms = terms_in(request.POST)
+        asked = stepup.offer(
+            uid=uid,
+            user=user,
+            seen_digest=digest_in(request),
+            terms=terms_digest(terms) if terms is not None else b"",
+        )
     except Refusal as refusal:
         status = STATUS[refusal.kind]
         return JsonResponse({"code": refusal.code, "message": told(refusal.message)}, status=status)

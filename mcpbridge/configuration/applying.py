@@ -25,6 +25,7 @@ from mcpbridge.approvals_gateway import (
     Directory,
     Refusal,
     create_user,
+    current_policy,
     directory,
     ensure_group,
     ensure_person,
@@ -32,6 +33,7 @@ from mcpbridge.approvals_gateway import (
     publish_policy,
     require_answerable,
     set_members,
+    unready_rules,
 )
 from mcpbridge.catalog.secrets import Secrets
 from mcpbridge.configuration.document import BadDocument, Document, UpstreamSection
@@ -51,7 +53,7 @@ from mcpbridge.models import Agent, Upstream
 class Report:
     """What was (or would be) changed, a line each; empty when all was as it should be.
 
-    `warnings` say what the document asks for and an upstream does not offer.
+    `warnings` say what the document asks for and an upstream does not offer, or people cannot do.
     """
 
     changes: tuple[str, ...] = ()
@@ -75,11 +77,12 @@ def apply_document(
             applying = _Applying(document, actor, environment)
             applying.run()
             changes = differences(before, export_document())
+            unready = tuple(f"policy: {found}" for found in unready_rules(current_policy()[1]))
         except Refused as refused:
             raise BadDocument(refused.message) from refused
         if dry_run:
             transaction.set_rollback(True)
-    return Report(changes=(*changes, *applying.rotated), warnings=tuple(applying.warnings))
+    return Report(changes=(*changes, *applying.rotated), warnings=(*applying.warnings, *unready))
 
 
 class _Applying:

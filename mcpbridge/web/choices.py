@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from mcpbridge.administration import Choice, InForce, Refused, in_force
-from mcpbridge.approvals_gateway import Effect, Obligations
+from mcpbridge.approvals_gateway import Effect, Obligations, StepUp
 
 MAX_MINUTES = 30 * 24 * 60
 SEVERAL = "+"  # in place of a group: keep the several that are in force
@@ -71,9 +71,19 @@ def _choice(posted: Any, pin_id: str, tool: str, wanted: str, current: InForce) 
             20,
         ),
         four_eyes=posted.get(f"four_eyes-{pin_id}") == "yes",
+        step_up=_step_up(posted, pin_id, tool, current),
+        type_target=posted.get(f"type_target-{pin_id}") == "yes",
         approval_seconds=kept if minutes == minutes_of(current.obligations) else minutes * 60,
     )
     return Choice(effect=effect, obligations=obligations)
+
+
+def _step_up(posted: Any, pin_id: str, tool: str, current: InForce) -> StepUp:
+    try:
+        return StepUp(posted.get(f"step_up-{pin_id}", current.obligations.step_up))
+    except ValueError:
+        words = gettext("{tool}: choose how an approver confirms").format(tool=tool)
+        raise Refused(words, field=tool) from None
 
 
 def _groups(group: str, current: InForce) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ class ChosenView:
     quorum: str
     minutes: str
     four_eyes: bool
+    step_up: str
+    type_target: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,8 @@ def _chosen(pin_id: str, force: InForce, posted: Mapping[str, str]) -> ChosenVie
             quorum=posted.get(f"quorum-{pin_id}", ""),
             minutes=posted.get(f"minutes-{pin_id}", ""),
             four_eyes=f"four_eyes-{pin_id}" in posted,
+            step_up=posted.get(f"step_up-{pin_id}", ""),
+            type_target=f"type_target-{pin_id}" in posted,
         )
     asked = force.obligations
     return ChosenView(
@@ -170,6 +174,8 @@ def _chosen(pin_id: str, force: InForce, posted: Mapping[str, str]) -> ChosenVie
         quorum=str(asked.quorum),
         minutes=str(minutes_of(asked)),
         four_eyes=asked.four_eyes,
+        step_up=asked.step_up,
+        type_target=asked.type_target,
     )
 
 

@@ -31,6 +31,7 @@ from mcpbridge.approvals_gateway import (
     directory,
     published_policies,
     told,
+    unready_rules,
 )
 from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.tasks import refresh_catalog
@@ -194,7 +195,12 @@ def refresh(request: HttpRequest, name: str) -> HttpResponse:
 def policy(request: HttpRequest) -> HttpResponse:
     """The policy in force, rule by rule, and the versions before it."""
     version, document = current_policy()
-    context = {"version": version, "document": document, "versions": published_policies()}
+    context = {
+        "version": version,
+        "document": document,
+        "versions": published_policies(),
+        "unready": unready_rules(document),
+    }
     return render(request, "manage/policy.html", context)
 
 
@@ -256,6 +262,7 @@ def tools_page(
         "held": [tool for tool in tools if tool.held],
         "version": version,
         "groups": directory().groups,
+        "unready": unready_rules(document),
         "attempts": range(1, MAX_ATTEMPTS + 1),
         "problem": problem[:1].upper() + problem[1:],
         "may_change": may_change(request),

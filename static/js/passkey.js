@@ -90,7 +90,7 @@ document.addEventListener(
         const options = address ? (await fetched(address, {})).request_options : optionsOf(form);
         return ask[form.dataset.passkey](options);
       };
-    } else if (vote && button.value === "approve" && !form.querySelector("[name=code]")?.value) {
+    } else if (vote && button.value !== "reject" && !form.querySelector("[name=code]")?.value) {
       part = vote;
       asking = async () =>
         ask.get(await fetched(vote.dataset.stepUp, { method: "POST", body: new URLSearchParams(new FormData(form)) }));

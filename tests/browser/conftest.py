@@ -140,7 +140,7 @@ def visit(browser: Browser, placet: LivePlacet) -> Iterator[Visit]:
         page.goto(address)
         page.get_by_label("E-mail").fill(user.email)
         page.get_by_label("Password").fill(f"{user.email.split('@')[0]}-long-password")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(f"**{address}")
         return page
 

@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
+from django.db import transaction
 from fido2.cose import ES256
 from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import (
@@ -22,6 +23,7 @@ from fido2.webauthn import (
 )
 
 from approvals.models import User
+from approvals.services import credentials
 
 FLAG = AuthenticatorData.FLAG
 
@@ -59,13 +61,16 @@ class Passkey:
         )
 
     def given_to(self, user: User) -> Passkey:
-        """Stored as the passkey of an account, as if it had been registered there."""
+        """Stored and on record as the passkey of an account, as if it had been registered there."""
         credential = json.loads(self.registered(challenge=websafe_encode(b"c" * 32)))
-        Authenticator.objects.create(
-            user=user,
-            type=Authenticator.Type.WEBAUTHN,
-            data={"name": self.name, "credential": credential},
-        )
+        with transaction.atomic():
+            before = credentials.factors_of(user)
+            Authenticator.objects.create(
+                user=user,
+                type=Authenticator.Type.WEBAUTHN,
+                data={"name": self.name, "credential": credential},
+            )
+            credentials.record_changes(user=user, before=before)
         return self
 
     def signs(

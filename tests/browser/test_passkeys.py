@@ -1,0 +1,140 @@
+"""Passkeys in a real browser with a virtual authenticator: from the account to a signed approval."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from allauth.mfa.models import Authenticator
+from django.core.management import call_command
+from playwright.sync_api import Page, expect
+
+from approvals.models import GroupMembership, User
+from tests.browser.conftest import Backstage, Visit
+from tests.browser.test_fit_for_everybody import PHONE, TOO_SMALL, check
+from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
+from tests.support.live import LivePlacet
+
+
+def with_an_authenticator(page: Page) -> Page:
+    """The page's browser can make passkeys and confirms them by itself."""
+    browser = page.context.new_cdp_session(page)
+    browser.send("WebAuthn.enable")
+    browser.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+    return page
+
+
+def at_home(placet: LivePlacet, path: str = "/") -> str:
+    """An address at which passkeys work: by its name, not by its number."""
+    return placet.url.replace("127.0.0.1", "localhost") + path
+
+
+def register(page: Page, placet: LivePlacet, user: User) -> None:
+    """Add a passkey to the account of the person who is signed in."""
+    page.goto(at_home(placet, "/accounts/2fa/"))
+    page.get_by_role("link", name="Add a passkey").click()
+    page.get_by_label("Password").fill(f"{user.email.split('@')[0]}-long-password")
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_label("A name you will recognise").fill("blue key")
+    page.get_by_role("button", name="Add the passkey").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+
+
+def high_risk(cast: Cast, path: str) -> TicketWalk:
+    a_policy(step_up="passkey", type_target=True)
+    return a_ticket(cast, arguments=f'{{"path":"{path}"}}'.encode()).pending()
+
+
+def verified(walk: TicketWalk) -> str:
+    out = StringIO()
+    call_command("verify_approval", str(walk.uid), stdout=out)
+    return out.getvalue()
+
+
+def test_a_passkey_from_its_registration_to_a_signed_approval(
+    cast: Cast, placet: LivePlacet, visit: Visit, backstage: Backstage
+):
+    walk = backstage(high_risk, cast, "/srv/first")
+    assert isinstance(walk, TicketWalk)
+    page = with_an_authenticator(visit(cast.bob, at_home(placet)))
+    register(page, placet, cast.bob)
+
+    page.goto(at_home(placet, f"/tickets/{walk.uid}/"))
+    page.get_by_label("Type the name of what it acts on").fill("/srv/first")
+    page.get_by_role("button", name="Approve and run").click()
+    expect(page.locator("#ticket")).to_have_attribute("data-state", "approved")
+    assert "SIGNED with the passkey “blue key”" in str(backstage(verified, walk))
+
+    page.goto(at_home(placet, "/account/"))
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("link", name=cast.bob.person.name)).to_be_visible()
+
+
+def test_a_key_or_a_vote_that_is_taken_away_under_an_open_page_decides_nothing(
+    cast: Cast, placet: LivePlacet, visit: Visit, backstage: Backstage
+):
+    walk = backstage(high_risk, cast, "/srv/second")
+    assert isinstance(walk, TicketWalk)
+    page = with_an_authenticator(visit(cast.bob, at_home(placet)))
+    register(page, placet, cast.bob)
+    page.goto(at_home(placet, f"/tickets/{walk.uid}/"))
+    approve = page.get_by_role("button", name="Approve and run")
+
+    backstage(lambda: GroupMembership.objects.filter(person=cast.bob.person).delete())
+    approve.click()
+    expect(page.get_by_role("alert")).to_contain_text("not a member of a group")
+    backstage(
+        lambda: GroupMembership.objects.create(person=cast.bob.person, group_id=cast.group_id)
+    )
+    backstage(lambda: Authenticator.objects.filter(user=cast.bob).delete())
+    approve.click()
+    expect(page.get_by_role("alert")).to_contain_text("You have no passkey")
+    assert backstage(lambda: walk.ticket.state) == "pending"
+
+
+def test_the_pages_about_passkeys_are_fit_for_everybody(
+    cast: Cast, placet: LivePlacet, visit: Visit, backstage: Backstage
+):
+    walk = backstage(high_risk, cast, "/srv/third")
+    assert isinstance(walk, TicketWalk)
+    look = {"viewport": PHONE, "color_scheme": "dark", "bypass_csp": True}
+    page = with_an_authenticator(visit(cast.bob, at_home(placet), **look))
+    problems: list[str] = []
+
+    def judge(name: str) -> None:
+        problems.extend(check(page, name))
+        problems.extend(f"{name}: {small}" for small in page.evaluate(TOO_SMALL))
+
+    register(page, placet, cast.bob)
+    judge("recovery codes")
+    for path in ("", "webauthn/add/", "totp/activate/", "recovery-codes/generate/"):
+        page.goto(at_home(placet, f"/accounts/2fa/{path}"))
+        judge(path)
+    for verb in ("Rename", "Remove"):
+        page.goto(at_home(placet, "/accounts/2fa/"))
+        page.get_by_role("link", name=verb).click()
+        judge(verb)
+    page.goto(at_home(placet, f"/tickets/{walk.uid}/"))
+    judge("ticket")
+    page.context.clear_cookies()
+    page.goto(at_home(placet, "/accounts/login/"))
+    judge("sign in")
+    page.get_by_label("E-mail").fill(cast.bob.email)
+    page.get_by_label("Password").fill(f"{cast.bob.email.split('@')[0]}-long-password")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="One more step")).to_be_visible()
+    judge("second factor")
+
+    assert not problems, "\n".join(problems)
