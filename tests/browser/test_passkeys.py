@@ -1,4 +1,4 @@
-"""Passkeys in a real browser with a virtual authenticator: from the account to a signed approval."""
+"""Passkeys in a real browser with a virtual authenticator: from account to signed approval."""
 
 from __future__ import annotations
 
