@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.security.websocket import WebsocketDenier
+from channels.sessions import SessionMiddlewareStack
 from django.conf import settings
 from django.urls import re_path
 
@@ -34,7 +34,7 @@ def build_application(pages: Application) -> Application:
     """The dispatcher over `pages` (Django), the agents' face and the browsers' sockets."""
     # Without the last route an unknown path would be an exception with a traceback in the log.
     routes = URLRouter([*websocket_urlpatterns, re_path("", WebsocketDenier.as_asgi())])
-    sockets = _from_our_pages(AuthMiddlewareStack(routes), frozenset(settings.ENV.origins))
+    sockets = _from_our_pages(SessionMiddlewareStack(routes), frozenset(settings.ENV.origins))
     agents: Application = app.application
     browsers = bounded(pages, limit=settings.ENV.max_body_bytes)
 

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,12 +12,18 @@ from channels.db import database_sync_to_async as in_thread
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
-from approvals import consumers
+from approvals.consumers import hub as hubs
+from approvals.consumers import socket as sockets
 from approvals.events import bus
 from approvals.events.wire import GROUP, gate_message, ticket_message
 from approvals.models import Person, TeamMembership, User
+from approvals.selectors.sights import standing_sights
 from placet.dispatch import build_application
 from tests.support.builders import Cast, a_cast, a_ticket
 from tests.support.databases import RealDatabase
@@ -36,8 +44,12 @@ async def cast(real_db: RealDatabase) -> Cast:
 async def connect() -> AsyncIterator[Connect]:
     opened: list[WebsocketCommunicator] = []
 
-    async def connect(user: User | None, *, origin: str | None = None) -> WebsocketCommunicator:
-        headers = [(b"origin", (origin or settings.ENV.origins[0]).encode())]
+    async def connect(
+        user: User | None, *, origin: str | None = None, token: str = ""
+    ) -> WebsocketCommunicator:
+        headers = [(b"origin", (settings.ENV.origins[0] if origin is None else origin).encode())]
+        if token:
+            headers.append((b"authorization", f"Bearer {token}".encode()))
         if user is not None:
             headers.append((b"cookie", await in_thread(_cookie)(user)))
         socket = WebsocketCommunicator(build_application(no_pages), "/ws/doorbell/", headers)
@@ -88,7 +100,18 @@ async def test_whoever_is_not_signed_in_is_turned_away(cast: Cast, connect: Conn
 
 
 async def test_another_origin_is_turned_away(cast: Cast, connect: Connect):
-    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+    ours = urlsplit(settings.ENV.origins[0])
+    for origin in (
+        "https://evil.example",
+        "null",
+        "",
+        f"{ours.scheme}://{ours.hostname}:1",
+        f"wss://{ours.netloc}",
+        f"{'http' if ours.scheme == 'https' else 'https'}://{ours.netloc}",
+        f"{ours.scheme}://{ours.netloc}.evil.example",
+        f"{ours.scheme}://evil.example#{ours.netloc}",
+        f"{ours.geturl()}/",
+    ):
         socket = await connect(cast.bob, origin=origin)
         connected, _ = await socket.connect()
         assert not connected
@@ -189,19 +212,18 @@ async def test_a_message_that_nobody_here_writes_is_ignored_and_closes_no_socket
 async def test_a_person_who_leaves_the_team_stops_hearing_of_it(
     cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "RECHECK_SECONDS", 0.05)
     looked = asyncio.Event()
     walk = await in_thread(a_ticket(cast, person_id=cast.bob.person_id).pending)()
     socket = await open_socket(connect, cast.alice)
     await in_thread(TeamMembership.objects.filter(person=cast.alice.person_id).delete)()
-    look = consumers.Socket._look
+    look = hubs.Hub._look_again
 
-    async def look_and_say(self: consumers.Socket) -> consumers.Sight | None:
-        sight = await look(self)
-        asyncio.get_running_loop().call_soon(looked.set)
-        return sight
+    async def look_and_say(self: hubs.Hub) -> None:
+        await look(self)
+        looked.set()
 
-    monkeypatch.setattr(consumers.Socket, "_look", look_and_say)
+    monkeypatch.setattr(hubs.Hub, "_look_again", look_and_say)
     async with asyncio.timeout(5):
         await looked.wait()
         looked.clear()
@@ -216,7 +238,7 @@ async def test_a_person_who_leaves_the_team_stops_hearing_of_it(
 async def test_the_socket_ends_with_its_session(
     cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "RECHECK_SECONDS", 0.05)
     socket = await open_socket(connect, cast.bob)
 
     def change_password() -> None:
@@ -226,46 +248,159 @@ async def test_the_socket_ends_with_its_session(
     await in_thread(change_password)()
 
     closed = await socket.receive_output(timeout=5)
-    assert closed == {"type": "websocket.close", "code": consumers.SESSION_OVER}
+    assert closed == {"type": "websocket.close", "code": sockets.SESSION_OVER}
 
 
-async def test_whatever_a_browser_says_ends_the_connection(cast: Cast, connect: Connect):
+async def test_the_socket_ends_with_a_sign_out(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hubs, "RECHECK_SECONDS", 0.05)
     socket = await open_socket(connect, cast.bob)
 
-    await socket.send_to(text_data='{"verdict": "approve"}')
+    await in_thread(Session.objects.all().delete)()
 
     closed = await socket.receive_output(timeout=5)
-    assert closed == {"type": "websocket.close", "code": consumers.NOT_LISTENING}
+    assert closed == {"type": "websocket.close", "code": sockets.SESSION_OVER}
+
+
+async def test_a_session_of_a_way_to_sign_in_that_is_gone_is_turned_away(
+    cast: Cast, connect: Connect, settings: Settings
+):
+    socket = await connect(cast.bob)
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+
+    connected, _ = await socket.connect()
+
+    assert not connected
+
+
+async def test_an_agents_token_opens_no_socket(cast: Cast, connect: Connect):
+    socket = await connect(None, token="plc_" + "a" * 43)
+
+    connected, _ = await socket.connect()
+
+    assert not connected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"text_data": '{"verdict": "approve"}'}, {"bytes_data": b"\0"}],
+    ids=["text", "bytes"],
+)
+async def test_whatever_a_browser_says_ends_the_connection(
+    cast: Cast, connect: Connect, said: dict[str, Any]
+):
+    socket = await open_socket(connect, cast.bob)
+
+    await socket.send_to(**said)
+
+    closed = await socket.receive_output(timeout=5)
+    assert closed == {"type": "websocket.close", "code": sockets.NOT_LISTENING}
 
 
 async def test_missed_messages_become_one_word_to_look_at_everything(
     cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(consumers, "WAITING_MESSAGES", 1)
+    monkeypatch.setattr(sockets, "WAITING_MESSAGES", 1)
     socket = await open_socket(connect, cast.dora)
-    listener = next(iter(bus()._listeners.values()))
+    [listener] = hubs.hub()._listeners
 
     for version in range(5):  # without giving the socket a turn in between
-        listener({"t": str(uuid4()), "v": version, "s": "pending", "m": str(cast.team_id)})
+        listener.tell(f"{version}")
+
+    assert await heard(socket) == {"lost": True}
+
+
+async def test_more_messages_than_can_wait_make_everybody_look(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hubs, "BACKLOG", 2)
+    socket = await open_socket(connect, cast.dora)
+
+    for epoch in range(5):
+        hubs.hub().heard({"g": epoch, "k": False})
 
     assert await heard(socket) == {"lost": True}
 
 
 async def test_a_broken_broker_is_said_once_in_a_while(cast: Cast, connect: Connect):
     socket = await open_socket(connect, cast.dora)
-    listener = next(iter(bus()._listeners.values()))
 
     for _ in range(3):
-        listener({"lost": True})
-    listener({"g": 1, "k": False})
+        hubs.hub().heard({"lost": True})
+    hubs.hub().heard({"g": 1, "k": False})
 
     assert [await heard(socket), await heard(socket)] == [{"lost": True}, {"gate": 1}]
 
 
+async def test_a_ticket_that_cannot_be_read_makes_everybody_look(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    socket = await open_socket(connect, cast.charlie)
+
+    async def unreadable(uid: UUID) -> None:
+        raise DatabaseError("gone away")
+
+    monkeypatch.setattr(hubs, "_concerned", unreadable)
+
+    await ring_about(uuid4(), cast.team_id)
+
+    assert await heard(socket) == {"lost": True}
+
+
+async def test_sockets_end_when_nobody_can_say_whether_their_sessions_stand(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hubs, "RECHECK_SECONDS", 0.05)
+    socket = await open_socket(connect, cast.bob)
+
+    async def unreadable(keys: set[str]) -> dict[str, object]:
+        raise DatabaseError("gone away")
+
+    monkeypatch.setattr(hubs, "standing", unreadable)
+
+    closed = await socket.receive_output(timeout=5)
+    assert closed == {"type": "websocket.close", "code": sockets.BROKEN}
+
+
+@pytest.mark.parametrize("listeners", [1, 12])
+async def test_an_event_and_a_look_at_the_sessions_cost_the_same_for_any_number_of_sockets(
+    cast: Cast, connect: Connect, listeners: int, monkeypatch: pytest.MonkeyPatch
+):
+    walk = await in_thread(a_ticket(cast).pending)()
+    await in_thread(TeamMembership.objects.filter(person=cast.carol.person_id).delete)()
+    sockets = [await open_socket(connect, cast.carol) for _ in range(listeners)]
+    reads: list[object] = []
+    read = hubs._concerned
+
+    async def counted(uid: UUID) -> object:
+        reads.append(uid)
+        return await read(uid)
+
+    monkeypatch.setattr(hubs, "_concerned", counted)
+
+    await ring_about(walk.uid, cast.team_id)
+
+    for socket in sockets:
+        assert (await heard(socket))["ticket"] == str(walk.uid)
+    assert len(reads) == 1
+    keys = [listener.session_key for listener in hubs.hub()._listeners]
+    assert len(keys) == listeners
+    with_queries = in_thread(_queries_of)
+    assert await with_queries(lambda: standing_sights(keys)) == 4
+
+
+def _queries_of(work: Callable[[], object]) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        work()
+    return len(queries)
+
+
 async def test_a_socket_that_is_gone_listens_no_more(cast: Cast, connect: Connect):
     socket = await open_socket(connect, cast.bob)
-    assert len(bus()._listeners) == 1
+    assert len(bus()._listeners) == len(hubs.hub()) == 1
 
     await socket.disconnect()
 
     assert not bus()._listeners
+    assert len(hubs.hub()) == 0

@@ -18,6 +18,7 @@ BENCHES = {
     "allowed": "an allowed call through Placet, directly and by other ways, interleaved",
     "paused": "many calls paused at once in one web process, and what the others notice",
     "tickets": "tickets opened, decided, claimed, sent and settled, each step committed",
+    "sockets": "many reviewers' sockets: from a ticket's commit to each of them",
     "pages": "queries and time of the inbox and of a ticket's page",
 }
 
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=(*ENGINES, "both"), default="both")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
     parser.add_argument("--calls", type=int, help="how many calls `paused` pauses")
+    parser.add_argument("--sockets", type=int, help="how many sockets `sockets` opens")
     parser.add_argument("--json", type=Path, help="write all rows to this file as well")
     options = parser.parse_args()
     names = options.names or list(BENCHES)
@@ -36,13 +38,12 @@ def main() -> int:
     if unknown:
         parser.error(f"no bench is called {', '.join(sorted(unknown))}; there are {list(BENCHES)}")
     engines = ENGINES if options.engine == "both" else (options.engine,)
-    arguments = [
-        *(["quick"] if options.quick else []),
-        *([str(options.calls)] * bool(options.calls)),
-    ]
+    sizes = {"paused": options.calls, "sockets": options.sockets}
     everything: dict[str, list[Row]] = {}
     for name in names:
         rows: list[Row] = []
+        size = sizes.get(name)
+        arguments = [*(["quick"] if options.quick else []), *([str(size)] if size else [])]
         for engine in engines:
             try:
                 found = run(
