@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -89,12 +89,15 @@ class Hub:
 
     async def _ring(self) -> None:
         while True:
-            message = await self._messages.get()
-            try:
-                await self._pass_on(message)
-            except Exception as problem:  # noqa: BLE001 (all look for themselves then)
-                logger.warning("A doorbell could not be passed on (%r).", problem)
-                self._lost()
+            several = [await self._messages.get()]
+            while not self._messages.empty():
+                several.append(self._messages.get_nowait())
+            for message in _newest(several):
+                try:
+                    await self._pass_on(message)
+                except Exception as problem:  # noqa: BLE001 (all look for themselves then)
+                    logger.warning("A doorbell could not be passed on (%r).", problem)
+                    self._lost()
 
     async def _pass_on(self, message: dict[str, Any]) -> None:
         if "t" in message:
@@ -155,6 +158,17 @@ class Hub:
                 listener.over()
             else:
                 listener.sight = sight
+
+
+def _newest(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These messages without those that a later one of the same ticket makes idle."""
+    newest: dict[object, dict[str, Any]] = {}
+    for message in messages:
+        key = message.get("t") or object()
+        known = newest.get(key)
+        if known is None or message["v"] >= known["v"]:
+            newest[key] = message
+    return list(newest.values())
 
 
 standing = database_sync_to_async(standing_sights)

@@ -135,6 +135,21 @@ async def test_the_team_hears_only_which_ticket_changed(cast: Cast, connect: Con
     assert await heard(socket) == {"ticket": str(walk.uid), "version": 3}
 
 
+async def test_changes_of_one_moment_are_heard_as_the_last_of_them(cast: Cast, connect: Connect):
+    walk = await in_thread(a_ticket(cast).pending)()
+    socket = await open_socket(connect, cast.alice)
+
+    for version in (2, 4, 3):
+        message = ticket_message(
+            uid=walk.uid, version=version, state="pending", team_id=cast.team_id
+        )
+        hubs.hub().heard(message)
+    hubs.hub().heard({"g": 1, "k": False})
+
+    assert await heard(socket) == {"ticket": str(walk.uid), "version": 4}
+    assert await heard(socket) == {"gate": 1}
+
+
 async def test_other_teams_hear_nothing(cast: Cast, connect: Connect):
     walk = await in_thread(a_ticket(cast).pending)()
     socket = await open_socket(connect, cast.charlie)

@@ -146,7 +146,10 @@ def _ring(stage: Stage, casts: Sequence[Cast]) -> list[dict[str, Any]]:
 
 
 def _checked(seats: Sequence[Seat], events: Sequence[dict[str, Any]]) -> list[float]:
-    """Seconds from each commit to each arrival; raises when somebody heard more or less."""
+    """Seconds from each commit to each arrival; raises when somebody heard less, or of others'.
+
+    A decision is several versions of its ticket; the last one is timed.
+    """
     waits: list[float] = []
     for seat in seats:
         wanted = {
@@ -154,11 +157,12 @@ def _checked(seats: Sequence[Seat], events: Sequence[dict[str, Any]]) -> list[fl
             for event in events
             if seat.may_hear(event["team"])
         }
-        if seat.wrong or seat.heard.keys() != wanted.keys():
+        missed = wanted.keys() - seat.heard.keys()
+        foreign = {uid for uid, _ in seat.heard} - {uid for uid, _ in wanted}
+        if seat.wrong or missed or foreign:
             raise RuntimeError(
-                f"somebody of team {seat.team} should have heard {len(wanted)} events and heard"
-                f" {len(seat.heard)}, {len(seat.heard.keys() - wanted.keys())} of them not theirs"
-                f" {seat.wrong[:3]}"
+                f"somebody of team {seat.team} missed {len(missed)} of {len(wanted)} events and"
+                f" heard of {len(foreign)} tickets that are not theirs {seat.wrong[:3]}"
             )
         waits += [seat.heard[key] - committed for key, committed in wanted.items()]
     return waits
