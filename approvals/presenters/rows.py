@@ -44,6 +44,7 @@ class Row:
     have: int
     need: int
     quorum_words: str
+    selectable: bool  # for deciding on several at once
     handed_by: str = ""
     away_until: datetime | None = None
 
@@ -69,6 +70,7 @@ def present_row(ticket: Ticket, call: Call, *, have: int, groups: str, now: date
         ticks=state is State.PENDING,
         have=have,
         need=need,
+        selectable=state is State.PENDING,
         quorum_words=groups or ngettext("approval", "approvals", need),
     )
 

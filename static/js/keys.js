@@ -42,6 +42,7 @@ const ACTS = {
   u: () => document.querySelector(".status .back, a.brand")?.click(),
   "/": () => document.querySelector("input[type=search]")?.focus(),
   "?": () => dialog?.showModal(),
+  x: () => document.activeElement?.closest("tr")?.querySelector(".pick input")?.click(),
   a: () => document.querySelector("#approve")?.focus(),
   r: () => document.querySelector("#reject")?.focus(),
 };

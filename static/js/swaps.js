@@ -5,6 +5,7 @@ function keep() {
   const active = document.activeElement;
   kept = {
     values: new Map([...document.querySelectorAll("[data-keep]")].map((field) => [field.id, field.value])),
+    checked: [...document.querySelectorAll("[data-keep-checked]:checked")].map((box) => box.id),
     open: [...document.querySelectorAll("details[open][id]")].map((details) => details.id),
     focus: active && active !== document.body ? focusKey(active) : null,
     range: active && "selectionStart" in active ? [active.selectionStart, active.selectionEnd] : null,
@@ -25,6 +26,10 @@ function restore(source) {
       const field = document.getElementById(id);
       if (field && value) field.value = value;
     }
+  }
+  for (const id of fresh ? [] : kept.checked) {
+    const box = document.getElementById(id);
+    if (box) box.checked = true;
   }
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
   const wanted = document.querySelector("[data-focus-me]");
