@@ -291,6 +291,12 @@ class Ledger(RuleBasedStateMachine):
         self.clock.offset += seconds
         self._sweep()
 
+    @step(needs="approved")
+    def a_worker_sends_and_dies(self) -> None:
+        self.worker_looks(worker="w1")
+        self.workers_send(hesitates=0)
+        self.a_worker_dies_and_the_sweeper_comes(seconds=25)
+
     def _sweep(self) -> None:
         before = {uid: self._row(uid) for uid in self.uids}
         api.sweep()
