@@ -707,4 +707,59 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "step-up-over-this-ticket": Requirement(
+        "A high-risk approval rests on a fresh passkey over this ticket, revision and person.",
+        {
+            "approvals/services/test_stepup.py": (
+                "test_a_passkey_over_this_ticket_approves_it_and_is_kept",
+                "test_an_approval_without_any_proof_is_refused",
+                "test_an_answer_made_for_another_ticket_is_refused",
+                "test_an_answer_made_for_an_older_revision_is_refused",
+                "test_an_answer_that_another_person_gave_is_refused",
+                "test_a_second_account_of_the_same_person_answers_for_itself_alone",
+                "test_an_answer_counts_once",
+                "test_a_question_is_over_after_two_minutes",
+                "test_an_answer_from_elsewhere_or_by_nobody_is_refused",
+                "test_an_answer_without_verification_of_its_owner_is_refused",
+                "test_a_key_that_was_never_registered_is_refused",
+                "test_a_key_that_was_removed_while_the_page_was_open_is_refused",
+                "test_whoever_lost_the_vote_while_the_page_was_open_has_none_by_a_passkey",
+                "test_a_code_does_where_a_passkey_is_asked_nothing",
+                "test_the_target_is_typed_as_it_is_shown",
+            ),
+            "approvals/web/test_stepup.py": (
+                "test_without_a_passkey_s_answer_the_form_comes_back_with_words",
+                "test_a_foreign_page_cannot_ask",
+            ),
+            "browser/test_passkeys.py": (
+                "test_a_key_or_a_vote_that_is_taken_away_under_an_open_page_decides_nothing",
+            ),
+        },
+    ),
+    "step-up-verifies-offline": Requirement(
+        "What a passkey signed can be verified from the rows alone, and nothing in them bent unseen.",
+        {
+            "approvals/audit/test_approvals_verification.py": (
+                "test_a_signed_approval_is_said_to_be_signed_by_whom_and_with_what",
+                "test_what_was_signed_stays_verifiable_after_key_and_arguments_are_gone",
+                "test_whatever_is_changed_in_a_proof_is_named",
+                "test_a_proof_moved_to_another_ticket_is_named",
+                "test_a_key_that_nobody_registered_signs_nothing",
+                "test_an_approval_whose_proof_is_gone_breaks_the_command",
+            ),
+            "browser/test_passkeys.py": (
+                "test_a_passkey_from_its_registration_to_a_signed_approval",
+            ),
+        },
+    ),
+    "factors-on-record": Requirement(
+        "A passkey or app is added after a recent password only, is on record, and its owner is told.",
+        {
+            "approvals/web/test_factors.py": (
+                "test_adding_a_passkey_asks_for_the_password_first",
+                "test_a_passkey_that_comes_and_goes_is_on_record_and_told",
+                "test_an_app_is_added_with_its_code_and_its_secret_is_sealed",
+            ),
+        },
+    ),
 }

@@ -105,10 +105,13 @@ def factors_of(user: User) -> dict[str, dict[str, JSON]]:
     }
 
 
-def record_changes(*, user: User, before: dict[str, dict[str, JSON]]) -> tuple[str, ...]:
-    """Write each factor that came or went into the account's chain. Joins.
+def record_changes(
+    *, user: User, before: dict[str, dict[str, JSON]], actor: str = ""
+) -> tuple[str, ...]:
+    """Write each factor that came or went into the account's chain, and note whom to tell. Joins.
 
-    Returns what changed in stable words, such as `passkey_added`.
+    `actor` is the account's own person unless named. Returns what changed in stable words, such as
+    `passkey_added`.
     """
     now = factors_of(user)
     changes = [("added", name, now[name]) for name in now if name not in before]
@@ -118,13 +121,23 @@ def record_changes(*, user: User, before: dict[str, dict[str, JSON]]) -> tuple[s
         action = f"{factor['kind']}_{verb}" if factor["kind"] != "codes" else _CODES[verb]
         append(
             subject=account_subject(user.pk),
-            actor=actors.person(user.person_id),
+            actor=actor or actors.person(user.person_id),
             action=action,
             detail=factor,
         )
         tell(kind=Kind.CREDENTIAL, people=[user.person_id], occasion=f"{action}:{name}")
         told.append(action)
     return tuple(told)
+
+
+def remove_all(*, user: User, actor: str) -> tuple[str, ...]:
+    """Remove every factor of an account whose owner lost them; what was removed, in stable words.
+
+    Joins. For an operator at the console: the password then opens the account again.
+    """
+    before = factors_of(user)
+    Authenticator.objects.filter(user=user).delete()
+    return record_changes(user=user, before=before, actor=actor)
 
 
 def _described(row: Authenticator) -> dict[str, JSON]:

@@ -93,6 +93,7 @@ def test_a_key_or_a_vote_that_is_taken_away_under_an_open_page_decides_nothing(
     approve = page.get_by_role("button", name="Approve and run")
 
     backstage(lambda: GroupMembership.objects.filter(person=cast.bob.person).delete())
+    expect(page.locator("html[data-guarded]:not([data-inert])")).to_be_attached()
     approve.click()
     expect(page.get_by_role("alert")).to_contain_text("not a member of a group")
     backstage(

@@ -8,6 +8,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from approvals.audit.verification import verify
@@ -165,3 +166,16 @@ def test_a_form_without_a_credential_adds_nothing(cast: Cast, signed_in: SignIn)
         answer = client.post(ADD, form.values(credential=credential))
         assert answer.status_code == 200
     assert not Authenticator.objects.exists()
+
+
+def test_an_operator_can_open_an_account_whose_owner_lost_everything(cast: Cast, capsys):
+    Passkey().given_to(cast.bob)
+
+    call_command("remove_factors", "BOB@example.test")
+
+    assert capsys.readouterr().out.strip() == "passkey_removed"
+    last = AuditEvent.objects.filter(subject__startswith="account:").latest("pk")
+    assert (last.action, last.actor) == ("passkey_removed", "system:console")
+    assert Notice.objects.filter(key__contains="passkey_removed").exists()
+    with pytest.raises(CommandError, match="no account"):
+        call_command("remove_factors", "nobody@example.test")
