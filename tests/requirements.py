@@ -753,7 +753,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         },
     ),
     "factors-on-record": Requirement(
-        "A passkey or app is added after a recent password only, is on record, and its owner is told.",
+        "A passkey or app comes after a recent password only, on record, and its owner is told.",
         {
             "approvals/web/test_factors.py": (
                 "test_adding_a_passkey_asks_for_the_password_first",
