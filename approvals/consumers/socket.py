@@ -56,7 +56,7 @@ class Socket:
 
     async def serve(self) -> int | None:
         """Ring until the connection ends; the code to close it with, if it is ours to close."""
-        work = [
+        work: list[asyncio.Future[int | None]] = [
             self._over,
             asyncio.ensure_future(self._until_closed()),
             asyncio.ensure_future(self._ring()),
@@ -79,7 +79,7 @@ class Socket:
         # Nothing is listened to here: decisions are posts.
         return None if message["type"] == "websocket.disconnect" else NOT_LISTENING
 
-    async def _ring(self) -> None:
+    async def _ring(self) -> int | None:
         while True:
             text = await self._queue.get()
             if self._missed:

@@ -30,7 +30,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerField:
-    """One field. `kind` is text, radio, checkbox (several) or tick (yes or no)."""
+    """One field. `kind` is text, lines, radio, checkbox (several) or tick (yes or no)."""
 
     id: str
     name: str
@@ -85,7 +85,7 @@ def _field(
         name=name,
         title=inspect(field.title or field.name),
         description=inspect(field.description) if field.description else None,
-        kind=kinds.get(field.shape, "text"),
+        kind="lines" if field.is_long else kinds.get(field.shape, "text"),
         input_type=input_type,
         required=field.required and field.shape != "boolean",
         value=chosen[0] if chosen else "",

@@ -93,7 +93,7 @@ class RootSection(_Section):
 class QuestionsSection(_Section):
     """Who answers what the upstream asks during a call."""
 
-    sampling: Literal["refuse", "agent", "endpoint"] = "refuse"
+    sampling: Literal["refuse", "agent", "person", "endpoint"] = "refuse"
     elicitation: Literal["refuse", "agent", "person"] = "refuse"
     roots: Literal["refuse", "agent", "fixed"] = "refuse"
     fixed_roots: list[RootSection] = []

@@ -2,7 +2,8 @@
 
 The ticket goes through the ledger like any other: policy may deny it, reviewers see the question,
 the owner of the agent does not answer, and a worker hands the answer over as the outcome. Here it
-is opened and waited for. Forms of primitive values only; anything else is refused unseen.
+is opened and waited for. An elicitation is a form of primitive values, a sampling one text that
+takes the place of a model's; anything else is refused unseen.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -36,9 +38,30 @@ from mcpbridge.upstream.questions import FAILED_CODE, Answer, Kind, Question, re
 
 logger = logging.getLogger(__name__)
 
-ANSWERED_BY_PEOPLE: Final = frozenset({"elicitation/create"})
+ANSWERED_BY_PEOPLE: Final = frozenset({"elicitation/create", "sampling/createMessage"})
 LOOK_SECONDS: Final = 1.0
+MOST_CHARACTERS: Final = 10_000
+CHARACTERS_A_TOKEN: Final = 4  # about; an upstream limits an answer in tokens
 NO_FORM: Final = "people here answer only forms of plain fields"
+NO_TOOLS: Final = "people here answer with words, not with calls of tools"
+REJECTED: Final = "the people who were asked do not answer this"
+NOT_IN_TIME: Final = "nobody answered in time"
+A_PERSON: Final = "a person"  # what stands where a model's name is wanted
+
+_FORM_PARTS: Final = MappingProxyType(
+    {
+        "message": {"type": "string"},
+        "requestedSchema": {"type": "object"},
+        "mode": {"type": "string"},
+    }
+)
+_SAMPLING_PARTS: Final = MappingProxyType(
+    {
+        "systemPrompt": {"type": "string"},
+        "messages": {"type": "array"},
+        "maxTokens": {"type": "integer"},
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +74,9 @@ class Desk:
 
     async def ask(self, question: Question) -> Answer:
         """Open a ticket and wait for its end. Withdraws it when nobody waits any more."""
-        if question.kind is not Kind.ELICITATION or not ledger.can_be_asked(
-            question.params.get("requestedSchema")
-        ):
-            return refusal(NO_FORM)
+        unfit = _unfit(question)
+        if unfit is not None:
+            return unfit
         try:
             ticket = await in_database(self._open, question)
         except (Refusal, NotCanonical) as refused:
@@ -66,7 +88,7 @@ class Desk:
         finally:
             if not ticket.is_over:
                 await asyncio.shield(self._withdraw(ticket.uid))
-        return _answer(ticket)
+        return _answer(question.kind, ticket)
 
     async def _look(self, ticket: TicketView) -> TicketView:
         try:
@@ -120,27 +142,65 @@ def _key() -> str:
     return f"question:{uuid4()}"
 
 
+def _unfit(question: Question) -> Answer | None:
+    """The refusal of what people here cannot be asked."""
+    if question.kind is Kind.SAMPLING:
+        wants_calls = {"tools", "toolChoice"} & set(question.params)
+        return refusal(NO_TOOLS) if wants_calls else None
+    if question.kind is Kind.ELICITATION and ledger.can_be_asked(
+        question.params.get("requestedSchema")
+    ):
+        return None
+    return refusal(NO_FORM)
+
+
 def _definition(question: Question) -> dict[str, Any]:
+    """What the ticket says of the question, and the form that it asks people to fill in."""
+    is_sampling = question.kind is Kind.SAMPLING
+    form = _reply_form(question) if is_sampling else question.params["requestedSchema"]
     return {
         "name": question.method,
-        "description": "The upstream asks a person during a call of this agent. Whoever approves "
-        "answers; the answer goes to the upstream.",
+        "description": (
+            "The upstream asks for a model's words during a call of this agent. Whoever approves"
+            " writes them."
+            if is_sampling
+            else "The upstream asks a person during a call of this agent. Whoever approves answers."
+        )
+        + " The answer goes to the upstream.",
         "inputSchema": {
             "type": "object",
-            "properties": {
-                "message": {"type": "string"},
-                "requestedSchema": {"type": "object"},
-                "mode": {"type": "string"},
-            },
+            "properties": dict(_SAMPLING_PARTS if is_sampling else _FORM_PARTS),
         },
-        "answerSchema": question.params["requestedSchema"],
+        "answerSchema": form,
+        "answerOrder": list(form["properties"]),
     }
 
 
-def _answer(ticket: TicketView) -> Answer:
+def _reply_form(question: Question) -> dict[str, Any]:
+    most = min(MOST_CHARACTERS, max(1, question.params["maxTokens"]) * CHARACTERS_A_TOKEN)
+    reply = {"type": "string", "title": "Reply", "minLength": 1, "maxLength": most}
+    return {"type": "object", "properties": {"reply": reply}, "required": ["reply"]}
+
+
+def _answer(kind: Kind, ticket: TicketView) -> Answer:
     """What the upstream is told: the answer, or in its protocol's words that there is none."""
     if ticket.state is State.SUCCEEDED and ticket.result is not None:
-        return Answer(result={"action": "accept", "content": json.loads(ticket.result)})
-    if ticket.state is State.REJECTED:
-        return Answer(result={"action": "decline"})
-    return Answer(result={"action": "cancel"})
+        typed = json.loads(ticket.result)
+        return Answer(result=_message(typed["reply"]) if kind is Kind.SAMPLING else _form(typed))
+    rejected = ticket.state is State.REJECTED
+    if kind is Kind.SAMPLING:
+        return refusal(REJECTED if rejected else NOT_IN_TIME, code=FAILED_CODE)
+    return Answer(result={"action": "decline" if rejected else "cancel"})
+
+
+def _form(typed: dict[str, Any]) -> dict[str, Any]:
+    return {"action": "accept", "content": typed}
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {
+        "role": "assistant",
+        "content": {"type": "text", "text": text.replace("\r\n", "\n")},
+        "model": A_PERSON,
+        "stopReason": "endTurn",
+    }

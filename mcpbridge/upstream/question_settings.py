@@ -16,7 +16,7 @@ MAX_ROOTS: Final = 64
 MAX_SIZE: Final = 64 * 1024 * 1024
 MODES: Final[Mapping[Kind, tuple[Mode, ...]]] = MappingProxyType(
     {
-        Kind.SAMPLING: (Mode.REFUSE, Mode.AGENT, Mode.ENDPOINT),
+        Kind.SAMPLING: (Mode.REFUSE, Mode.AGENT, Mode.PERSON, Mode.ENDPOINT),
         Kind.ELICITATION: (Mode.REFUSE, Mode.AGENT, Mode.PERSON),
         Kind.ROOTS: (Mode.REFUSE, Mode.AGENT, Mode.FIXED),
     }

@@ -11,6 +11,7 @@ from approvals.domain.forms import (
     FormUnsupported,
     check_answer,
     fields_of,
+    form_in,
     form_of,
     typed,
 )
@@ -117,3 +118,35 @@ def test_a_schema_that_is_no_plain_form_is_refused(schema: Any) -> None:
     with pytest.raises(FormUnsupported):
         fields_of(schema)
     assert form_of({"answerSchema": schema} if schema is not None else {}) == ()
+
+
+def test_the_fields_stand_in_the_order_in_which_they_were_asked_for() -> None:
+    properties = {name: {"type": "string"} for name in ("alpha", "last", "middle", "zoo")}
+    asked = {"answerSchema": {"type": "object", "properties": properties}}
+
+    def names(order: object) -> list[str]:
+        return [field.name for field in form_in({**asked, "answerOrder": order})]
+
+    assert names(["zoo", "alpha", "zoo", "unknown", 7, "last"]) == [
+        "zoo",
+        "alpha",
+        "last",
+        "middle",
+    ]
+    assert names("zoo") == sorted(properties)
+    assert [field.name for field in form_in(asked)] == sorted(properties)
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_long"),
+    [
+        ({"type": "string", "maxLength": 1000}, True),
+        ({"type": "string", "maxLength": 999}, False),
+        ({"type": "string"}, False),
+        ({"type": "string", "maxLength": 1000, "format": "email"}, False),
+        ({"type": "number", "maximum": 1000}, False),
+    ],
+)
+def test_a_text_that_may_be_long_has_room(schema: dict[str, Any], is_long: bool) -> None:
+    [field] = fields_of({"type": "object", "properties": {"text": schema}})
+    assert field.is_long is is_long

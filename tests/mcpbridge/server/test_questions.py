@@ -495,6 +495,36 @@ async def test_a_person_answers_through_a_ticket_and_the_upstream_gets_what_was_
     await in_database(lambda: call_command("verify_audit", stdout=StringIO()))
 
 
+@pytest.mark.parametrize("upstream", ["modern", "legacy"])
+async def test_a_person_writes_what_a_model_would_have_said(make: Make, upstream: str) -> None:
+    scene = await make(upstream, {"sampling": "person"})
+    async with scene.face.agent(upstream) as agent:
+        call = asyncio.ensure_future(agent.call_tool(**ask("sampling")))
+        ticket = await the_ticket()
+        assert ticket.tool_name == "sampling/createMessage"
+        await in_database(
+            lambda: decided(scene, ticket.uid, api.Answer.APPROVE, reply="Paris,\r\nI think")
+        )
+        await run_ticket(ticket.uid, worker="w1")
+        result = await call
+    answer = json.loads(said(result))["sampling"]
+    assert answer["content"] == {"type": "text", "text": "Paris,\nI think"}
+    assert (answer["role"], answer["model"]) == ("assistant", "a person")
+    assert (await in_database(QuestionRecord.objects.get)).mode == "person"
+
+
+async def test_a_model_that_reviewers_refuse_to_be_is_an_error_to_the_upstream(make: Make) -> None:
+    scene = await make("legacy", {"sampling": "person"})
+    async with scene.face.agent("legacy") as agent:
+        call = asyncio.ensure_future(agent.call_tool(**ask("sampling")))
+        ticket = await the_ticket()
+        with pytest.raises(api.AnswerUnfit):
+            await in_database(lambda: decided(scene, ticket.uid, api.Answer.APPROVE, reply=""))
+        await in_database(lambda: decided(scene, ticket.uid, api.Answer.REJECT))
+        result = await call
+    assert "refused" in json.loads(said(result))["sampling"]
+
+
 async def test_a_question_that_reviewers_reject_is_declined(make: Make) -> None:
     scene = await make("legacy", TO_PEOPLE)
     async with scene.face.agent("legacy") as agent:
