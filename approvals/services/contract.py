@@ -109,6 +109,7 @@ class TicketView:
     by_grant: bool
     edited: bool
     path: str
+    was_sent: bool = False  # at least once, whatever state it was brought back to
     edited_arguments: bytes | None = None
     edited_pointers: tuple[str, ...] = ()
 

@@ -81,6 +81,7 @@ def view_of(ticket: Ticket, *, new_for: Collection[str] | None = None) -> Ticket
         by_grant=ticket.grant_id is not None,
         edited=ticket.revision > 1,
         path=ticket_path(ticket.uid),
+        was_sent=ticket.sent_at is not None,
         edited_arguments=edited,
         edited_pointers=pointers,
     )

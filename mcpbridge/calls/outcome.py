@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from mcpbridge.calls.edited import Edited, edited_from
 from mcpbridge.calls.strict_json import JSON
 
-type Stage = Literal["deciding", "approved", "running"]
+type Stage = Literal["deciding", "approved", "running", "again"]  # again: sent before, to no avail
+
+NO_ANSWER: Final = "no_answer"  # why an outcome is unknown though the ticket ended otherwise
 
 
 class TicketFacts(Protocol):
@@ -64,6 +66,8 @@ class TicketFacts(Protocol):
     def edited_pointers(self) -> tuple[str, ...]: ...
     @property
     def path(self) -> str: ...
+    @property
+    def was_sent(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +216,14 @@ type Outcome = (
 def outcome_of(ticket: TicketFacts, *, public_url: str = "") -> Outcome:
     """The outcome a ticket stands for now.
 
-    An unknown state reads as an unknown outcome: the agent must not repeat what may have run.
+    An unknown state reads as an unknown outcome: the agent must not repeat what may have run. So
+    does an end without an answer of what had been sent: a tool that may be sent again was, and
+    then never was again.
     """
     ref = ticket_ref(ticket, public_url=public_url)
     match ticket.state:
+        case "expired" | "cancelled" if ticket.was_sent:
+            return OutcomeUnknown(reason=NO_ANSWER, ticket=ref)
         case "pending" | "approved" | "claimed" | "sent":
             return _pending(ticket, ref)
         case "succeeded" | "failed":
@@ -253,6 +261,8 @@ def _pending(ticket: TicketFacts, ref: TicketRef) -> Pending:
         stage = "deciding"
     elif ticket.state == "sent":
         stage = "running"
+    elif ticket.was_sent:
+        stage = "again"
     return Pending(
         stage=stage,
         have=ticket.have,
@@ -270,6 +280,8 @@ def _ended(ticket: TicketFacts, ref: TicketRef) -> Outcome:
     if ticket.result is None:
         if succeeded or not ticket.reason:
             return ResultGone(succeeded=succeeded, ticket=ref)
+        if ticket.was_sent:
+            return OutcomeUnknown(reason=NO_ANSWER, ticket=ref)
         return NotSent(why=ticket.reason, ticket=ref)
     answer = _answer(ticket.result)
     error = None if succeeded else _error_in(answer)

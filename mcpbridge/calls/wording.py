@@ -20,6 +20,7 @@ from mcpbridge.calls.dispositions import (
 from mcpbridge.calls.edited import edited_facts, edited_text, one_line
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import (
+    NO_ANSWER,
     AgentPaused,
     Cancelled,
     DeniedByPolicy,
@@ -64,6 +65,7 @@ _UNKNOWN: Final = {
     "aborted": "the call was aborted while it ran",
     "lease_lost": "the process that ran it was lost",
     "wrong_id": "the server answered something else",
+    NO_ANSWER: "no answer came, and it was not sent again",
 }
 
 
@@ -146,6 +148,8 @@ def progress_text(outcome: Outcome, *, number: int) -> str:
             where = "approved, about to run"
         case "running":
             where = "approved, running"
+        case "again":
+            where = "approved, sent without an answer, about to be sent again"
     return f"Ticket {number}: {where}. {outcome.ticket.url}".rstrip()
 
 
@@ -165,6 +169,11 @@ def pending_text(outcome: Pending) -> str:
             where = f"Approved, not executed yet: {_call(ticket)} is about to run{by}."
         case "running":
             where = f"Approved and sent: {_call(ticket)} is running and has not ended yet."
+        case "again":
+            where = (
+                f"Approved and sent: no answer to {_call(ticket)} came, and it is about to be sent"
+                f" again{by}. It may have been executed already."
+            )
     shared = _edited(ticket, "runs" if outcome.stage == "running" else "would run")
     shared += _shared(ticket)
     seen = f" People see it at {ticket.url}." if ticket.url else ""
@@ -245,7 +254,7 @@ def _structured(outcome: Pending) -> dict[str, JSON]:
         "stage": outcome.stage,
         "ticket_id": outcome.ticket.uid,
         "ticket_number": outcome.ticket.number,
-        "executed": None if outcome.stage == "running" else False,
+        "executed": None if outcome.stage in {"running", "again"} else False,
         "approvals": outcome.have,
         "approvals_needed": outcome.need,
         "next_tool": AWAIT_TICKET,

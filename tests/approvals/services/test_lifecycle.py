@@ -71,6 +71,19 @@ def test_only_what_an_admin_called_idempotent_is_sent_again_and_only_so_often(ca
     assert walk.view.state is api.State.OUTCOME_UNKNOWN
 
 
+def test_what_was_sent_once_is_told_as_sent_whatever_becomes_of_it(cast):
+    walk = a_ticket(cast, max_attempts=2).approved_by(cast.bob)
+    assert not walk.view.was_sent
+    walk.sent()
+    with later(31):
+        api.sweep()
+    assert walk.view.state is api.State.APPROVED
+    assert walk.view.was_sent
+    api.withdraw(uid=walk.uid, agent_id=cast.robo)
+    assert walk.view.state is api.State.CANCELLED
+    assert walk.view.was_sent
+
+
 def test_a_mark_that_was_taken_back_reaches_a_call_already_sent(cast):
     walk = a_ticket(cast, max_attempts=2).sent()
     rings.attempts[walk.call.tool_name] = 1
