@@ -267,7 +267,7 @@ SERVESTATIC_AUTOREFRESH = False
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "placet" / "locale"]
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 import apprise
 from apprise.manager_plugins import NotificationManager
 
-from outbound.addresses import AddressRefused, check_address
+from approvals.outbound.addresses import AddressRefused, check_address
 
 READABLE: Final = (
     os.path.realpath(sys.prefix),

@@ -16,8 +16,8 @@ import aiohttp
 
 from approvals.carriers.errors import CarrierError, Gone, Refused
 from approvals.domain.wording import say
-from outbound.addresses import AddressRefused, check_address
-from outbound.sockets import CheckedResolver, checked_socket_factory
+from approvals.outbound.addresses import AddressRefused, check_address
+from approvals.outbound.sockets import CheckedResolver, checked_socket_factory
 
 TOTAL_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0

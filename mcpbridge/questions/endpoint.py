@@ -13,15 +13,15 @@ from typing import Any, Final
 
 import aiohttp
 
-from mcpbridge.questions.records import Given
-from mcpbridge.upstream.questions import Answer, Endpoint, Question
-from mcpbridge.upstream.replies import MalformedMessage, load
-from outbound.sockets import (
+from approvals.outbound.sockets import (
     CheckedResolver,
     LookUp,
     checked_socket_factory,
     system_look_up,
 )
+from mcpbridge.questions.records import Given
+from mcpbridge.upstream.questions import Answer, Endpoint, Question
+from mcpbridge.upstream.replies import MalformedMessage, load
 
 PATH: Final = "/chat/completions"
 CONNECT_SECONDS: Final = 5.0

@@ -18,7 +18,7 @@ from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("approvals", "mcpbridge", "placet")
-CATALOGUE = ROOT / "locale" / "de" / "LC_MESSAGES" / "django.po"
+CATALOGUE = ROOT / "placet" / "locale" / "de" / "LC_MESSAGES" / "django.po"
 HEADER = (
     "Content-Type: text/plain; charset=UTF-8\n"
     "Content-Transfer-Encoding: 8bit\n"

@@ -15,12 +15,12 @@ from typing import ClassVar
 
 import aiohttp
 
+from approvals.outbound.addresses import AddressRefused
 from mcpbridge.upstream.client.flight import Answer, ExchangeFailed, Flight, HttpRefusal
 from mcpbridge.upstream.errors import Unknown
 from mcpbridge.upstream.replies import MalformedMessage, Message, read_message
 from mcpbridge.upstream.spec import Caps
 from mcpbridge.upstream.sse import EventParser, EventTooLarge
-from outbound.addresses import AddressRefused
 
 ERROR_BODY_BYTES = 64 * 1024
 ENVELOPE_BYTES = 64 * 1024

@@ -13,6 +13,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from approvals.outbound.sockets import (
+    CheckedResolver,
+    LookUp,
+    checked_socket_factory,
+    system_look_up,
+)
 from mcpbridge.upstream.client.exchange import departure_trace
 from mcpbridge.upstream.client.flight import Background, OnLateReply
 from mcpbridge.upstream.client.handshake import OlderTransport
@@ -23,12 +29,6 @@ from mcpbridge.upstream.client.session import UpstreamSession
 from mcpbridge.upstream.client.stdio import StdioSession
 from mcpbridge.upstream.errors import UpstreamUnavailable
 from mcpbridge.upstream.spec import UpstreamSpec
-from outbound.sockets import (
-    CheckedResolver,
-    LookUp,
-    checked_socket_factory,
-    system_look_up,
-)
 
 __all__ = ["SHARED", "UpstreamPool"]
 

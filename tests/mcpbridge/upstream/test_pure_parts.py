@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.inbound import decode_header_value, mcp_param_headers, x_mcp_header_map
 
+from approvals.outbound.addresses import AddressRefused, check_address
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.errors import UpstreamUnavailable
 from mcpbridge.upstream.lines import LineSplitter, LineTooLong
@@ -18,7 +19,6 @@ from mcpbridge.upstream.negotiation import negotiate
 from mcpbridge.upstream.replies import MalformedMessage, read_message, tool_reply
 from mcpbridge.upstream.spec import BadUpstreamSpec, SandboxProfile, UpstreamSpec, config_digest
 from mcpbridge.upstream.sse import EventParser, EventTooLarge
-from outbound.addresses import AddressRefused, check_address
 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:

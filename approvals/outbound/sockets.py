@@ -1,4 +1,4 @@
-"""Resolving names and making sockets under the rule of `outbound.addresses`, for aiohttp.
+"""Resolving names and making sockets under the rule of `addresses` beside it, for aiohttp.
 
 The rule is applied twice: to every answer of the resolver, and to the very address a socket is
 about to be opened for, so that a name which changes its answer in between, or a literal address,
@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from outbound.addresses import check_address
+from approvals.outbound.addresses import check_address
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 LookUp = Callable[[str, int, int], Awaitable[list[AddressInfo]]]
