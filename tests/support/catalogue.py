@@ -32,7 +32,7 @@ OF_CONTEXT = {"pgettext", "pgettext_lazy"}
 
 _LITERAL = r"""[ru]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
 _IN_TEMPLATE = re.compile(rf"\b(n?p?gettext|_)\(\s*({_LITERAL}(?:\s*,\s*{_LITERAL})*)", re.DOTALL)
-_PLACES = re.compile(r"%\(\w+\)s|\{\w+\}")
+_PLACES = re.compile(r"%\(\w+\)s|\{\w+(?::[^}]*)?\}|<[^>]+>")  # values and elements
 
 
 class Key(NamedTuple):
@@ -57,7 +57,7 @@ class Message:
 
     def misplaced(self) -> set[str]:
         """Places that a translation has or lacks and the sentence does not; a singular may omit."""
-        wanted = set(_PLACES.findall(self.key.one + self.many))
+        wanted = set(_PLACES.findall(self.key.one + self.many)) if any(self.said) else set()
         wrong: set[str] = set()
         for form, text in enumerate(self.said):
             found = set(_PLACES.findall(text))

@@ -16,6 +16,7 @@ def test_what_a_person_chose_counts_before_what_their_browser_asks_for(
 
     asked = client.get("/account/", headers=german)
     assert b'<html lang="de" dir="ltr">' in asked.content
+    assert b"Ihr Konto" in asked.content
     assert asked["Content-Language"] == "de"
     assert "Accept-Language" in asked["Vary"]
 
