@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mcpbridge.web import agents, others, upstreams
+from mcpbridge.web import agents, others, questions, upstreams
 
 app_name = "manage"
 urlpatterns = [
@@ -19,5 +19,6 @@ urlpatterns = [
     path("agents/<slug:name>/", agents.agent, name="agent"),
     path("agents/<slug:name>/tokens/", agents.new_token, name="new_token"),
     path("agents/<slug:name>/tokens/<uuid:token_id>/end/", agents.end_token, name="end_token"),
+    path("questions/", questions.questions, name="questions"),
     path("policy/", upstreams.policy, name="policy"),
 ]

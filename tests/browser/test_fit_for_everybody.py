@@ -89,6 +89,7 @@ def the_admins_pages(cast: Cast) -> list[str]:
         *(f"/manage/upstreams/{page}" for page in (*one, f"{name}/settings/")),
         *(f"/manage/agents/{page}" for page in one),
         "/manage/policy/",
+        "/manage/questions/",
     ]
 
 

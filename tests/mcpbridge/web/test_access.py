@@ -16,6 +16,7 @@ READ = [
     "agents/",
     "agents/robo/",
     "policy/",
+    "questions/",
 ]
 ONLY_CHANGE = ["upstreams/new/", "agents/new/"]
 
