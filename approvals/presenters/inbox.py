@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
+from approvals.presenters.bursts import BurstRow, PausedRow
 from approvals.presenters.gists import calls_of
 from approvals.presenters.rows import Row, present_row
 from approvals.presenters.words import any_of, figure
@@ -47,6 +48,8 @@ class InboxPage:
 
     groups: tuple[Group, ...]
     first_url: str = ""
+    bursts: tuple[BurstRow, ...] = ()
+    paused: tuple[PausedRow, ...] = ()
 
 
 def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
@@ -68,7 +71,13 @@ def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
     )
 
 
-def present_inbox(lists: Inbox, *, now: datetime) -> InboxPage:
+def present_inbox(
+    lists: Inbox,
+    *,
+    now: datetime,
+    bursts: tuple[BurstRow, ...] = (),
+    paused: tuple[PausedRow, ...] = (),
+) -> InboxPage:
     """The inbox's groups as they begin; those beside the three only where they hold something."""
     parts = (
         lists.asks_you,
@@ -88,7 +97,9 @@ def present_inbox(lists: Inbox, *, now: datetime) -> InboxPage:
             _others(others, lists.waiting_on_others.next_after),
             *(beside(AWAY, away) if away else ()),
             _decided(decided),
-        )
+        ),
+        bursts=bursts,
+        paused=paused,
     )
 
 

@@ -8,7 +8,7 @@ what somebody stands in for is not theirs to pass on.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -22,6 +22,7 @@ from approvals.models import (
     after_seconds,
 )
 
+LISTED: Final = 100
 Covered = Absence.groups.through  # which absence gives away the vote in which group
 
 
@@ -36,6 +37,15 @@ def away_now(people: Collection[UUID] | None = None) -> set[UUID]:
     if people is not None:
         absences = absences.filter(person__in=people)
     return set(absences.values_list("person_id", flat=True))
+
+
+def coming_absences(person: Person | None) -> list[Absence]:
+    """Absences that are not over, the next first: everybody's, or those that concern one person."""
+    rows = Absence.objects.filter(ended_at__isnull=True, ends_at__gt=DatabaseNow())
+    if person is not None:
+        rows = rows.filter(Q(person=person) | Q(delegate=person))
+    rows = rows.select_related("person", "delegate").prefetch_related("groups")
+    return list(rows.order_by("starts_at", "pk")[:LISTED])
 
 
 def away_beyond(people: Collection[UUID], *, seconds: float) -> set[UUID]:

@@ -6,7 +6,7 @@ length. Pages go by key, never by offset, and nothing counts without a bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -14,9 +14,11 @@ from typing import Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
+from approvals.domain.bursts import Burst
 from approvals.domain.states import OPEN, State
 from approvals.models import Person, Ticket
 from approvals.selectors import beside
+from approvals.selectors.bursts import bursts_for, in_bursts
 from approvals.selectors.counting import (
     PENDING,
     UNRESOLVED,
@@ -54,6 +56,7 @@ class Part:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
     """The three groups as they begin; `moving_on` says that more is under way than is listed.
+    What belongs to one of the `bursts` does not stand among what needs this person by itself.
 
     Beside them what stands by itself: questions to the reader, what was handed to them, and what
     they have put away, each no longer than GROUP_ROWS.
@@ -66,6 +69,7 @@ class Inbox:
     put_away: tuple[Listed, ...]
     decided: tuple[Listed, ...]
     moving_on: bool
+    bursts: tuple[Burst, ...] = ()
 
 
 def inbox(person: Person, *, one_person: bool) -> Inbox:
@@ -77,7 +81,8 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
     asked, _ = _first([beside.asking(who)], after=None)
     handed, _ = _first([beside.handed(who)], after=None)
     away, _ = _first([beside.snoozed(who)], after=None)
-    needs, needs_next = _first(beside.needing_plainly(who), after=None)
+    bursts = bursts_for(who)
+    needs, needs_next = _first(_one_by_one(who, bursts), after=None)
     others, others_next = _first(_waiting(who), after=None)
     moving = list(
         tickets_visible_to(person)
@@ -100,13 +105,14 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
         put_away=put_away,
         decided=decided,
         moving_on=len(moving) > GROUP_ROWS,
+        bursts=bursts,
     )
 
 
 def needs_you(person: Person, *, one_person: bool, after: int | None) -> Part:
     """What needs this person, from behind the ticket with the key `after`."""
     who = reviewer(person, one_person=one_person)
-    keys, more = _first(beside.needing_plainly(who), after=after)
+    keys, more = _first(_one_by_one(who, bursts_for(who)), after=after)
     return Part(rows=listed(keys, one_person=one_person, who=who), next_after=more)
 
 
@@ -118,6 +124,12 @@ def waiting_on_others(person: Person, *, one_person: bool, after: int | None) ->
 
 
 type Walk = QuerySet[Ticket]
+
+
+def _one_by_one(who: Reviewer, bursts: Sequence[Burst]) -> tuple[Walk, ...]:
+    """What needs this person, apart from the bursts."""
+    outcomes, pending = beside.needing_plainly(who)
+    return (outcomes, pending.exclude(in_bursts(bursts)) if bursts else pending)
 
 
 def _waiting(who: Reviewer) -> tuple[Walk, ...]:

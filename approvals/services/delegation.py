@@ -23,6 +23,7 @@ from approvals.domain.errors import (
     NotVisible,
     StandInUnfit,
 )
+from approvals.domain.wording import say
 from approvals.models import (
     Absence,
     DatabaseNow,
@@ -85,7 +86,7 @@ def end_absence(*, absence_id: UUID, user: User) -> Absence:
             user.person.is_admin or absence.person_id == user.person_id
         )
         if absence is None or not allowed or not user.is_active:
-            raise NotVisible("There is no such absence, or it is not yours to end.")
+            raise NotVisible(say("There is no such absence, or it is not yours to end."))
         ended = Absence.objects.filter(
             pk=absence_id, ended_at__isnull=True, ends_at__gt=DatabaseNow()
         ).update(ended_at=DatabaseNow(), ended_by_id=user.person_id)
@@ -104,11 +105,11 @@ def possible_stand_ins(person: Person) -> list[Person]:
 
 def _require_sensible(begins: datetime, ends: datetime, now: datetime) -> None:
     if ends <= begins:
-        raise AbsenceInvalid("The end has to come after the beginning, and after now.")
+        raise AbsenceInvalid(say("The end has to come after the beginning, and after now."))
     if ends - begins > LONGEST:
-        raise AbsenceInvalid(f"An absence lasts {LONGEST.days} days at most.")
+        raise AbsenceInvalid(say("An absence lasts {days} days at most.", days=LONGEST.days))
     if begins - now > EARLIEST:
-        raise AbsenceInvalid(f"An absence begins within {EARLIEST.days} days.")
+        raise AbsenceInvalid(say("An absence begins within {days} days.", days=EARLIEST.days))
 
 
 def _groups(user: User, delegate_id: UUID | None, group_ids: Collection[UUID]) -> set[UUID]:
@@ -116,23 +117,23 @@ def _groups(user: User, delegate_id: UUID | None, group_ids: Collection[UUID]) -
     wanted = set(group_ids)
     if delegate_id is None:
         if wanted:
-            raise AbsenceInvalid("Say who stands in for you in these groups.")
+            raise AbsenceInvalid(say("Say who stands in for you in these groups."))
         return wanted
     if not wanted:
-        raise AbsenceInvalid("Choose at least one of your groups in which they vote for you.")
+        raise AbsenceInvalid(say("Choose at least one of your groups in which they vote for you."))
     mine = GroupMembership.objects.filter(person=user.person_id, group__in=wanted)
     if wanted != set(mine.values_list("group_id", flat=True)):
-        raise AbsenceInvalid("You can only give away the vote of a group that you are in.")
+        raise AbsenceInvalid(say("You can only give away the vote of a group that you are in."))
     return wanted
 
 
 def _require_fit(user: User, delegate_id: UUID, begins: datetime, ends: datetime) -> None:
     if delegate_id == user.person_id:
-        raise StandInUnfit("You cannot stand in for yourself.")
+        raise StandInUnfit(say("You cannot stand in for yourself."))
     if delegate_id not in {person.pk for person in possible_stand_ins(user.person)}:
         raise StandInUnfit
     if _absences(delegate_id, begins, ends).exists():
-        raise StandInUnfit("They are away themselves during that time. Choose somebody else.")
+        raise StandInUnfit(say("They are away themselves during that time. Choose somebody else."))
 
 
 def _absences(person_id: UUID, begins: datetime, ends: datetime) -> QuerySet[Absence]:

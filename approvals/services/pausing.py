@@ -13,6 +13,7 @@ from django.db import transaction
 from approvals import audit, transitions
 from approvals.domain.errors import NotEligible, NotVisible
 from approvals.domain.states import State
+from approvals.domain.wording import say
 from approvals.models import AgentPause, DatabaseNow, Ticket, User
 from approvals.selectors.visibility import tickets_visible_to
 from approvals.selectors.votes import eligible_people
@@ -55,7 +56,7 @@ def resume_agent(*, agent_id: UUID, user: User) -> bool:
         if paused is None:
             return False
         if not user.is_active or not may_resume(paused, user):
-            raise NotVisible("Only who paused this agent, or an admin, lets it go on.")
+            raise NotVisible(say("Only who paused this agent, or an admin, lets it go on."))
         gate = transitions.bump_epoch(actor=actor, because=f"agent:{agent_id} resumed")
         ended = AgentPause.objects.filter(pk=paused.pk, resumed_at__isnull=True)
         if not ended.update(resumed_at=DatabaseNow(), resumed_by_id=user.person_id):
@@ -94,13 +95,15 @@ def _ticket_of(agent_id: UUID, user: User) -> Ticket:
     visible = tickets_visible_to(user.person).filter(agent_id=agent_id)
     newest = visible.order_by("-pk").first()
     if newest is None:
-        raise NotVisible("There is no ticket of such an agent that you may see.")
+        raise NotVisible(say("There is no ticket of such an agent that you may see."))
     if user.person.is_admin:
         return newest
     for ticket in visible.filter(state=State.PENDING).order_by("-pk")[:20]:
         if user.person_id in eligible_people(ticket):
             return ticket
-    raise NotEligible("You have no vote on any open ticket of this agent, so you cannot pause it.")
+    raise NotEligible(
+        say("You have no vote on any open ticket of this agent, so you cannot pause it.")
+    )
 
 
 def _record(paused: AgentPause, actor: str, action: str, epoch: int) -> None:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from approvals import conf
 from approvals.models import User
+from approvals.presenters.bursts import burst_rows, present_paused
 from approvals.presenters.inbox import (
     NEEDS,
     OTHERS,
@@ -22,6 +23,7 @@ from approvals.presenters.inbox import (
     present_rows,
 )
 from approvals.selectors import inbox as lists
+from approvals.selectors.bursts import paused_for
 from approvals.selectors.counting import next_needing
 from approvals.selectors.listing import one_row
 from approvals.web.access import is_part, reviewer_page
@@ -75,6 +77,12 @@ def _inbox_page(request: HttpRequest, user: User) -> InboxPage:
     after = key_in(request.GET.get("after", ""))
     selected = _PARTS.get(request.GET.get("group", ""))
     if selected is None or after is None:
-        return present_inbox(lists.inbox(person, one_person=one_person), now=now)
+        found = lists.inbox(person, one_person=one_person)
+        return present_inbox(
+            found,
+            now=now,
+            bursts=burst_rows(found.bursts),
+            paused=present_paused(paused_for(person), user),
+        )
     part = selected(person, one_person=one_person, after=after)
     return present_part(request.GET["group"], part, now=now)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from approvals.web import (
+    absence,
     account,
     attending,
     audit,
     batches,
+    bursts,
     canaries,
     decisions,
     editing,
@@ -44,6 +46,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tests/", canaries.canaries, name="canaries"),
     path("measures/", measures.measures, name="measures"),
     path("batch/", batches.batch, name="batch"),
+    path("away/", absence.absences, name="absences"),
+    path("away/<uuid:absence_id>/end/", absence.end, name="absence-end"),
+    path("bursts/<uuid:agent_id>/", bursts.burst, name="burst"),
+    path("agents/<uuid:agent_id>/resume/", bursts.resume, name="resume-agent"),
     path("grants/", grants.grants, name="grants"),
     path("grants/<uuid:grant_id>/", grants.grant, name="grant"),
     path("grants/<uuid:grant_id>/revoke/", grants.revoke, name="grant-revoke"),

@@ -1,0 +1,140 @@
+"""A burst as one row of the inbox, its own page, and the agents that people have paused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+
+from approvals.domain.bursts import Burst
+from approvals.domain.diffing import Change, differences
+from approvals.domain.inspection import InspectedText, inspect
+from approvals.models import AgentPause, Payload, User
+from approvals.presenters.calls import name
+from approvals.presenters.rows import Row
+from approvals.presenters.sealed import open_bytes
+from approvals.presenters.words import figure, span
+from approvals.selectors.bursts import arguments_of, samples
+from approvals.services.pausing import may_resume
+
+MENTIONED: Final = 4  # arguments that differ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurstRow:
+    """One agent's flood in one row. `differs` are the arguments that differ between its calls."""
+
+    agent: InspectedText
+    target: InspectedText | None  # the tool; None for several
+    words: str
+    first: datetime
+    last: datetime
+    differs: tuple[InspectedText, ...]
+    says_same: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedRow:
+    """An agent that is paused, for those who may know."""
+
+    agent: InspectedText
+    by: str
+    since: datetime
+    resume_url: str  # empty where the viewer may not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurstPage:
+    """The open calls of a burst, and what can be done about all of them."""
+
+    agent: InspectedText
+    agent_plain: str
+    tool: InspectedText | None
+    many: int
+    heading: str
+    verb: str
+    rows: tuple[Row, ...]
+    more_url: str
+    first_url: str
+    here: str
+    nonce: str
+    reason: str
+    error: str
+
+
+def burst_url(agent_id: UUID, upstream_id: UUID | None, tool_name: str) -> str:
+    """Where the calls of a burst are listed."""
+    here = reverse("approvals:burst", args=[agent_id])
+    asked = {"upstream": str(upstream_id), "tool": tool_name} if upstream_id else {}
+    return f"{here}?{urlencode(asked)}" if asked else here
+
+
+def burst_rows(bursts: Sequence[Burst]) -> tuple[BurstRow, ...]:
+    """A row for each; a few calls of each are read, by one query for all."""
+    looked_at = [samples(burst) for burst in bursts]
+    keys = [key for some in looked_at for key in some]
+    arguments = arguments_of(keys) if keys else {}
+    return tuple(
+        present_burst(burst, [arguments[key] for key in some if key in arguments])
+        for burst, some in zip(bursts, looked_at, strict=True)
+    )
+
+
+def present_burst(burst: Burst, arguments: Sequence[Payload]) -> BurstRow:
+    """One row for all of them; `arguments` are those of a few, from its beginning to its end."""
+    many = len(burst.openings)
+    readable = [found for payload in arguments if (found := open_bytes(payload)[0]) is not None]
+    differs = differing(readable)
+    return BurstRow(
+        agent=name(burst.agent_name),
+        target=name(f"{burst.upstream_name}.{burst.tool_name}") if burst.tool_name else None,
+        words=ngettext(
+            "{number} open call within {span}", "{number} open calls within {span}", many
+        ).format(number=figure(many), span=span(burst.last - burst.first)),
+        first=burst.first,
+        last=burst.last,
+        differs=tuple(inspect(path, identifier_like=True) for path in differs[:MENTIONED]),
+        says_same=len(readable) > 1 and not differs,
+        url=burst_url(burst.agent_id, burst.upstream_id, burst.tool_name),
+    )
+
+
+def differing(arguments: Sequence[bytes]) -> tuple[str, ...]:
+    """The paths at which any of these arguments differs from the first."""
+    found: dict[str, None] = {}
+    for other in arguments[1:]:
+        for difference in differences(arguments[0], other):
+            if difference.change is not Change.UNCHANGED:
+                found[difference.pointer.removeprefix("/") or gettext("everything")] = None
+    return tuple(found)
+
+
+def present_paused(paused: Sequence[AgentPause], user: User) -> tuple[PausedRow, ...]:
+    """The agents that are paused."""
+    return tuple(
+        PausedRow(
+            agent=name(row.agent_name),
+            by=row.paused_by.name,
+            since=row.paused_at,
+            resume_url=reverse("approvals:resume-agent", args=[row.agent_id])
+            if may_resume(row, user)
+            else "",
+        )
+        for row in paused
+    )
+
+
+def suggested_reason(many: int) -> str:
+    """What a reviewer may say to all of them at once."""
+    return ngettext(
+        "Rejected together with {number} similar call; the agent is paused.",
+        "Rejected together with {number} similar calls; the agent is paused.",
+        many,
+    ).format(number=figure(many))

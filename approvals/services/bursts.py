@@ -1,0 +1,69 @@
+"""Rejecting a burst: the agent is paused first, so that nothing more comes, then each is decided.
+
+Each ticket is rejected by a vote of its own, with its own audit row, in a transaction of its own;
+a large burst takes several acts, and each says how much is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from approvals.domain.errors import Refusal
+from approvals.domain.quorum import Answer
+from approvals.models import User
+from approvals.selectors.bursts import open_calls
+from approvals.services.pausing import pause_agent
+from approvals.services.voting import decide
+
+AT_ONCE: Final = 100  # tickets in one request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swatted:
+    """What came of it: how many were rejected, how many could not be, and how many are left."""
+
+    rejected: int
+    refused: int
+    left: int
+    why: str = ""  # the first refusal
+
+
+def reject_and_pause(
+    *,
+    agent_id: UUID,
+    upstream_id: UUID | None,
+    tool_name: str,
+    user: User,
+    reason: str,
+    nonce: str,
+) -> Swatted:
+    """Pause the agent and reject its open calls (of one tool, or of all), oldest first.
+
+    Sending it again with the same nonce decides nothing twice. Raises NotVisible, NotEligible,
+    ReasonTooLong (then nothing was rejected).
+    """
+    pause_agent(agent_id=agent_id, user=user)
+    calls = open_calls(user.person, agent_id=agent_id, upstream_id=upstream_id, tool_name=tool_name)
+    rejected, refusals = 0, []
+    for uid, digest in list(calls.values_list("uid", "digest")[:AT_ONCE]):
+        try:
+            decide(
+                uid=uid,
+                user=user,
+                verdict=Answer.REJECT,
+                seen_digest=bytes(digest),
+                reason=reason,
+                nonce=nonce,
+            )
+        except Refusal as refusal:
+            refusals.append(refusal)
+        else:
+            rejected += 1
+    return Swatted(
+        rejected=rejected,
+        refused=len(refusals),
+        left=calls.count(),
+        why=refusals[0].message if refusals else "",
+    )

@@ -1,0 +1,169 @@
+"""The page of a burst: its open calls, and rejecting all of them while pausing their agent.
+
+The page is a GET that changes nothing; its one form is a POST. Pausing is undone here as well.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from approvals import conf
+from approvals.domain.errors import Refusal
+from approvals.domain.inspection import one_line
+from approvals.models import Ticket, User
+from approvals.presenters.bursts import BurstPage, burst_url, suggested_reason
+from approvals.presenters.calls import name
+from approvals.presenters.inbox import present_rows
+from approvals.presenters.words import figure, told
+from approvals.selectors.bursts import PAGE, open_calls
+from approvals.selectors.inbox import listed
+from approvals.services.bursts import Swatted, reject_and_pause
+from approvals.services.pausing import pause_agent, resume_agent
+from approvals.web.access import reviewer_page
+from approvals.web.posted import STATUS, FormIncomplete, nonce_in
+
+MOST_COUNTED: Final = 1000
+MOST_KEY: Final = 2**63 - 1
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reviewer_page
+def burst(request: HttpRequest, user: User, agent_id: UUID) -> HttpResponse:
+    """Show an agent's open calls; a POST pauses the agent, and rejects them if that is asked."""
+    upstream_id, tool = _asked(request)
+    if request.method != "POST":
+        return _page(request, user, agent_id)
+    try:
+        nonce = nonce_in(request)
+        verb = request.POST.get("verb", "")
+        if verb not in {"reject", "pause"}:
+            raise FormIncomplete
+        if verb == "pause":
+            pause_agent(agent_id=agent_id, user=user)
+            messages.success(request, gettext("The agent is paused. Its open calls still wait."))
+            return redirect(burst_url(agent_id, upstream_id, tool))
+        done = reject_and_pause(
+            agent_id=agent_id,
+            upstream_id=upstream_id,
+            tool_name=tool,
+            user=user,
+            reason=request.POST.get("reason", ""),
+            nonce=nonce,
+        )
+    except Refusal as refusal:
+        return _page(
+            request, user, agent_id, error=told(refusal.message), status=STATUS[refusal.kind]
+        )
+    _tell(request, done)
+    left = done.left and not done.refused
+    return redirect(burst_url(agent_id, upstream_id, tool) if left else "approvals:inbox")
+
+
+@require_POST
+@reviewer_page
+def resume(request: HttpRequest, user: User, agent_id: UUID) -> HttpResponse:
+    """Let a paused agent's calls become tickets again."""
+    try:
+        resumed = resume_agent(agent_id=agent_id, user=user)
+    except Refusal as refusal:
+        messages.warning(request, told(refusal.message))
+    else:
+        if resumed:
+            messages.success(request, gettext("The agent goes on. Its calls come to you again."))
+    return redirect("approvals:inbox")
+
+
+def _page(
+    request: HttpRequest, user: User, agent_id: UUID, *, error: str = "", status: int = 200
+) -> HttpResponse:
+    upstream_id, tool = _asked(request)
+    calls = open_calls(user.person, agent_id=agent_id, upstream_id=upstream_id, tool_name=tool)
+    many = calls.values("pk")[:MOST_COUNTED].count()
+    some = calls.values_list("agent_name", "upstream_name").first()
+    if some is None and not error:
+        if not Ticket.objects.filter(agent_id=agent_id).exists():
+            raise Http404("There is no such agent, or you have no vote on its calls.")
+        messages.info(request, gettext("None of these calls is open any more."))
+        return redirect("approvals:inbox")
+    agent_name, upstream_name = some or ("", "")
+    after = _key(request.GET.get("after", ""))
+    keys = list(calls.filter(pk__gt=after).values_list("pk", flat=True)[: PAGE + 1])
+    here = burst_url(agent_id, upstream_id, tool)
+    onward = "&" if "?" in here else "?"
+    view = BurstPage(
+        agent=name(agent_name),
+        agent_plain=one_line(agent_name),
+        tool=name(f"{upstream_name}.{tool}") if tool else None,
+        many=many,
+        heading=ngettext("{number} open call", "{number} open calls", many).format(
+            number=figure(many)
+        ),
+        verb=ngettext(
+            "Reject {number} call and pause this agent",
+            "Reject all {number} calls and pause this agent",
+            many,
+        ).format(number=figure(many)),
+        rows=present_rows(listed(keys[:PAGE], one_person=conf.one_person()), now=timezone.now()),
+        more_url=f"{here}{onward}after={keys[PAGE - 1]}" if len(keys) > PAGE else "",
+        first_url=here if after else "",
+        here=here,
+        nonce=secrets.token_urlsafe(24),
+        reason=request.POST.get("reason", "") or suggested_reason(many),
+        error=error,
+    )
+    return render(request, "approvals/burst.html", {"view": view}, status=status)
+
+
+def _tell(request: HttpRequest, done: Swatted) -> None:
+    """Say what came of it."""
+    if done.rejected:
+        messages.success(
+            request,
+            ngettext(
+                "{number} call is rejected, and its agent is paused.",
+                "{number} calls are rejected, and their agent is paused.",
+                done.rejected,
+            ).format(number=figure(done.rejected)),
+        )
+    if done.refused:
+        messages.warning(
+            request,
+            ngettext(
+                "{number} call could not be rejected: {why}",
+                "{number} calls could not be rejected, the first because: {why}",
+                done.refused,
+            ).format(number=figure(done.refused), why=told(done.why)),
+        )
+    if done.left and not done.refused:
+        messages.info(
+            request,
+            ngettext(
+                "{number} more is open. Reject it as well.",
+                "{number} more are open. Reject them as well.",
+                done.left,
+            ).format(number=figure(done.left)),
+        )
+
+
+def _asked(request: HttpRequest) -> tuple[UUID | None, str]:
+    """The tool that the address names, with its upstream; nothing for all tools."""
+    try:
+        upstream = UUID(request.GET["upstream"])
+    except (KeyError, ValueError):
+        return None, ""
+    return upstream, request.GET.get("tool", "")[:256]
+
+
+def _key(text: str) -> int:
+    return min(int(text[:19]), MOST_KEY) if text.isascii() and text.isdigit() else 0
