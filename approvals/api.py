@@ -48,7 +48,7 @@ from approvals.domain.errors import (
     TooManyOpenTickets,
 )
 from approvals.domain.inspection import one_line
-from approvals.domain.obligations import Obligations
+from approvals.domain.obligations import Escalation, Obligations, Seats
 from approvals.domain.policy import CallFacts
 from approvals.domain.quorum import Answer
 from approvals.domain.states import OPEN, TERMINAL, CancelReason, State, UnknownReason, Waiting
@@ -184,6 +184,7 @@ __all__ = [
     "DigestMismatch",
     "Directory",
     "Effect",
+    "Escalation",
     "EvidenceRequired",
     "Expired",
     "FenceLost",
@@ -214,6 +215,7 @@ __all__ = [
     "ReasonTooLong",
     "Refusal",
     "RevokeTooLate",
+    "Seats",
     "Sentence",
     "StaleDigest",
     "StaleState",

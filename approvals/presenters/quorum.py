@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext, gettext_lazy
 
-from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.inspection import InspectedText, inspect, one_line
 from approvals.domain.quorum import Answer, Resolution
 from approvals.domain.states import State
 from approvals.models import Decision
@@ -57,12 +57,16 @@ def present_quorum(
     state: State,
     may_still_vote: Mapping[UUID, str],
     viewer: UUID,
-    groups: Sequence[str],
+    groups: Mapping[str, str],
     by_grant: bool,
 ) -> Quorum:
-    """The seats; `may_still_vote` names the people whose approval would count now."""
+    """The seats; `may_still_vote` names the people whose approval would count now.
+
+    `groups` are the names of the groups that are asked, by slug.
+    """
     seats = [_given(decision) for decision in decisions]
     if state is State.PENDING:
+        seats += _of_groups(resolution, groups)
         seats.append(_missing(resolution, may_still_vote, viewer))
     if by_grant:
         seats.append(
@@ -80,7 +84,7 @@ def present_quorum(
     )
     return Quorum(
         heading=gettext("Standing permission") if by_grant else have,
-        groups=any_of(groups),
+        groups=any_of(list(groups.values())),
         seats=tuple(seats),
         footer=gettext("One rejection ends it.") if state is State.PENDING else "",
     )
@@ -93,10 +97,37 @@ def _given(decision: Decision) -> Seat:
         tone=tone,
         icon=icon,
         name=decision.person.name,
-        verb=str(verb),
+        verb=_for_whom(decision, str(verb)),
         at=decision.created_at,
         reason=inspect(reason) if reason else None,
     )
+
+
+def _for_whom(decision: Decision, verb: str) -> str:
+    """What was done, and for whom where somebody stands in."""
+    mandate = getattr(decision, "mandate", None)
+    if mandate is None or mandate.stands_in_for is None:
+        return verb
+    return gettext("{verb} for {name}, who is away").format(
+        verb=verb, name=one_line(mandate.stands_in_for.name)
+    )
+
+
+def _of_groups(resolution: Resolution, names: Mapping[str, str]) -> list[Seat]:
+    """What is still to come from each group that owes approvals of its own."""
+    return [
+        Seat(
+            tone="",
+            icon="seat",
+            name=names.get(each.group, each.group),
+            verb=gettext("still owes {missing}").format(
+                missing=missing_approvals(each.missing, more=bool(each.have))
+            )
+            if each.missing
+            else gettext("has given its {approvals}").format(approvals=approvals(each.need)),
+        )
+        for each in resolution.by_group
+    ]
 
 
 def _missing(resolution: Resolution, people: Mapping[UUID, str], viewer: UUID) -> Seat:

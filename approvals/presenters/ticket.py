@@ -69,7 +69,7 @@ class Reading:
     obligations: Obligations
     resolution: Resolution
     rights: Rights
-    groups: Sequence[str]
+    groups: Mapping[str, str]  # by slug
     votes: Sequence[Vote]
     may_still_vote: Mapping[UUID, str]
     events: Sequence[AuditEvent]
@@ -198,7 +198,7 @@ def present_ticket(
             verdict=ticket.verdict,
             policy_version=ticket.policy_id,
             obligations=reading.obligations,
-            groups=reading.groups,
+            groups=tuple(reading.groups.values()),
             by_grant=by_grant,
         ),
         who=present_asker(ticket, activity=reading.activity, owner_now=reading.owner_now),

@@ -43,6 +43,7 @@ WORDS: Final = {
     "revoked": gettext_lazy("The approval was revoked"),
     "annotated": gettext_lazy("A person recorded what happened"),
     "wound_up": gettext_lazy("Wound up: told everybody who waited"),
+    "escalated": gettext_lazy("Nobody had decided in time; another group is asked as well"),
     "late_answer": gettext_lazy("An answer came too late and was kept as evidence"),
     "edited": gettext_lazy("Edited the arguments; earlier votes count no longer"),
     "commented": gettext_lazy("Commented"),

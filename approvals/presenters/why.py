@@ -78,10 +78,14 @@ def present_why(
 
 def what_it_takes(obligations: Obligations, groups: Sequence[str]) -> str:
     """Every obligation in one sentence."""
-    asked = gettext("{approvals} from {groups}").format(
-        approvals=approvals(obligations.quorum), groups=_names(groups)
-    )
-    parts = [asked]
+    parts = [_asked(obligations, groups)]
+    if obligations.escalate is not None:
+        parts.append(
+            gettext("{group} is asked as well after {span}").format(
+                group=obligations.escalate.to,
+                span=span(timedelta(seconds=obligations.escalate.after_seconds)),
+            )
+        )
     if obligations.reason_required:
         parts.append(gettext("with a reason"))
     if obligations.step_up is StepUp.PASSKEY:
@@ -96,6 +100,21 @@ def what_it_takes(obligations: Obligations, groups: Sequence[str]) -> str:
         gettext("within {span}").format(span=span(timedelta(seconds=obligations.approval_seconds)))
     )
     return ", ".join(parts)
+
+
+def _asked(obligations: Obligations, groups: Sequence[str]) -> str:
+    """How many approvals, and from whom."""
+    if obligations.quorums:
+        each = [
+            gettext("{approvals} from {groups}").format(
+                approvals=approvals(seats.need), groups=seats.group
+            )
+            for seats in obligations.quorums
+        ]
+        return gettext(" and ").join(each) + gettext(", everybody for one group")
+    return gettext("{approvals} from {groups}").format(
+        approvals=approvals(obligations.quorum), groups=_names(groups)
+    )
 
 
 def _sentence(verdict: Verdict, *, by_grant: bool) -> str:

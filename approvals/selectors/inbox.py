@@ -56,8 +56,8 @@ class Part:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
     """The three groups as they begin; `moving_on` says that more is under way than is listed.
-    What belongs to one of the `bursts` does not stand among what needs this person by itself.
 
+    What belongs to one of the `bursts` does not stand among what needs this person by itself.
     Beside them what stands by itself: questions to the reader, what was handed to them, and what
     they have put away, each no longer than GROUP_ROWS.
     """

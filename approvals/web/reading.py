@@ -90,7 +90,7 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             and (viewer in owners or user.person.is_admin),
             may_annotate=concerned or viewer in owners,
         ),
-        groups=tuple(ticket.groups.order_by("name").values_list("name", flat=True)),
+        groups=dict(ticket.groups.order_by("name").values_list("slug", "name")),
         votes=tuple(decisions),
         may_still_vote={person: names[person] for person in candidates if person in names},
         events=events,

@@ -20,7 +20,7 @@ from mcpbridge.administration import (
     issue_token,
     revoke_token,
 )
-from mcpbridge.approvals_gateway import accounts_person
+from mcpbridge.approvals_gateway import accounts_person, paused_agents
 from mcpbridge.models import Agent, AgentToken
 from mcpbridge.web.access import actor_of, admin_page, admins_only, may_change
 from mcpbridge.web.forms import AgentForm, TokenForm
@@ -33,7 +33,9 @@ def agents(request: HttpRequest) -> HttpResponse:
     """All agents by name."""
     rows = Agent.objects.select_related("owner", "team").order_by("name")
     return render(
-        request, "manage/agents.html", {"agents": rows, "may_change": may_change(request)}
+        request,
+        "manage/agents.html",
+        {"agents": rows, "may_change": may_change(request), "paused": set(paused_agents())},
     )
 
 
@@ -132,5 +134,6 @@ def _agent_page(
         "tokens": found.tokens.order_by("-created_at"),
         "now": timezone.now(),
         "may_change": may_change(request),
+        "paused": paused_agents().get(found.pk),
     }
     return render(request, "manage/agent.html", context, status=status)

@@ -17,7 +17,12 @@ from mcpbridge.approvals_gateway import Effect
 from mcpbridge.calls.pins import DefinitionChange, diff_definitions, pinned_part
 from mcpbridge.models import ToolPin, Upstream
 from mcpbridge.upstream.sandbox import gaps
-from mcpbridge.web.choices import SEVERAL, minutes_of
+from mcpbridge.web.choices import (
+    SEVERAL,
+    escalation_minutes,
+    minutes_of,
+    quorums_in_words,
+)
 
 ANNOTATIONS = (
     ("readOnlyHint", True, gettext_lazy("says it only reads")),
@@ -54,6 +59,9 @@ class ChosenView:
     four_eyes: bool
     step_up: str
     type_target: bool
+    quorums: str = ""  # what each group owes by itself
+    escalate_to: str = ""
+    escalate_minutes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +174,9 @@ def _chosen(pin_id: str, force: InForce, posted: Mapping[str, str]) -> ChosenVie
             four_eyes=f"four_eyes-{pin_id}" in posted,
             step_up=posted.get(f"step_up-{pin_id}", ""),
             type_target=f"type_target-{pin_id}" in posted,
+            quorums=posted.get(f"quorums-{pin_id}", ""),
+            escalate_to=posted.get(f"escalate_to-{pin_id}", ""),
+            escalate_minutes=posted.get(f"escalate_minutes-{pin_id}", ""),
         )
     asked = force.obligations
     return ChosenView(
@@ -176,6 +187,9 @@ def _chosen(pin_id: str, force: InForce, posted: Mapping[str, str]) -> ChosenVie
         four_eyes=asked.four_eyes,
         step_up=asked.step_up,
         type_target=asked.type_target,
+        quorums=quorums_in_words(asked),
+        escalate_to=asked.escalate.to if asked.escalate is not None else "",
+        escalate_minutes=escalation_minutes(asked),
     )
 
 
