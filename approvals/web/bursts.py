@@ -26,7 +26,7 @@ from approvals.presenters.calls import name
 from approvals.presenters.inbox import present_rows
 from approvals.presenters.words import figure, told
 from approvals.selectors.bursts import PAGE, open_calls
-from approvals.selectors.inbox import listed
+from approvals.selectors.listing import listed
 from approvals.services.bursts import Swatted, reject_and_pause
 from approvals.services.pausing import pause_agent, resume_agent
 from approvals.web.access import reviewer_page
