@@ -163,7 +163,7 @@ def _facts(ticket: Ticket, zone: ZoneInfo, *, detailed: bool, now: datetime) -> 
         facts.append(gettext("With: {arguments}").format(arguments=_arguments(ticket)))
     if ticket.state == State.PENDING:
         deadline = ticket.approval_expires_at
-        moment = formats.date_format(deadline.astimezone(zone), "SHORT_DATETIME_FORMAT")
+        moment = formats.date_format(deadline.astimezone(zone), "j F Y, H:i")
         facts += [
             gettext("Risk: {risk}").format(risk=RISK_MARKS[ticket.risk].word),
             gettext("Decide by: {moment} ({zone}), {span}").format(

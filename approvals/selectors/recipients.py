@@ -14,7 +14,15 @@ from django.db.models import Q, QuerySet
 
 from approvals import conf
 from approvals.domain.states import State
-from approvals.domain.telling import AWAITING, SILENT_AT_FIRST, Habits, Kind, Shifts, Watchmen
+from approvals.domain.telling import (
+    AT_ONCE,
+    AWAITING,
+    SILENT_AT_FIRST,
+    Habits,
+    Kind,
+    Shifts,
+    Watchmen,
+)
 from approvals.models import (
     Channel,
     Decision,
@@ -25,12 +33,14 @@ from approvals.models import (
     Rotation,
     Ticket,
 )
+from approvals.selectors.absence import away_now, stand_ins
 from approvals.selectors.counting import needing, reviewer
 from approvals.selectors.visibility import may_see
 
 NOT_AWAITED = "nothing is awaited of them any more"
 NOT_THEIRS = "they may not see it now"
 NOT_WANTED = "they do not want to hear of this"
+AWAY = "they are away"
 NOT_ASKED = "the room is not asked any more"
 TIMELY = frozenset({Kind.NEEDS_YOU, Kind.REMINDER, Kind.ESCALATED, Kind.HANDED, Kind.ASKED})
 
@@ -51,6 +61,8 @@ def why_not(notice: Notice, person: Person, habit: Habit | None) -> str:
         return NOT_THEIRS
     if kind in (habit.silent_kinds if habit is not None else SILENT_AT_FIRST):
         return NOT_WANTED
+    if kind not in AT_ONCE and away_now([person.pk]):
+        return AWAY
     if ticket is None:
         return ""
     if not may_see(person, ticket):
@@ -129,7 +141,7 @@ def watchmen(ticket: Ticket, *, now: datetime) -> list[Watchmen]:
 
 
 def on_call(rotation: Rotation, people: frozenset[UUID], *, now: datetime) -> UUID | None:
-    """Whose turn it is among `people`, its prefetched turns read in order."""
+    """Whose turn it is among `people` who are not away; the turns are prefetched."""
     turns = sorted(rotation.turns.all(), key=lambda turn: turn.place)
     shifts = Shifts(
         people=tuple(turn.person_id for turn in turns),
@@ -138,7 +150,7 @@ def on_call(rotation: Rotation, people: frozenset[UUID], *, now: datetime) -> UU
         days=rotation.days,
         zone=zone_of(rotation.time_zone),
     )
-    gone = set(shifts.people) - people
+    gone = (set(shifts.people) - people) | away_now(shifts.people)
     return shifts.on_call(now, away=gone)
 
 
@@ -165,7 +177,8 @@ def _concerned_by_kind(notice: Notice) -> Q:
         return Q(pk__in=[])
     asked = Q(group_memberships__group__in=ticket.groups.values("pk"))
     if kind in AWAITING:
-        return asked
+        groups = ticket.groups.values_list("pk", flat=True)
+        return asked | Q(pk__in=[delegate for delegate, _, _ in stand_ins(list(groups))])
     if kind is Kind.UNKNOWN:
         return asked | Q(pk=ticket.person_id)
     if kind is Kind.ENDED:

@@ -7,3 +7,4 @@ import "./passkey.js";
 import "./swaps.js";
 import "./keys.js";
 import "./live.js";
+import "./notify.js";

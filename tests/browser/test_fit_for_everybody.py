@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from approvals import api
+from approvals import api, courier
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.domain.canonical import canonical_bytes
 from approvals.domain.quorum import Answer
-from approvals.models import Person
+from approvals.models import Channel, Person, ReviewerGroup
+from approvals.services.channels import add_chat, add_room
 from mcpbridge.administration import (
     AgentSettings,
     UpstreamSettings,
@@ -61,7 +63,24 @@ def a_full_house(cast: Cast) -> list[str]:
     seal_checkpoint()
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
     pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
+    pages += the_pages_about_being_told(cast)
     return pages + the_admins_pages(cast)
+
+
+def the_pages_about_being_told(cast: Cast) -> list[str]:
+    """A person's channels, one of which failed, a room, and the members who take turns."""
+    failing = add_chat(user=cast.bob, url="ntfys://a-topic", label="Phone \u202e")
+    Channel.objects.filter(pk=failing).update(
+        failing_since=timezone.now(), failures=1, last_error="the receiver did not answer in time"
+    )
+    add_room(
+        user=cast.dora, sort="webhook", group_id=cast.group_id, team_id=None,
+        url="https://hooks.example/1", label="Bridge", kinds=["needs_you"], detailed=False,
+        allow_private=False,
+    )  # fmt: skip
+    courier.look()
+    group = ReviewerGroup.objects.get(pk=cast.group_id)
+    return ["/notifications/", "/notices/?show=waiting", f"/notices/on-call/{group.slug}/"]
 
 
 def the_admins_pages(cast: Cast) -> list[str]:
