@@ -188,6 +188,10 @@ def _concerned_by_kind(notice: Notice) -> Q:
 
 
 def _heard_groups(ticket: Ticket, person: Person, habit: Habit) -> bool:
-    """Whether the ticket asks a group of this person's that they want to hear of."""
-    heard = ticket.groups.filter(memberships__person=person)
-    return heard.exclude(pk__in=habit.silent_groups.values("pk")).exists()
+    """Whether the ticket asks a group of this person's that they want to hear of.
+
+    Somebody who stands in for a member of it hears of it whatever they chose for their own.
+    """
+    own = ticket.groups.filter(memberships__person=person)
+    heard = own.exclude(pk__in=habit.silent_groups.values("pk"))
+    return heard.exists() or not own.exists()

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from approvals import api, courier
 from approvals.carriers import chat
+from approvals.domain.snoozing import Choice
 from approvals.domain.telling import Kind
 from approvals.models import (
     Channel,
@@ -29,8 +30,10 @@ from approvals.models import (
     Watch,
     database_now,
 )
-from approvals.services import channels, deliveries, gate, habits, watching
+from approvals.services import channels, deliveries, gate, habits, people, watching
+from approvals.services.delegation import declare_absence
 from approvals.services.notifications import tell
+from approvals.services.snoozing import snooze
 from tests.support import rings
 from tests.support.builders import Cast, a_cast, a_policy, a_ticket
 from tests.support.clock import later
@@ -115,6 +118,7 @@ def states(**conditions: object) -> set[str]:
 # -- who hears of a new ticket ---------------------------------------------------------------
 
 
+@pytest.mark.both_engines
 def test_reviewers_hear_of_a_ticket_and_nobody_else(cast: Cast):
     walk = a_ticket(cast).pending()
     said = told()
@@ -191,6 +195,7 @@ def test_a_question_reaches_the_owner_and_not_whoever_asked(cast: Cast):
 
 
 @pytest.mark.requirement("told-once")
+@pytest.mark.both_engines
 def test_at_half_time_one_reminder_comes_however_many_look(cast: Cast):
     walk = a_ticket(cast).pending()
     told()
@@ -457,6 +462,53 @@ def test_only_members_are_on_call_and_only_admins_say_so(cast: Cast):
         )
 
 
+# -- away, and put away -----------------------------------------------------------------------
+
+
+def away(user: User, *, delegate: User | None = None, group: UUID | None = None) -> None:
+    declare_absence(
+        user=user,
+        starts_at=None,
+        ends_at=database_now() + timedelta(hours=5),
+        delegate_id=delegate.person_id if delegate else None,
+        group_ids=[group] if group else [],
+    )
+
+
+def test_whoever_is_away_is_neither_told_nor_on_call(cast: Cast):
+    on_call(cast, cast.carol.person_id, cast.bob.person_id)
+    away(cast.carol)
+    a_ticket(cast).pending()
+    assert told().keys() == {"bob"}
+
+
+def test_whoever_went_away_while_the_message_waited_is_not_told(cast: Cast):
+    a_ticket(cast).pending()
+    courier.look()
+    away(cast.carol)
+    assert told().keys() == {"bob"}
+
+
+@pytest.mark.both_engines
+def test_a_stand_in_is_told_in_the_place_of_whoever_is_away(cast: Cast):
+    second = people.ensure_group(slug="second", name="Second")
+    people.set_members(group="second", people=[cast.bob.person_id])
+    people.set_members(group="reviewers", people=[cast.carol.person_id])
+    habit(cast.bob, silent_groups=[second])
+    away(cast.carol, delegate=cast.bob, group=cast.group_id)
+    a_ticket(cast).pending()
+    assert told().keys() == {"bob"}
+
+
+def test_whoever_put_a_ticket_away_is_not_reminded_of_it(cast: Cast):
+    walk = a_ticket(cast).pending()
+    told()
+    with later(600):
+        snooze(uid=walk.uid, user=cast.bob, choice=Choice.HALF)
+    with later(HOUR / 2 + 1):
+        assert told().keys() == {"carol"}
+
+
 # -- rooms and webhooks ------------------------------------------------------------------------
 
 
@@ -495,6 +547,7 @@ def test_a_room_hears_only_of_what_it_was_made_for(cast: Cast):
 
 
 @pytest.mark.requirement("told-once")
+@pytest.mark.both_engines
 def test_a_failed_message_is_tried_again_with_the_same_id_and_then_no_more(cast: Cast):
     with a_web_receiver() as receiver:
         key = a_webhook(cast, receiver.url)
@@ -573,6 +626,7 @@ def test_a_reminder_that_could_not_be_sent_in_time_is_dropped(cast: Cast):
 # -- claims ------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_engines
 def test_what_a_vanished_worker_began_is_sent_by_the_next(cast: Cast):
     a_ticket(cast).pending()
     courier.look()
