@@ -7,7 +7,7 @@ services, where the same message would be seen twice: those read "may have been 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -42,6 +42,7 @@ LEASE_SECONDS: Final = 90.0  # longer than any carrier takes
 ALONE: Final = frozenset({Channel.Sort.WEBHOOK})  # each event is a message of its own
 NEVER_TWICE: Final = frozenset({Channel.Sort.CHAT})
 VANISHED: Final = "a worker vanished while it told"
+SWITCHED_OFF: Final = "the channel is switched off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +56,50 @@ class Claimed:
 
 def address(limit: int = ADDRESSED) -> int:
     """Find the channels of notices that nobody addressed yet; how many notices."""
-    waiting = Notice.objects.filter(addressed_at__isnull=True).order_by("created_at")
-    done = 0
-    for key in list(waiting.values_list("pk", flat=True)[:limit]):
-        with transaction.atomic():
-            mine = Notice.objects.filter(pk=key, addressed_at__isnull=True)
-            if mine.update(addressed_at=DatabaseNow()):
-                _address(Notice.objects.select_related("ticket").get(pk=key))
-                done += 1
-    return done
+    with transaction.atomic():
+        waiting = Notice.objects.filter(addressed_at__isnull=True).order_by("created_at")
+        if connection.features.has_select_for_update_skip_locked:
+            waiting = waiting.select_for_update(skip_locked=True, of=("self",))
+        notices = list(waiting.select_related("ticket")[:limit])
+        if notices:
+            keys = [notice.pk for notice in notices]
+            Notice.objects.filter(pk__in=keys).update(addressed_at=DatabaseNow())
+            _address(notices)
+        return len(notices)
 
 
-def _address(notice: Notice) -> None:
-    now = database_now()
-    deliveries = [
-        Delivery(notice=notice, channel=channel, due_at=moment.at)
-        for person in recipients.candidates(notice)
-        for channel, moment in _channels_of(notice, person, now)
-    ]
-    deliveries += [
-        Delivery(notice=notice, channel=channel, due_at=now) for channel in recipients.rooms(notice)
-    ]
+def _address(notices: Sequence[Notice]) -> None:
+    now, audience = database_now(), recipients.Audience(notices)
+    ways: dict[UUID, list[Channel]] = {}
+    deliveries: list[Delivery] = []
+    for notice in notices:
+        for person in audience.candidates(notice):
+            if audience.why_not(notice, person):
+                continue
+            if person.pk not in ways:
+                ways[person.pk] = with_mail(person)
+            moment = _moment(notice, person, audience, now)
+            deliveries += [
+                Delivery(notice=notice, channel=channel, due_at=moment.at)
+                for channel in ways[person.pk]
+                if channel.urgent or not moment.urgent
+            ]
+        deliveries += [
+            Delivery(notice=notice, channel=room, due_at=now) for room in audience.rooms(notice)
+        ]
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
 
 
-def _channels_of(notice: Notice, person: Person, now: datetime) -> Iterable[tuple[Channel, Moment]]:
-    habit = recipients.habit_of(person)
-    if recipients.why_not(notice, person, habit):
-        return
-    ticket = notice.ticket
-    deadline = ticket.approval_expires_at if ticket is not None else None
-    start = now
+def _moment(notice: Notice, person: Person, audience: recipients.Audience, now: datetime) -> Moment:
+    """When this person is told: after those on call, and when it suits them."""
+    ticket, start = notice.ticket, now
     if ticket is not None and notice.kind == Kind.NEEDS_YOU:
-        groups = recipients.watchmen(ticket, now=now)
         remaining = ticket.approval_expires_at - now
-        start += head_starts(groups, remaining=remaining).get(person.pk, timedelta())
-    habits = recipients.habits_of(person, habit)
-    moment = when_to_tell(Kind(notice.kind), habits, now=start, deadline=deadline)
-    for channel in with_mail(person):
-        if channel.urgent or not moment.urgent:
-            yield channel, moment
-
-
-def due() -> bool:
-    """Whether anything is to be told now."""
-    return _due().exists()
+        starts = head_starts(audience.watchmen(ticket, now=now), remaining=remaining)
+        start += starts.get(person.pk, timedelta())
+    deadline = ticket.approval_expires_at if ticket is not None else None
+    habits = audience.listener(person).habits(person)
+    return when_to_tell(Kind(notice.kind), habits, now=start, deadline=deadline)
 
 
 def claim(limit: int = TOGETHER) -> Claimed | None:
@@ -149,30 +149,30 @@ def still_to_tell(claimed: Claimed) -> list[Delivery]:
 
     The others are dropped, or put off when it has become quiet meanwhile.
     """
-    channel, told = claimed.channel, []
-    now = database_now()
-    person = channel.person
-    habit = recipients.habit_of(person) if person is not None else None
+    channel, person, now = claimed.channel, claimed.channel.person, database_now()
+    audience = recipients.Audience([delivery.notice for delivery in claimed.deliveries])
+    told = []
     for delivery in claimed.deliveries:
-        notice = delivery.notice
-        if channel.removed_at is not None or not channel.enabled:
-            drop(claimed, delivery, why="the channel is switched off")
-            continue
-        why = (
-            recipients.why_not(notice, person, habit)
-            if person is not None
-            else recipients.why_not_room(notice, channel)
-        )
+        why = _why_not(delivery.notice, channel, audience)
         if why:
             drop(claimed, delivery, why=why)
             continue
         if person is not None:
-            quiet = _quiet_until(notice, recipients.habits_of(person, habit), channel, now)
+            habits = audience.listener(person).habits(person)
+            quiet = _quiet_until(delivery.notice, habits, channel, now)
             if quiet is not None:
                 _put_off(claimed, delivery, until=quiet)
                 continue
         told.append(delivery)
     return told
+
+
+def _why_not(notice: Notice, channel: Channel, audience: recipients.Audience) -> str:
+    if channel.removed_at is not None or not channel.enabled:
+        return SWITCHED_OFF
+    if channel.person is None:
+        return audience.why_not_room(notice, channel)
+    return audience.why_not(notice, channel.person)
 
 
 def _quiet_until(
@@ -192,8 +192,11 @@ def _quiet_until(
 def told(claimed: Claimed, deliveries: Collection[Delivery]) -> None:
     """The message was taken."""
     with transaction.atomic():
-        for delivery in deliveries:
-            _end(claimed, delivery, Delivery.State.TOLD)
+        for fence in set(claimed.fences.values()):
+            keys = [one.pk for one in deliveries if claimed.fences[one.pk] == fence]
+            Delivery.objects.filter(pk__in=keys, fence=fence, ended_at__isnull=True).update(
+                state=Delivery.State.TOLD, ended_at=DatabaseNow(), lease_until=None, why=""
+            )
         Channel.objects.filter(pk=claimed.channel.pk).update(
             failures=0, failing_since=None, last_error="", told_at=DatabaseNow()
         )

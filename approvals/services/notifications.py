@@ -6,7 +6,7 @@ Who hears of it, when and by which channel is found out by a worker; see `approv
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
@@ -31,10 +31,29 @@ def tell(
     `occasion` is what happened (a comment's id, a term of absence…): the same kind of notice about
     the same revision of a ticket is one for each occasion, however often this is called.
     """
+    note_all(
+        [
+            notice_of(
+                kind=kind, ticket=ticket, people=people, groups=groups, by=by, occasion=occasion
+            )
+        ]
+    )
+
+
+def notice_of(
+    *,
+    kind: Kind,
+    ticket: Ticket | None = None,
+    people: Collection[UUID] = (),
+    groups: Collection[UUID] = (),
+    by: UUID | None = None,
+    occasion: str = "",
+) -> Notice:
+    """The notice that `tell` would note, not stored."""
     if len(occasion) > MAX_OCCASION:
         raise ValueError(f"an occasion has at most {MAX_OCCASION} characters")
     about = f"{ticket.pk}.{ticket.revision}" if ticket is not None else "-"
-    notice = Notice(
+    return Notice(
         key=f"{kind}:{about}:{occasion}",
         kind=kind,
         ticket=ticket,
@@ -42,4 +61,8 @@ def tell(
         people=sorted(str(person) for person in people),
         groups=sorted(str(group) for group in groups),
     )
-    Notice.objects.bulk_create([notice], ignore_conflicts=True)
+
+
+def note_all(notices: Iterable[Notice]) -> None:
+    """Store those of the notices that nobody noted before, by one statement. Joins."""
+    Notice.objects.bulk_create(notices, ignore_conflicts=True)

@@ -16,7 +16,7 @@ from django.db.models import Exists, F, Min, OuterRef, QuerySet
 from approvals.domain.states import State
 from approvals.domain.telling import Kind, half_time
 from approvals.models import DatabaseNow, Lookout, Ticket, Watch, database_now
-from approvals.services.notifications import tell
+from approvals.services.notifications import note_all, notice_of, tell
 
 BATCH: Final = 200  # tickets in one look
 SLACK: Final = 500  # tickets back: one that opened earlier may be committed later
@@ -47,25 +47,27 @@ def _begin(limit: int) -> int:
     tickets = list(unseen[:limit])
     if not tickets and not Ticket.objects.filter(pk__gt=reached).exists():
         return 0
-    now = database_now()
-    for ticket in tickets:
-        with transaction.atomic():
-            _watch_one(ticket, fresh=ticket.ended_at is None or now - ticket.ended_at < STALE)
+    news = database_now() - STALE
+    with transaction.atomic():  # whoever else found them notices the same, once
+        Watch.objects.bulk_create(map(_watch_over, tickets), ignore_conflicts=True)
+        note_all(
+            notice_of(kind=kind, ticket=ticket)
+            for ticket in tickets
+            if (ticket.ended_at is None or ticket.ended_at > news)
+            and (kind := _news(ticket)) is not None
+        )
     _advance(reached, full=len(tickets) == limit, last=tickets[-1].pk if tickets else 0)
     return len(tickets)
 
 
-def _watch_one(ticket: Ticket, *, fresh: bool) -> None:
-    made = Watch(
+def _watch_over(ticket: Ticket) -> Watch:
+    return Watch(
         ticket=ticket,
         version=ticket.version,
         revision=ticket.revision,
         half_time=half_time(ticket.created_at, ticket.approval_expires_at),
         over=ticket.ended_at is not None,
     )
-    Watch.objects.bulk_create([made], ignore_conflicts=True)
-    if fresh:  # whoever else found it says the same, once
-        _say(ticket)
 
 
 def _reached() -> int:
@@ -131,7 +133,9 @@ def _look_again(seen: Watch) -> None:
         }
     with transaction.atomic():
         if Watch.objects.filter(pk=seen.pk, version=seen.version).update(**changes):
-            _say(ticket)
+            kind = _news(ticket)
+            if kind is not None:
+                tell(kind=kind, ticket=ticket)
 
 
 def _remind(seen: Watch) -> None:
@@ -141,11 +145,10 @@ def _remind(seen: Watch) -> None:
             tell(kind=Kind.REMINDER, ticket=seen.ticket)
 
 
-def _say(ticket: Ticket) -> None:
-    """Note what the state of a ticket has to say; what was noted before stays one notice."""
+def _news(ticket: Ticket) -> Kind | None:
+    """What the state of a ticket has to say."""
     if ticket.state == State.PENDING:
-        tell(kind=Kind.NEEDS_YOU, ticket=ticket)
-    elif ticket.state == State.OUTCOME_UNKNOWN:
-        tell(kind=Kind.UNKNOWN, ticket=ticket)
-    elif ticket.ended_at is not None and ticket.grant_id is None:
-        tell(kind=Kind.ENDED, ticket=ticket)
+        return Kind.NEEDS_YOU
+    if ticket.state == State.OUTCOME_UNKNOWN:
+        return Kind.UNKNOWN
+    return Kind.ENDED if ticket.ended_at is not None and ticket.grant_id is None else None

@@ -19,6 +19,7 @@ from approvals.models import Delivery, Person, ReviewerGroup, Rotation, User, da
 from approvals.presenters.channels import present_channels, present_delivery
 from approvals.presenters.words import told
 from approvals.selectors import deliveries as selectors
+from approvals.selectors.absence import away_now
 from approvals.selectors.recipients import on_call
 from approvals.selectors.visibility import sees_everything
 from approvals.services import channels, deliveries, habits
@@ -98,7 +99,8 @@ def rotation(request: HttpRequest, user: User, slug: str) -> HttpResponse:
             messages.success(request, gettext("Saved."))
             return redirect("approvals:rotation", slug=slug)
     people = {person.pk: person.name for person in members}
-    called = on_call(kept, frozenset(people), now=database_now()) if kept else None
+    here = people.keys() - away_now(people)
+    called = on_call(kept, here, now=database_now()) if kept else None
     context = {
         "group": group,
         "form": form,
@@ -146,14 +148,14 @@ def _page(
 
 def _groups() -> list[tuple[ReviewerGroup, str]]:
     """Every group, and who of it is on call now."""
-    now = database_now()
+    now, away = database_now(), away_now()
     groups = ReviewerGroup.objects.order_by("name").prefetch_related("members")
     rotations = {r.pk: r for r in Rotation.objects.prefetch_related("turns")}
     found = []
     for group in groups:
         names = {person.pk: person.name for person in group.members.all()}
         kept = rotations.get(group.pk)
-        called = on_call(kept, frozenset(names), now=now) if kept is not None else None
+        called = on_call(kept, names.keys() - away, now=now) if kept is not None else None
         found.append((group, names[called] if called is not None else ""))
     return found
 

@@ -1,4 +1,4 @@
-"""A real browser is told: by its service worker while no page is open, and never without a click."""
+"""A real browser is told by its service worker while no page is open, and only after a click."""
 
 from __future__ import annotations
 

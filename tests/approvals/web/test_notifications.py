@@ -241,7 +241,7 @@ def test_no_page_costs_more_with_more_rows(dora: Client, cast: Cast):
             assert dora.get(address).status_code == 200
         return len(queries)
 
-    dora.get("/notices/")
+    dora.get("/notifications/")  # makes what is made once
     a_room(dora, cast)
     a_ticket(cast, arguments=b'{"n":0}').pending()
     courier.look()
