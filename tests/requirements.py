@@ -688,7 +688,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         },
     ),
     "nothing-inside-is-reached": Requirement(
-        "No channel makes this installation connect to an address inside, follow a redirect, or act.",
+        "No channel makes this installation connect to an address inside, follow redirects, or act.",
         {
             "approvals/carriers/test_push.py": (
                 "test_an_endpoint_inside_is_never_posted_to",
