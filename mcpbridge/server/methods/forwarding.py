@@ -30,7 +30,7 @@ from mcpbridge.server.methods.asked import Asked
 from mcpbridge.server.methods.questions import talk_of
 from mcpbridge.server.presenters import EVENT_BYTES, size_of
 from mcpbridge.server.waiting import settled
-from mcpbridge.upstream.questions import Asking
+from mcpbridge.upstream.questions import FAILED_CODE, Answer, Asking, Question, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ async def forward(asked: Asked, request: Forwarded) -> dict[str, Any]:
             source=allowed.source,
             principal=asked.exchange.principal,
             call_id=allowed.record_id,
+            ask_later=only_during_calls,
         )
         try:
             inputs = inputs if inputs is not None else await conversation.brought()
@@ -84,6 +85,18 @@ async def forward(asked: Asked, request: Forwarded) -> dict[str, Any]:
             return step.result()
         inputs = step
     raise _refused_question()
+
+
+async def only_during_calls(_question: Question) -> Answer:
+    """What a legacy upstream is told that asks an agent who would have to come back to answer.
+
+    An open call of a tool waits for its agent; nothing else is kept open here.
+    """
+    return refusal(
+        "this agent can be asked during calls of tools only, not while a resource is read or a"
+        " prompt is got",
+        code=FAILED_CODE,
+    )
 
 
 async def _made(asked: Asked, allowed: AllowedRequest, asking: Asking | None) -> Ended | Questions:
