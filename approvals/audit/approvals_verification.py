@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
-from typing import Final
 
 from approvals.audit.binding import ticket_binding
 from approvals.audit.chain import ticket_subject
 from approvals.audit.fingerprints import fingerprint, row_label
+from approvals.audit.registrations import is_registered
 from approvals.audit.replay import Replay
 from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
 from approvals.domain.assertion import Assertion, AssertionWrong, RelyingParty, check
@@ -32,9 +31,6 @@ from approvals.domain.stepup import (
     terms_digest,
 )
 from approvals.models import AgreedTerms, AuditEvent, Decision, StepUpProof, Ticket
-
-KEY_ADDED: Final = "passkey_added"
-KEY_REMOVED: Final = "passkey_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,16 +197,5 @@ def _signature(decision: Decision, proof: StepUpProof) -> Iterator[str]:
         )
     except AssertionWrong as wrong:
         yield f"its signature does not hold: {wrong}"
-    if not _was_registered(decision, sha256(bytes(proof.public_key)).hexdigest()):
+    if not is_registered(decision.user_id, bytes(proof.public_key), at=decision.created_at):
         yield "the record does not show its key registered to this account at that time"
-
-
-def _was_registered(decision: Decision, key: str) -> bool:
-    """Whether the account's chain shows this key added, and not removed, before the approval."""
-    events = AuditEvent.objects.filter(
-        subject=f"account:{decision.user_id}",
-        action__in=(KEY_ADDED, KEY_REMOVED),
-        at__lte=decision.created_at,
-    ).order_by("seq")
-    ours = [event.action for event in events if event.detail.get("public_key") == key]
-    return bool(ours) and ours[-1] == KEY_ADDED

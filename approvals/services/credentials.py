@@ -21,6 +21,7 @@ from fido2.webauthn import AttestationObject
 
 from approvals import conf
 from approvals.audit import append
+from approvals.audit.registrations import account_subject, key_digest
 from approvals.domain.assertion import AssertionWrong, origin_of
 from approvals.domain.canonical import JSON
 from approvals.domain.telling import Kind
@@ -45,16 +46,6 @@ class Passkey:
     last_used_at: datetime | None
 
 
-def account_subject(user_id: UUID) -> str:
-    """The subject of an account's chain."""
-    return f"account:{user_id}"
-
-
-def key_digest(public_key: bytes) -> str:
-    """How the audit record names a public key."""
-    return hashlib.sha256(public_key).hexdigest()
-
-
 def passkeys_of(user: User) -> tuple[Passkey, ...]:
     """The passkeys of one account, oldest first."""
     rows = Authenticator.objects.filter(user=user, type=PASSKEY).order_by("pk")
@@ -67,24 +58,11 @@ def totp_of(user: User) -> Authenticator | None:
     return found
 
 
-def people_with_passkeys(people: Collection[UUID]) -> frozenset[UUID]:
-    """Those of `people` who have a passkey on an account that can sign in."""
-    ready = Authenticator.objects.filter(type=PASSKEY).values("user")
-    return frozenset(
-        Person.objects.filter(
-            pk__in=people, accounts__in=ready, accounts__is_active=True
-        ).values_list("pk", flat=True)
-    )
-
-
-def people_with_codes(people: Collection[UUID]) -> frozenset[UUID]:
-    """Those of `people` who have an authenticator app on an account that can sign in."""
-    ready = Authenticator.objects.filter(type=TOTP).values("user")
-    return frozenset(
-        Person.objects.filter(
-            pk__in=people, accounts__in=ready, accounts__is_active=True
-        ).values_list("pk", flat=True)
-    )
+def people_with(factor: str, people: Collection[UUID]) -> frozenset[UUID]:
+    """Those of `people` who have this factor (PASSKEY or TOTP) on an account that can sign in."""
+    ready = Authenticator.objects.filter(type=factor).values("user")
+    able = Person.objects.filter(pk__in=people, accounts__in=ready, accounts__is_active=True)
+    return frozenset(able.values_list("pk", flat=True))
 
 
 def signed_at_home(credential: str) -> bool:

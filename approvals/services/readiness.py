@@ -14,7 +14,7 @@ from approvals.domain.errors import PolicyInvalid
 from approvals.domain.obligations import Obligations
 from approvals.domain.stepup import StepUp
 from approvals.domain.verdicts import Effect
-from approvals.services.credentials import people_with_codes, people_with_passkeys
+from approvals.services.credentials import PASSKEY, TOTP, people_with
 from approvals.services.policies import asked_groups, members_of
 
 
@@ -60,9 +60,9 @@ def _unready(rule: str, obligations: Obligations) -> list[Unready]:
     only_passkeys = obligations.step_up is StepUp.PASSKEY
     for slugs in asked_groups(obligations):
         people = members_of(slugs)
-        able = people_with_passkeys(people)
+        able = people_with(PASSKEY, people)
         if not only_passkeys:
-            able |= people_with_codes(people)
+            able |= people_with(TOTP, people)
         if len(able) < obligations.quorum:
             found.append(
                 Unready(

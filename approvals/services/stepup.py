@@ -20,6 +20,7 @@ from django.db import transaction
 from fido2.utils import websafe_encode
 
 from approvals import conf, ports
+from approvals.audit.registrations import is_registered
 from approvals.domain.assertion import (
     AssertionWrong,
     NotVerified,
@@ -211,6 +212,8 @@ def _used(ticket: Ticket, user: User, challenge: bytes, terms: bytes) -> bytes:
 def _registered(user: User, credential_id: bytes) -> Passkey:
     for key in passkeys_of(user):
         if hmac.compare_digest(key.credential_id, credential_id):
+            if not is_registered(user.pk, key.public_key):
+                break  # a row that nobody made in the regular way
             return key
     raise PasskeyUnknown
 

@@ -12,6 +12,7 @@ from approvals.domain.obligations import (
     obligations_from,
     tighten,
 )
+from approvals.domain.stepup import StepUp
 
 groups = st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3).map(tuple)
 who = st.one_of(
@@ -38,6 +39,8 @@ some = st.builds(
     escalate=escalations,
     four_eyes=st.booleans(),
     reason_required=st.booleans(),
+    step_up=st.sampled_from(StepUp),
+    type_target=st.booleans(),
     approval_seconds=st.integers(501, 10_000),
     execution_seconds=st.integers(1, 10_000),
 )
@@ -64,6 +67,8 @@ def test_tightening_is_at_least_as_strict_as_both(one, other):
         assert both.quorum >= source.quorum
         assert both.four_eyes >= source.four_eyes
         assert both.reason_required >= source.reason_required
+        assert both.step_up.strictness >= source.step_up.strictness
+        assert both.type_target >= source.type_target
         assert both.approval_seconds <= source.approval_seconds
         assert both.execution_seconds <= source.execution_seconds
         owed = {seats.group: seats.need for seats in both.quorums}
@@ -139,3 +144,9 @@ def test_an_escalation_that_a_shorter_time_leaves_no_room_for_is_dropped():
     assert tighten(one, Obligations(groups=("a",), approval_seconds=60)).escalate is None
     same = tighten(one, one)
     assert same.escalate == one.escalate
+
+
+@pytest.mark.parametrize("value", ["", "passkeys", None, True, 1, []])
+def test_a_step_up_that_nobody_knows_is_refused(value):
+    with pytest.raises(PolicyInvalid, match="none, passkey_or_totp, passkey"):
+        obligations_from({"step_up": value})

@@ -182,6 +182,12 @@ def test_a_key_that_was_removed_while_the_page_was_open_is_refused(cast, walk, k
     refused(walk, errors.PasskeyUnknown, lambda: vote(walk, cast.bob, Presented(assertion=answer)))
 
 
+def test_a_key_whose_row_was_slipped_in_past_the_record_is_refused(cast, walk, key):
+    with a_hand_at_the_console() as cursor:
+        cursor.execute("DELETE FROM approvals_auditevent WHERE action = 'passkey_added'")
+        refused(walk, errors.PasskeyUnknown, lambda: with_key(walk, cast.bob, key))
+
+
 def test_whoever_lost_the_vote_while_the_page_was_open_has_none_by_a_passkey(cast, walk, key):
     answer = key.signs(asked(walk, cast.bob).challenge)
     GroupMembership.objects.filter(person=cast.bob.person).delete()

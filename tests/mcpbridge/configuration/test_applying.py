@@ -261,6 +261,15 @@ def test_a_tool_that_the_upstream_changed_stays_held_and_is_told(apply: Apply):
     )
 
 
+def test_a_rule_that_asks_for_passkeys_nobody_has_is_applied_and_told(apply: Apply):
+    wanted = whole()
+    wanted["policy"] = {"rules": [], "defaults": {"step_up": "passkey", "groups": ["reviewers"]}}
+
+    report = apply(wanted)
+
+    assert [line for line in report.warnings if line.startswith("policy: the defaults ask")]
+
+
 def test_a_tool_that_was_taken_out_of_use_comes_back_by_the_file(apply: Apply):
     apply(whole())
     quarantine_tool(actor="system:test", pin_id=ToolPin.objects.get().pk)

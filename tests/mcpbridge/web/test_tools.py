@@ -79,6 +79,19 @@ def test_who_is_asked_is_chosen_with_it(admin: Client):
     assert (asked.approval_seconds, asked.four_eyes) == (300, True)
 
 
+def test_how_an_approver_confirms_is_chosen_with_it_and_who_cannot_is_said(admin: Client):
+    wanted = chosen(admin, "delete_file", step_up="passkey", type_target="yes", group="reviewers")
+
+    page = text_of(admin.post(PAGE, wanted, follow=True).content)
+    nonsense = admin.post(PAGE, chosen(admin, "delete_file", step_up="a wink"))
+
+    asked = in_force(api.current_policy()[1], upstream="files", tool="delete_file").obligations
+    assert (asked.step_up, asked.type_target) == (api.StepUp.PASSKEY, True)
+    assert "The rule “files.delete_file” asks for more than its reviewers have." in page
+    assert "0 of the 1 people needed from reviewers can confirm an approval." in page
+    assert nonsense.status_code == 422
+
+
 def test_several_groups_and_odd_seconds_stay_when_the_form_leaves_them(admin: Client, policy: int):
     api.ensure_group(slug="security", name="Security")
     rule = {
