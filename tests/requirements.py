@@ -732,7 +732,7 @@ REQUIREMENTS: dict[str, Requirement] = {
                 "test_a_foreign_page_cannot_ask",
             ),
             "browser/test_passkeys.py": (
-                "test_a_key_or_a_vote_that_is_taken_away_under_an_open_page_decides_nothing",
+                "test_a_passkey_from_its_registration_to_a_signed_approval_and_to_its_removal",
             ),
         },
     ),
@@ -748,7 +748,7 @@ REQUIREMENTS: dict[str, Requirement] = {
                 "test_an_approval_whose_proof_is_gone_breaks_the_command",
             ),
             "browser/test_passkeys.py": (
-                "test_a_passkey_from_its_registration_to_a_signed_approval",
+                "test_a_passkey_from_its_registration_to_a_signed_approval_and_to_its_removal",
             ),
         },
     ),
