@@ -6,6 +6,7 @@ Knows values and bytes only: not where they came from, nor what a ticket row loo
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from json.encoder import encode_basestring
@@ -44,6 +45,12 @@ def canonical_bytes(value: JSON) -> bytes:
     parts: list[str] = []
     _write(value, parts, 0)
     return "".join(parts).encode("utf-8")
+
+
+def ordered_bytes(value: JSON) -> bytes:
+    """`value` as compact JSON, the members of each object as they stand; raises NotCanonical."""
+    canonical_bytes(value)  # what has no canonical spelling has none here either
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def number_text(value: float) -> str:

@@ -42,7 +42,13 @@ def differences(old: bytes, new: bytes, *, limit: int = MAX_CHANGES) -> tuple[Di
     Lists are compared place by place. Where there are more than `limit` paths, containers are
     compared whole from the depth on that keeps within it: nothing is left out in silence.
     """
-    before, after = read_canonical(old), read_canonical(new)
+    return value_differences(read_canonical(old), read_canonical(new), limit=limit)
+
+
+def value_differences(
+    before: JSON, after: JSON, *, limit: int = MAX_CHANGES
+) -> tuple[Difference, ...]:
+    """As `differences`, of values that were read from canonical bytes."""
     for depth in (MAX_DEPTH, 3, 2, 1):
         found = tuple(islice(_compare(before, after, "", depth), limit + 1))
         if len(found) <= limit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from django.utils.translation import gettext
@@ -53,25 +53,17 @@ class Arguments:
     open_indexes: tuple[int, ...] = ()
     purged: bool = False
     nothing: bool = False  # the tool is called without arguments
+    table: ArgumentTable | None = None  # what all this was read from
 
 
 def argument_table(
     canonical: bytes, schema: object, *, opened: Collection[str] = ()
 ) -> ArgumentTable:
-    """The table of canonical bytes, what the tool says it requires first and in its order.
+    """The table of canonical bytes in the order of the tool's schema.
 
     The order is the same for the same call, so a row's place in it names the row.
     """
-    table = argument_rows(canonical, schema, opened=opened)
-    listed = schema.get("required") if isinstance(schema, dict) else None
-    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
-    order = {name: place for place, name in reversed(list(enumerate(names)))}
-
-    def place(row: ArgumentRow) -> tuple[int, bool]:
-        long = row.value.size > LONG_BYTES  # what can be read at a glance stands above it
-        return order.get(_first_token(row.pointer), len(names)), long
-
-    return replace(table, rows=tuple(sorted(table.rows, key=place)))
+    return argument_rows(canonical, schema, opened=opened)
 
 
 def present_arguments(
@@ -90,18 +82,13 @@ def present_arguments(
         cut_rows=tuple(row for row in rows if row.cut),
         open_indexes=tuple(row.index for row in rows if row.pointer in opened),
         nothing=canonical == b"{}",
+        table=table,
     )
 
 
 def input_schema(definition: object) -> object:
     """The schema of a tool's arguments, from its definition as the upstream gave it."""
     return definition.get("inputSchema") if isinstance(definition, dict) else None
-
-
-def _first_token(pointer: str) -> str:
-    """The name of the argument that a JSON pointer leads into."""
-    token = pointer.removeprefix("/").partition("/")[0]
-    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _row(index: int, row: ArgumentRow, *, described: bool) -> Row:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
@@ -11,7 +13,7 @@ from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.states import State
 from approvals.models import Ticket
 from approvals.presenters.calls import name
-from approvals.presenters.words import STATE_MARKS, figure
+from approvals.presenters.words import STATE_MARKS, Mark, figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,29 @@ class Activity:
 
     words: str
     this_tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What became of an earlier call of the same agent to the same tool."""
+
+    number: int
+    url: str
+    mark: Mark
+    at: datetime
+
+
+def present_earlier(tickets: Sequence[Ticket]) -> tuple[Earlier, ...]:
+    """Earlier decisions, the last first."""
+    return tuple(
+        Earlier(
+            number=ticket.pk,
+            url=reverse("approvals:ticket", args=[ticket.uid]),
+            mark=STATE_MARKS[State(ticket.state)],
+            at=ticket.decided_at or ticket.created_at,
+        )
+        for ticket in tickets
+    )
 
 
 def present_notes(ticket: Ticket, *, broken: bool) -> tuple[Note, ...]:

@@ -9,8 +9,9 @@ from typing import Final
 from django.utils.translation import gettext, ngettext
 
 from approvals.domain.canonical import JSON, canonical_bytes
-from approvals.domain.diffing import Change, Difference, differences
-from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.diffing import Change, Difference, value_differences
+from approvals.domain.inspection import ArgumentTable, InspectedText, inspect
+from approvals.domain.inspection.arguments import read_canonical
 from approvals.presenters.words import byte_size, figure
 
 VALUE_CHARS: Final = 160
@@ -37,10 +38,11 @@ class DifferenceView:
 
 
 def present_difference(
-    *, old: bytes, new: bytes, number: int, url: str, at: datetime
+    *, old: bytes, new: bytes | ArgumentTable, number: int, url: str, at: datetime
 ) -> DifferenceView:
-    """The difference between two calls' canonical argument bytes."""
-    found = differences(old, new)
+    """The difference between two calls' canonical argument bytes, or a table read from them."""
+    after = new.value if isinstance(new, ArgumentTable) else read_canonical(new)
+    found = value_differences(read_canonical(old), after)
     rows = tuple(_row(part) for part in found if part.change is not Change.UNCHANGED)
     same = sum(part.change is Change.UNCHANGED for part in found)
     if not rows:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from approvals.domain.forms import form_of
-from approvals.domain.inspection import InspectedText, inspect
+from approvals.domain.inspection import ArgumentTable, InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.pins import Terms
 from approvals.domain.quorum import Resolution
@@ -19,8 +19,16 @@ from approvals.domain.states import OPEN, State
 from approvals.models import AuditEvent, Canary, Grant, Ticket
 from approvals.models import Decision as Vote
 from approvals.presenters.arguments import Arguments, input_schema, present_arguments
-from approvals.presenters.asking import Activity, Fact, Note, present_asker, present_notes
-from approvals.presenters.calls import Call, call_of, table_of
+from approvals.presenters.asking import (
+    Activity,
+    Earlier,
+    Fact,
+    Note,
+    present_asker,
+    present_earlier,
+    present_notes,
+)
+from approvals.presenters.calls import Call, call_of
 from approvals.presenters.canaries import Reveal, present_reveal
 from approvals.presenters.decision import Decision, Posted, Rights, present_decision
 from approvals.presenters.difference import DifferenceView, present_difference
@@ -76,6 +84,7 @@ class Reading:
     names: Mapping[UUID, str]
     previous: Ticket | None
     activity: Activity
+    earlier: Sequence[Ticket]
     owner_now: str
     killed: bool
     grants: Sequence[Grant] = ()
@@ -111,6 +120,7 @@ class TicketPage:
     difference: DifferenceView | None
     why: Why
     who: tuple[Fact, ...]
+    earlier: tuple[Earlier, ...]
     says: InspectedText | None
     decision: Decision
     step_up: StepUpPart | None
@@ -139,13 +149,13 @@ def present_ticket(
     sealed, why_gone = open_bytes(ticket.arguments)
     definition = open_json(ticket.tool_definition)
     schema = input_schema(definition)
+    arguments = present_arguments(sealed, schema, opened)
     call = call_of(
         agent=ticket.agent_name,
         upstream=ticket.upstream_name,
         tool=ticket.tool_name,
-        table=table_of(sealed, schema),
+        table=arguments.table,
     )
-    arguments = present_arguments(sealed, schema, opened)
     result, why_no_result = open_bytes(ticket.result)
     by_grant = ticket.grant_id is not None
     deadline = _deadline(ticket, state, reading.now)
@@ -193,7 +203,7 @@ def present_ticket(
         tool_digest=bytes(ticket.tool_digest).hex(),
         upstream_digest=bytes(ticket.upstream_digest).hex(),
         result=present_result(state, result, why_no_result),
-        difference=_difference(reading.previous, sealed),
+        difference=_difference(reading.previous, arguments.table),
         why=present_why(
             verdict=ticket.verdict,
             policy_version=ticket.policy_id,
@@ -202,6 +212,7 @@ def present_ticket(
             by_grant=by_grant,
         ),
         who=present_asker(ticket, activity=reading.activity, owner_now=reading.owner_now),
+        earlier=present_earlier(reading.earlier),
         says=_says(ticket),
         decision=decision,
         step_up=step_up if decision.may_approve else None,
@@ -283,7 +294,7 @@ def _caption(ticket: Ticket, state: State, arguments: Arguments) -> str:
     return words.format(size=arguments.size)
 
 
-def _difference(previous: Ticket | None, arguments: bytes | None) -> DifferenceView | None:
+def _difference(previous: Ticket | None, arguments: ArgumentTable | None) -> DifferenceView | None:
     if previous is None or arguments is None:
         return None
     before, _ = open_bytes(previous.arguments)

@@ -14,12 +14,13 @@ from django.db.models import Count, Q, QuerySet
 from approvals.audit import ticket_subject
 from approvals.domain.states import State
 from approvals.models import AuditEvent, Person, Ticket, after_seconds
-from approvals.selectors.visibility import sees_everything, tickets_visible_to
+from approvals.selectors.visibility import is_visible_to, sees_everything, tickets_visible_to
 
 HOUR: Final = 3600
 MONTH: Final = 30 * 24 * HOUR
 PAGE: Final = 100
-BOUND: Final = 1000  # tickets that a count looks at
+BOUND: Final = 1000  # tickets that are looked at
+EARLIER: Final = 5
 
 _APPROVED = Q(decided_at__isnull=False) & ~Q(state=State.REJECTED)
 
@@ -64,26 +65,24 @@ def timeline(ticket: Ticket) -> QuerySet[AuditEvent]:
 
 
 def last_approved_like(ticket: Ticket, person: Person) -> Ticket | None:
-    """The last call of the same agent to the same tool that was approved."""
-    like = tickets_visible_to(person).filter(
-        _APPROVED,
-        agent_id=ticket.agent_id,
-        upstream_id=ticket.upstream_id,
-        tool_name=ticket.tool_name,
-        pk__lt=ticket.pk,
-    )
-    return like.select_related("arguments").order_by("-pk").first()
+    """The last call of the same agent to the same tool that was approved, of the last BOUND."""
+    approved = _before(ticket).filter(_APPROVED, is_visible_to(person))
+    return approved.select_related("arguments").order_by("-pk").first()
+
+
+def earlier_decisions(ticket: Ticket, person: Person) -> list[Ticket]:
+    """What was decided last of the same agent's calls to the same tool, the newest first."""
+    decided = _before(ticket).filter(is_visible_to(person), decided_at__isnull=False)
+    found = decided.only("uid", "state", "decided_at", "created_at").order_by("-pk")
+    return list(found[:EARLIER])
 
 
 def agent_activity(ticket: Ticket, person: Person) -> Activity:
     """How the agent has behaved, as far as this person may see it."""
-    real = Q(canary__isnull=True) | Q(ended_at__isnull=True)  # a test is told only afterwards
-    mine = tickets_visible_to(person).filter(real, agent_id=ticket.agent_id).order_by("-pk")
-    hour = _counts(mine[:BOUND], since=HOUR)
-    this_tool = mine.filter(
-        upstream_id=ticket.upstream_id, tool_name=ticket.tool_name, pk__lt=ticket.pk
-    )
-    tool = _counts(this_tool[:BOUND], since=MONTH)
+    newest = Ticket.objects.filter(agent_id=ticket.agent_id).order_by("-pk").values("pk")[:BOUND]
+    mine = is_visible_to(person)
+    hour = _counts(Ticket.objects.filter(mine, pk__in=newest), since=HOUR)
+    tool = _counts(_before(ticket).filter(mine), since=MONTH)
     return Activity(
         paused=hour["paused"],
         approved=hour["approved"],
@@ -92,6 +91,17 @@ def agent_activity(ticket: Ticket, person: Person) -> Activity:
         tool_rejected=tool["rejected"],
         tool_unknown=tool["unknown"],
     )
+
+
+def _before(ticket: Ticket) -> QuerySet[Ticket]:
+    """The last BOUND calls of the same agent to the same tool before this one."""
+    like = Ticket.objects.filter(
+        agent_id=ticket.agent_id,
+        tool_name=ticket.tool_name,
+        upstream_id=ticket.upstream_id,
+        pk__lt=ticket.pk,
+    )
+    return Ticket.objects.filter(pk__in=like.order_by("-pk").values("pk")[:BOUND])
 
 
 def audit_events(
@@ -112,10 +122,10 @@ def audit_events(
     return found[:limit], found[limit - 1].pk if len(found) > limit else None
 
 
-def _counts(newest: QuerySet[Ticket], *, since: int) -> dict[str, int]:
+def _counts(some: QuerySet[Ticket], *, since: int) -> dict[str, int]:
     """What became of the tickets of the last `since` seconds; of a bounded number of rows."""
     recent = Q(created_at__gte=after_seconds(-since))
-    counted: dict[str, int] = newest.aggregate(
+    counted: dict[str, int] = some.aggregate(
         paused=Count("pk", filter=recent),
         approved=Count("pk", filter=recent & _APPROVED),
         rejected=Count("pk", filter=recent & Q(state=State.REJECTED)),

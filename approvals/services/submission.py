@@ -17,7 +17,7 @@ from uuid6 import uuid7
 from approvals import conf, ports, transitions
 from approvals.audit.binding import ticket_binding
 from approvals.audit.sealing import seal_several
-from approvals.domain.canonical import JSON, canonical_bytes, ticket_digest
+from approvals.domain.canonical import JSON, ordered_bytes, ticket_digest
 from approvals.domain.errors import (
     AgentPaused,
     AuthorityChanged,
@@ -216,7 +216,7 @@ def ticket_of(
     """The row as it will be inserted, bound to everything an approval is bound to."""
     texts = {"arguments": call.arguments}
     if call.tool_definition is not None:
-        texts["tool_definition"] = canonical_bytes(call.tool_definition)
+        texts["tool_definition"] = ordered_bytes(call.tool_definition)
     if call.agent_says:
         texts["agent_says"] = call.agent_says.encode()
     sealed = dict(zip(texts, seal_several(*texts.items()), strict=True))

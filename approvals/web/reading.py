@@ -97,6 +97,7 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
         names=names,
         previous=history.last_approved_like(ticket, user.person),
         activity=_activity(history.agent_activity(ticket, user.person)),
+        earlier=history.earlier_decisions(ticket, user.person),
         owner_now=names.get(owner_now, "") if owner_now else "",
         killed=Gate.objects.filter(pk=1, killed=True).exists(),
         canary=canaries.revealed(ticket),

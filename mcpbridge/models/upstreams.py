@@ -8,6 +8,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy
 from uuid6 import uuid7
 
+from mcpbridge.models.ordered import OrderedJSONField
+
 
 class Upstream(models.Model):
     """One MCP server behind the gateway. Secrets are sealed; `config_digest` names the rest."""
@@ -61,9 +63,9 @@ class ToolPin(models.Model):
     upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="pins")
     name = models.CharField(max_length=256)
     status = models.CharField(max_length=12, choices=Status.choices)
-    definition = models.JSONField(null=True)  # as pinned; None while never seen by an admin
+    definition = OrderedJSONField(null=True)  # as pinned; None while never seen by an admin
     digest = models.BinaryField(max_length=32, null=True)
-    offered = models.JSONField(null=True)  # what the upstream says now, when it differs
+    offered = OrderedJSONField(null=True)  # what the upstream says now, when it differs
     offered_digest = models.BinaryField(max_length=32, null=True)
     pinned_by = models.ForeignKey(
         "approvals.Person", null=True, on_delete=models.PROTECT, related_name="+"

@@ -20,7 +20,9 @@ BENCHES = {
     "tickets": "tickets opened, decided, claimed, sent and settled, each step committed",
     "sockets": "many reviewers' sockets: from a ticket's commit to each of them",
     "pages": "queries and time of the inbox and of a ticket's page",
+    "million": "the reviewers' pages over a million past tickets, with their queries' plans",
 }
+ON_REQUEST = frozenset({"million"})
 
 
 def main() -> int:
@@ -31,19 +33,24 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
     parser.add_argument("--calls", type=int, help="how many calls `paused` pauses")
     parser.add_argument("--sockets", type=int, help="how many sockets `sockets` opens")
+    parser.add_argument("--past", type=int, help="how many past tickets `million` has")
+    parser.add_argument("--open", type=int, help="how many open ones")
     parser.add_argument("--json", type=Path, help="write all rows to this file as well")
     options = parser.parse_args()
-    names = options.names or list(BENCHES)
+    names = options.names or [name for name in BENCHES if name not in ON_REQUEST]
     unknown = set(names) - set(BENCHES)
     if unknown:
         parser.error(f"no bench is called {', '.join(sorted(unknown))}; there are {list(BENCHES)}")
     engines = ENGINES if options.engine == "both" else (options.engine,)
     sizes = {"paused": options.calls, "sockets": options.sockets}
+    tickets = [f"past={options.past}"] if options.past else []
+    tickets += [f"open={options.open}"] if options.open else []
     everything: dict[str, list[Row]] = {}
     for name in names:
         rows: list[Row] = []
         size = sizes.get(name)
         arguments = [*(["quick"] if options.quick else []), *([str(size)] if size else [])]
+        arguments += tickets if name == "million" else []
         for engine in engines:
             try:
                 found = run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from approvals.domain.canonical import (
@@ -53,6 +53,7 @@ class ArgumentTable:
 
     rows: tuple[ArgumentRow, ...]
     size: int
+    value: JSON = field(repr=False)  # what the bytes say
 
     def __iter__(self) -> Iterator[ArgumentRow]:
         return iter(self.rows)
@@ -85,7 +86,7 @@ def argument_rows(
     leaves: list[_Leaf] = []
     _flatten(_Place(value, "", "", schema, schema), MAX_ROWS, leaves)
     rows = tuple(_row(leaf, opened) for leaf in leaves)
-    return ArgumentTable(rows=rows, size=len(canonical))
+    return ArgumentTable(rows=rows, size=len(canonical), value=value)
 
 
 def read_canonical(canonical: bytes) -> JSON:

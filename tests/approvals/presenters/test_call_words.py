@@ -75,13 +75,15 @@ def test_a_gist_names_short_values_first_and_counts_the_rest():
     assert gist_of(None) == "arguments purged"
 
 
-def test_what_the_tool_requires_stands_first_and_long_values_last():
-    canonical = canonical_bytes({"a": "long " * 100, "b": 1, "c": {"d": 2}, "z": 3})
-    schema = {"properties": {"a": {}, "b": {}, "c": {}, "z": {}}, "required": ["z", "c", 7]}
+def test_arguments_stand_in_the_order_of_the_tools_schema():
+    canonical = canonical_bytes({"a": "long " * 100, "b": 1, "c": {"e": 1, "d": 2}, "z": 3})
+    schema = {
+        "properties": {"z": {}, "c": {"properties": {"e": {}, "d": {}}}, "a": {}, "gone": {}},
+    }
 
     pointers = [row.pointer for row in argument_table(canonical, schema).rows]
 
-    assert pointers == ["/z", "/c/d", "/b", "/a"]
+    assert pointers == ["/z", "/c/e", "/c/d", "/a", "/b"]
 
 
 @pytest.mark.parametrize(
