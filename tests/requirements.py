@@ -249,6 +249,15 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "grant-journeys": Requirement(
+        "An agent is told when a standing permission let its call through, or was revoked.",
+        {
+            "mcpbridge/server/test_grants.py": (
+                "test_a_permission_lets_the_next_call_through_and_its_revocation_asks_again",
+                "test_a_permission_for_a_session_ends_with_it",
+            ),
+        },
+    ),
     "canary-never-runs": Requirement(
         "A test that an administrator seeded is never approved, claimed or sent.",
         {
