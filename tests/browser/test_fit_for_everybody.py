@@ -10,9 +10,14 @@ from playwright.sync_api import Page, expect
 from approvals import api, courier
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.domain.canonical import canonical_bytes
+from approvals.domain.pins import Terms
 from approvals.domain.quorum import Answer
+from approvals.domain.traps import Trap
 from approvals.models import Channel, Person, ReviewerGroup
+from approvals.services.canaries import seed_canary
 from approvals.services.channels import add_chat, add_room
+from approvals.services.decisions import decide
+from approvals.services.grants import Wanted
 from mcpbridge.administration import (
     AgentSettings,
     UpstreamSettings,
@@ -64,7 +69,30 @@ def a_full_house(cast: Cast) -> list[str]:
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
     pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
     pages += the_pages_about_being_told(cast)
-    return pages + the_admins_pages(cast)
+    return pages + more_than_once(cast) + the_admins_pages(cast)
+
+
+def more_than_once(cast: Cast) -> list[str]:
+    """A permission, a test and numbers; the pages about them and about several tickets at once."""
+    walk = a_ticket(cast, arguments=b'{"path":"/x","url":"https://a.example.test/"}').pending()
+    decided = decide(
+        uid=walk.uid,
+        user=cast.carol,
+        verdict=Answer.APPROVE,
+        seen_digest=bytes(walk.ticket.digest),
+        reason="",
+        nonce="n",
+        grant=Wanted(terms=Terms(session_only=False, free=("/path",), max_uses=2, seconds=3600)),
+    )
+    seed_canary(user=cast.dora, like=walk.uid, trap=Trap.HOST, right=Answer.REJECT)
+    odd = a_ticket(cast, arguments=b'{"path":"/y"}').pending()
+    return [
+        f"/tickets/{odd.uid}/grant/?for=agent&uses=2&seconds=60&free=/path",
+        f"/grants/{decided.grant}/",
+        "/tests/",
+        "/measures/",
+        f"/batch/?ticket={odd.uid}",
+    ]
 
 
 def the_pages_about_being_told(cast: Cast) -> list[str]:
