@@ -7,6 +7,7 @@ no proxy of the environment is used, and of the answer nothing but its status is
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Final
@@ -121,6 +122,8 @@ async def _post(
         cause = problem.os_error
         if isinstance(cause, AddressRefused):
             raise Refused(str(cause)) from None
+        if isinstance(cause, socket.gaierror):
+            raise CarrierError(say("nobody knows the receiver's name")) from None
         raise CarrierError(
             say("no connection to the receiver ({detail})", detail=type(cause).__name__)
         ) from None
