@@ -24,6 +24,7 @@ from approvals.selectors.bursts import arguments_of, samples
 from approvals.services.pausing import may_resume
 
 MENTIONED: Final = 4  # arguments that differ
+NONE: Final = 0  # no ticket's key: a page asks as often with bursts as without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def burst_rows(bursts: Sequence[Burst]) -> tuple[BurstRow, ...]:
     """A row for each; a few calls of each are read, by one query for all."""
     looked_at = [samples(burst) for burst in bursts]
     keys = [key for some in looked_at for key in some]
-    arguments = arguments_of(keys) if keys else {}
+    arguments = arguments_of(keys or [NONE])
     return tuple(
         present_burst(burst, [arguments[key] for key in some if key in arguments])
         for burst, some in zip(bursts, looked_at, strict=True)

@@ -11,6 +11,7 @@ import pytest
 from mcpbridge.calls.dispositions import AUTHORIZATION_KEY, DISPOSITION_KEY, disposition
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.outcome import (
+    AgentPaused,
     Cancelled,
     DeniedByPolicy,
     Executed,
@@ -258,6 +259,7 @@ def test_an_upstream_says_nothing_in_the_gateway_s_name(key):
         *((outcome_of(view), "unavailable") for view in NOT_RUN),
         (DeniedByPolicy(), "unavailable"),
         (KillSwitchOn(), "unavailable"),
+        (AgentPaused(), "unavailable"),
         (outcome_of(PENDING), "available"),
         (outcome_of(APPROVED), "available"),
         (outcome_of(replace(APPROVED, state="sent")), None),
@@ -393,6 +395,7 @@ def test_a_call_that_was_not_sent_may_be_tried_again():
         (DeniedByPolicy(rule="No resets"), "denied-not-executed", "“No resets”"),
         (DeniedByPolicy(), "denied-not-executed", "Denied by policy. Nothing"),
         (KillSwitchOn(), "denied-not-executed", "stopped all calls"),
+        (AgentPaused(), "denied-not-executed", "until you are told that the agent is resumed"),
         (Unavailable(why="the database is down"), None, "try again later"),
         (Unavailable(why="no such tool", retry=False), None, "will not help"),
         (OutcomeUnknown(reason="eof"), "outcome-unknown", "Do not repeat"),
@@ -408,7 +411,7 @@ def test_outcomes_without_a_ticket_are_errors_in_words(outcome, settled, words):
 
 
 @pytest.mark.parametrize(
-    "outcome", [DeniedByPolicy(), KillSwitchOn(), Unavailable(why="x")], ids=str
+    "outcome", [DeniedByPolicy(), KillSwitchOn(), AgentPaused(), Unavailable(why="x")], ids=str
 )
 def test_a_call_that_was_refused_at_the_door_says_nothing_was_executed(outcome):
     assert "Nothing was executed" in outcome_text(outcome)
@@ -449,3 +452,10 @@ def test_what_is_about_to_be_sent_again_may_have_run():
     assert result["structuredContent"]["executed"] is None
     assert "may have been executed already" in result["content"][0]["text"]
     assert AUTHORIZATION_KEY not in result["_meta"]
+
+
+def test_who_has_too_many_open_calls_is_told_when_to_come_back():
+    result = call_result(Unavailable(why="20 calls are waiting", retry_after=30))
+    assert "Do not repeat it before 30 seconds have passed." in result["content"][0]["text"]
+    assert result["_meta"] == {"placet/retry-after": 30}
+    assert "_meta" not in call_result(Unavailable(why="x"))

@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
+from approvals import api
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge import records
 from mcpbridge.approvals_gateway import AgentNotLive, State, Waiting
@@ -90,6 +91,18 @@ async def test_too_many_open_tickets_are_refused(bridge: Bridge):
     answer = await ask(bridge, "write_note", {"note": "2"})
     assert isinstance(answer, Unavailable)
     assert answer.code == "too_many_open_tickets"
+    assert answer.outcome.retry_after == answer.retry_after > 0
+
+
+async def test_an_agent_that_people_paused_is_told_so_and_its_allowed_calls_go_on(bridge: Bridge):
+    assert isinstance(await ask(bridge, "write_note", {"note": "1"}), Paused)
+    await in_database(api.pause_agent, agent_id=bridge.agent.pk, user=bridge.cast.bob)
+    answer = await ask(bridge, "write_note", {"note": "2"})
+    assert isinstance(answer, Denied)
+    assert answer.outcome == outcomes.AgentPaused()
+    assert isinstance(await ask(bridge, "echo", {"text": "hi"}), Allowed)
+    await in_database(api.resume_agent, agent_id=bridge.agent.pk, user=bridge.cast.bob)
+    assert isinstance(await ask(bridge, "write_note", {"note": "2"}), Paused)
 
 
 async def test_an_unknown_tool_is_refused_without_a_record(bridge: Bridge):

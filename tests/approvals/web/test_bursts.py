@@ -1,0 +1,124 @@
+"""The page of a flood, and the page on which people say that they are away."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from approvals import api
+from approvals.models import Absence, AgentPause, Decision
+from approvals.services import people
+from tests.support.builders import Cast, a_ticket
+
+
+@pytest.fixture
+def flooded(cast: Cast) -> str:
+    for number in range(6):
+        a_ticket(cast, arguments=b'{"path":"/%d","mode":"all"}' % number).pending()
+    return f"/bursts/{cast.robo}/?upstream={cast.files}&tool=delete_file"
+
+
+def test_a_flood_is_one_row_that_says_what_differs(cast, signed_in, flooded):
+    page = signed_in(cast.bob).get("/").content.decode()
+    assert "6 open calls within" in page
+    assert "they differ in" in page
+    assert "<code><bdi>path</bdi></code>" in page.replace(' dir="auto"', "")
+    assert "<bdi>mode</bdi>" not in page
+    assert flooded.replace("&", "&amp;") in page
+
+
+def test_looking_at_a_flood_changes_nothing(cast, signed_in, flooded):
+    client = signed_in(cast.bob)
+    for answer in (client.get(flooded), client.head(flooded)):
+        assert answer.status_code == 200
+    assert not Decision.objects.exists()
+    assert not AgentPause.objects.exists()
+
+
+def test_one_post_rejects_all_and_pauses_the_agent_which_a_banner_says(cast, signed_in, flooded):
+    client = signed_in(cast.bob)
+    answer = client.post(flooded, {"verb": "reject", "nonce": "n", "reason": "Too many."})
+    assert answer.url == "/"
+    page = client.get("/").content.decode()
+    assert "6 calls are rejected" in page
+    assert "is paused since" in page
+    resume = f"/agents/{cast.robo}/resume/"
+    assert resume in page
+    assert resume not in signed_in(cast.carol).get("/").content.decode()
+    client.post(resume)
+    assert api.paused_agents() == {}
+
+
+def test_an_agent_can_be_paused_without_rejecting_anything(cast, signed_in, flooded):
+    signed_in(cast.bob).post(flooded, {"verb": "pause", "nonce": "n"})
+    assert AgentPause.objects.count() == 1
+    assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("posted", "status"),
+    [
+        ({"nonce": "n"}, 422),
+        ({"verb": "reject"}, 422),
+        ({"verb": "reject", "nonce": "n", "reason": "x" * 3000}, 302),
+    ],
+)
+def test_an_incomplete_form_decides_nothing(cast, signed_in, flooded, posted, status):
+    answer = signed_in(cast.bob).post(flooded, posted)
+    assert answer.status_code in {status, 422}
+    assert not Decision.objects.exists()
+
+
+def test_who_has_no_vote_sees_no_flood(cast, signed_in, flooded):
+    assert (
+        signed_in(cast.charlie).post(flooded, {"verb": "reject", "nonce": "n"}).status_code == 403
+    )
+    assert (
+        signed_in(cast.bob).get("/bursts/00000000-0000-0000-0000-000000000000/").status_code == 404
+    )
+    assert not AgentPause.objects.exists()
+
+
+def test_a_stranger_does_not_let_an_agent_go_on(cast, signed_in, flooded):
+    signed_in(cast.bob).post(flooded, {"verb": "pause", "nonce": "n"})
+    signed_in(cast.carol).post(f"/agents/{cast.robo}/resume/")
+    assert cast.robo in api.paused_agents()
+    assert signed_in(cast.bob).get(f"/agents/{cast.robo}/resume/").status_code == 405
+
+
+# -- being away -----------------------------------------------------------------------------------
+
+
+def test_somebody_says_that_they_are_away_and_who_votes_for_them(cast, signed_in):
+    group = str(people.ensure_group(slug="reviewers"))
+    client = signed_in(cast.bob)
+    until = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    posted = {"ends": until, "stand_in": str(cast.carol.person_id), "groups": [group]}
+    assert client.post("/away/", posted).status_code == 302
+    absence = Absence.objects.get()
+    page = client.get("/away/").content.decode()
+    assert "carol" in page
+    assert "You stand in for" in signed_in(cast.carol).get("/away/").content.decode()
+    assert "bob" in signed_in(cast.dora).get("/away/").content.decode()
+    assert signed_in(cast.charlie).get("/away/").content.decode().count("bob") == 0
+    signed_in(cast.charlie).post(f"/away/{absence.pk}/end/")
+    assert Absence.objects.get().ended_at is None
+    client.post(f"/away/{absence.pk}/end/")
+    assert Absence.objects.get().ended_at is not None
+
+
+@pytest.mark.parametrize(
+    "posted",
+    [
+        {},
+        {"ends": "soon"},
+        {"ends": "2020-01-01T00:00"},
+        {"ends": "2099-13-77T00:00"},
+        {"ends": "2099-01-01T00:00", "stand_in": "nobody-known"},
+    ],
+)
+def test_an_absence_that_makes_no_sense_is_answered_with_what_is_missing(cast, signed_in, posted):
+    answer = signed_in(cast.bob).post("/away/", posted)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.content.decode()
+    assert not Absence.objects.exists()
