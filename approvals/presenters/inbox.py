@@ -94,7 +94,7 @@ def present_inbox(
             *(beside(ASKS, asks) if asks else ()),
             *(beside(HANDED, handed) if handed else ()),
             _needs(needs, lists.needs_you.next_after),
-            _others(others, lists.waiting_on_others.next_after),
+            _others(others, lists.waiting_on_others.next_after, moving_on=lists.moving_on),
             *(beside(AWAY, away) if away else ()),
             _decided(decided),
         ),
@@ -155,12 +155,14 @@ def _needs(rows: tuple[Row, ...], more: int | None) -> Group:
     )
 
 
-def _others(rows: tuple[Row, ...], more: int | None) -> Group:
+def _others(rows: tuple[Row, ...], more: int | None, *, moving_on: bool = False) -> Group:
+    """`moving_on`: more calls are on their way to their upstreams than these rows tell."""
+    moving = _history_url("open") if moving_on else ""
     return Group(
         id=OTHERS,
         heading=gettext("Waiting on others"),
         words=gettext("you have voted or are not asked")
-        if more
+        if more or moving_on
         else ngettext(
             "{number} open, you have voted or are not asked",
             "{number} open, you have voted or are not asked",
@@ -174,7 +176,7 @@ def _others(rows: tuple[Row, ...], more: int | None) -> Group:
             "Calls that other reviewers are asked about stand here while they are open,"
             " if you may see them."
         ),
-        more_url=_page_url(OTHERS, more),
+        more_url=_page_url(OTHERS, more) or moving,
         more_words=gettext("More that wait for others"),
     )
 
@@ -189,9 +191,13 @@ def _decided(rows: tuple[Row, ...]) -> Group:
         rows=rows,
         empty_heading=gettext("Nothing was decided yet"),
         empty_text=gettext("What became of each call stands here after it was decided."),
-        more_url=reverse("approvals:history") + "?state=over" if rows else "",
+        more_url=_history_url("over") if rows else "",
         more_words=gettext("All decided tickets"),
     )
+
+
+def _history_url(state: str) -> str:
+    return f"{reverse('approvals:history')}?{urlencode({'state': state})}"
 
 
 def _page_url(group: str, more: int | None) -> str:
