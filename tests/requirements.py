@@ -771,4 +771,54 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "edit": Requirement(
+        "An edited call is judged again, carries no earlier vote, and runs exactly as it was shown.",
+        {
+            "approvals/services/test_editing.py": (
+                "test_an_edit_makes_a_new_revision_that_nobody_has_voted_on",
+                "test_what_was_edited_and_approved_is_exactly_what_is_sent",
+                "test_policy_judges_an_edited_call_again_and_a_denial_refuses_it",
+                "test_obligations_of_an_edited_call_only_tighten",
+                "test_under_four_eyes_an_editor_does_not_approve_their_own_version",
+                "test_what_could_not_be_submitted_cannot_be_edited_to_either",
+                "test_a_changed_edit_is_found_by_verification",
+            ),
+            "approvals/web/test_editing.py": (
+                "test_an_argument_is_edited_in_two_steps",
+                "test_what_is_not_touched_stays_as_it_was_to_the_byte",
+                "test_an_edit_with_a_cut_value_is_not_approved_unopened",
+            ),
+            "approvals/domain/test_fitting.py": (
+                "test_a_hostile_schema_checks_nothing_and_reaches_nothing",
+            ),
+            "approvals/test_state_machine.py": ("test_a_walk_notices_the_planted_bug",),
+        },
+    ),
+    "edit-told": Requirement(
+        "The agent is told which arguments a reviewer replaced, and with what.",
+        {
+            "mcpbridge/server/test_edited_journeys.py": (
+                "test_an_agent_reads_which_arguments_ran_and_the_upstream_got_exactly_those",
+                "test_an_agent_that_comes_back_reads_of_the_edit_before_and_after_the_decision",
+            ),
+            "mcpbridge/calls/test_outcome.py": (
+                "test_whatever_becomes_of_an_edited_call_its_agent_reads_what_was_edited",
+            ),
+        },
+    ),
+    "attention": Requirement(
+        "Talking about a ticket, handing it on or putting it away gives and takes nobody's vote.",
+        {
+            "approvals/services/test_attention.py": (
+                "test_the_owner_is_asked_and_answers_and_both_stand_in_the_record",
+                "test_a_ticket_is_handed_to_a_group_that_is_asked_and_to_no_other",
+                "test_whoever_handed_a_ticket_on_may_still_decide",
+                "test_a_ticket_that_was_put_away_comes_back_by_itself",
+            ),
+            "approvals/web/test_attending.py": (
+                "test_a_question_is_asked_and_answered_on_the_ticket",
+                "test_a_page_that_is_only_looked_at_changes_nothing",
+            ),
+        },
+    ),
 }

@@ -14,8 +14,8 @@ from approvals import transitions
 from approvals.domain import quorum
 from approvals.domain.errors import AuditBroken
 from approvals.domain.states import OPEN, State
-from approvals.models import Gate, Ticket
-from approvals.selectors import queues
+from approvals.models import Decision, Gate, Ticket
+from approvals.selectors import queues, votes
 from approvals.services import gate, people, voting
 from approvals.services import waiting as waiting_services
 from approvals.transitions import deciding, ending, executing, primitive, settling
@@ -138,6 +138,19 @@ def un_kill_revives(monkeypatch):
     monkeypatch.setattr(gate, "cancel_all", lambda **arguments: 0)
 
 
+def votes_survive_an_edit(monkeypatch):
+    real = quorum.standing_votes
+
+    def any_revision(given, *, digest):
+        return real([replace(vote, digest=digest) for vote in given], digest=digest)
+
+    def of_every_revision(ticket):
+        return Decision.objects.filter(ticket=ticket).order_by("created_at", "id")
+
+    monkeypatch.setattr(quorum, "standing_votes", any_revision)
+    monkeypatch.setattr(votes, "decisions_of", of_every_revision)
+
+
 APPROVED = ("submits_and_is_approved",)
 RUN = (*APPROVED, "worker_looks", "workers_send")
 # With each the steps that matter.
@@ -154,6 +167,7 @@ PLANTED = {
     decisions_have_no_deadline: ("submits", "votes_on", "time_passes"),
     whatever_was_sent_runs_again: (*APPROVED, "a_worker_sends_and_dies"),
     some_writes_leave_no_audit_row: RUN,
+    votes_survive_an_edit: ("submits", "votes_on", "edits"),
     un_kill_revives: (*APPROVED, "the_switch_is_turned"),
 }
 

@@ -14,6 +14,7 @@ from approvals.domain.pins import Terms
 from approvals.domain.quorum import Answer
 from approvals.domain.traps import Trap
 from approvals.models import Channel, Person, ReviewerGroup
+from approvals.services import conversation, editing, handover
 from approvals.services.canaries import seed_canary
 from approvals.services.channels import add_chat, add_room
 from approvals.services.decisions import decide
@@ -28,7 +29,7 @@ from mcpbridge.administration import (
 )
 from tests.browser.conftest import Backstage, Visit
 from tests.mcpbridge.web.conftest import a_tool, offered
-from tests.support.builders import Cast, a_policy, a_ticket
+from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 
 READING = {"name": "reads", "tool": "read_*", "effect": "allow"}
 WRITING = {"name": "writes", "effect": "require_approval", "obligations": {"quorum": 2}}
@@ -65,8 +66,10 @@ def a_full_house(cast: Cast) -> list[str]:
         a_ticket(cast, arguments=b'{"path":"/e"}').rejected_by(cast.bob, reason="no"),
         a_ticket(cast, arguments=b'{"path":"/c","more":1}').pending(),
     ]
+    talked_about(cast, tickets[-1])
     seal_checkpoint()
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
+    addresses.append(f"/tickets/{tickets[-1].uid}/edit/")
     pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
     pages += the_pages_about_being_told(cast)
     return pages + more_than_once(cast) + the_admins_pages(cast)
@@ -93,6 +96,22 @@ def more_than_once(cast: Cast) -> list[str]:
         "/measures/",
         f"/batch/?ticket={odd.uid}",
     ]
+
+
+def talked_about(cast: Cast, walk: TicketWalk) -> None:
+    """A ticket that was edited, asked about, and handed to bob."""
+    editing.edit_arguments(
+        uid=walk.uid,
+        user=cast.carol,
+        raw='{"path": "/c\u202e", "more": [1, 2], "force": true}'.encode(),
+        seen_digest=bytes(walk.ticket.digest),
+        reason="a safer place",
+        nonce="1",
+    )
+    conversation.ask_owner(uid=walk.uid, user=cast.carol, words="Why now?", nonce="1")
+    handover.hand_on(
+        uid=walk.uid, user=cast.carol, to_person=cast.bob.person_id, words="yours", nonce="1"
+    )
 
 
 def the_pages_about_being_told(cast: Cast) -> list[str]:

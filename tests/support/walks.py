@@ -25,7 +25,7 @@ from approvals.audit.verification import verify
 from approvals.domain.errors import AuditBroken, Refusal
 from approvals.domain.states import CANCELLABLE, OPEN, TERMINAL, State, Waiting
 from approvals.models import AuditEvent, Holder, Ticket, database_now
-from approvals.services import decisions, gate
+from approvals.services import decisions, editing, gate
 from tests.support import builders
 from tests.support.steps import Clock, step
 
@@ -169,6 +169,31 @@ class Ledger(RuleBasedStateMachine):
         if decided.kind == "approved":
             assert self._approvals(uid) >= self.quorum, "approved by too few"
             assert api.Answer.REJECT not in self.votes[uid].values()
+
+    @step(needs="uids", data=st.data(), name=st.sampled_from(["bob", "carol", "alice"]))
+    def edits(self, data: Any, name: str) -> None:
+        uid = self._any(data)
+        row = self._row(uid)
+        self.number += 1
+        edited = self._try(
+            lambda: editing.edit_arguments(
+                uid=uid,
+                user=getattr(self.cast, name),
+                raw=b'{"path":"edited %d"}' % next(self.calls),
+                seen_digest=bytes(row.digest),
+                reason="",
+                nonce=str(self.number),
+            )
+        )
+        if edited is None:
+            return
+        assert name != "alice", "the owner edited the call"
+        assert row.state == State.PENDING, "edited after the decision"
+        assert not self.killed, "edited under the kill switch"
+        assert not self.denied, "edited although policy denies the call"
+        assert edited.ticket.revision == row.revision + 1
+        assert edited.ticket.have == 0, "a vote on other arguments counts"
+        self.votes[uid] = {}
 
     @step(needs="uids", data=st.data(), name=st.sampled_from(["bob", "carol"]))
     def takes_back(self, data: Any, name: str) -> None:
