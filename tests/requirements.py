@@ -772,7 +772,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         },
     ),
     "edit": Requirement(
-        "An edited call is judged again, carries no earlier vote, and runs exactly as it was shown.",
+        "An edited call is judged again, carries no earlier vote, and runs as it was shown.",
         {
             "approvals/services/test_editing.py": (
                 "test_an_edit_makes_a_new_revision_that_nobody_has_voted_on",
