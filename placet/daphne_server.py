@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 ARRIVAL_SECONDS: Final = 30.0  # from a request's first line to its last byte
 LINGER_SECONDS: Final = 5.0  # in which a sender may still read why it was refused
 SHUTDOWN_SECONDS: Final = 3.0  # for the application's own end
+SOCKET_BYTES: Final = 1024  # of a message of a browser; the first one ends its socket
 AGENTS: Final = b"/mcp"
 reactor: Any = _reactor  # Twisted's reactor is a module that is replaced at run time
 
@@ -140,6 +141,8 @@ class LifespanServer(Server):  # type: ignore[misc] # Daphne has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.max_body_bytes = int(settings.ENV.max_body_bytes)
+        # Nothing that a browser says on a socket is listened to, so nothing of it is kept.
+        self.websocket_max_message_size = self.websocket_max_frame_size = SOCKET_BYTES
         self._lifespan: Lifespan | None = None
 
     @property

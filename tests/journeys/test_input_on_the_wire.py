@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
+from django.conf import settings
+from django.test import Client
 
-from approvals.models import Ticket
+from approvals.models import Ticket, User
 from mcpbridge.administration import issue_token
 from mcpbridge.models import CallRecord
 from placet.up.programs import Program
@@ -229,6 +231,8 @@ def test_hostile_bytes_get_a_refusal_each_and_leave_nothing_behind(
     endless(wire)
     large(wire)
     liar(wire)
+    if live_placet.web is not None and "uvicorn" not in live_placet.web.argv:
+        loud(wire)  # uvicorn serves sockets with a library of its own, which sets its limit
     after = resident(live_placet)
     print(
         f"resident before {before:.0f} MiB, after bodies of 10, 64 and endless MiB {after:.0f} MiB"
@@ -340,6 +344,30 @@ def liar(wire: Wire) -> None:
         sock.shutdown(socket.SHUT_WR)
         sock.settimeout(10)
         assert statuses(sock.recv(65536)) in (CLOSED, [400], [408])
+
+
+def loud(wire: Wire) -> None:
+    """A browser that announces two KiB on its socket is hung up on before they are there."""
+    browser = Client()
+    browser.force_login(User.objects.get(email="bob@example.test"))
+    name = settings.SESSION_COOKIE_NAME
+    lines = (
+        "GET /ws/doorbell/ HTTP/1.1",
+        f"Host: 127.0.0.1:{wire.port}",
+        f"Origin: http://127.0.0.1:{wire.port}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"Cookie: {name}={browser.cookies[name].value}",
+    )
+    with closing(connected(wire.port)) as sock:
+        sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        sock.settimeout(10)
+        assert statuses(sock.recv(65536)) == [101]
+        sock.sendall(b"\x82\xfe" + (2048).to_bytes(2) + bytes(4) + b"x" * 10)
+        with suppress(ConnectionError):
+            assert sock.recv(65536)[:1] in (b"", b"\x88")  # ended, with a word or without
 
 
 def resident(placet: LivePlacet) -> float:
