@@ -821,4 +821,64 @@ REQUIREMENTS: dict[str, Requirement] = {
             ),
         },
     ),
+    "quorum-over-groups": Requirement(
+        "Each group gives the approvals it owes, everybody for one group; one rejection ends it.",
+        {
+            "approvals/domain/test_seats.py": (
+                "test_as_many_seats_are_filled_as_any_assignment_could",
+                "test_no_vote_is_counted_twice_and_none_of_the_barred",
+            ),
+            "approvals/services/test_group_quorums.py": (
+                "test_every_group_has_to_give_its_approvals",
+                "test_one_rejection_of_any_group_ends_it",
+                "test_quorums_that_their_groups_cannot_make_up_are_not_published",
+            ),
+            "mcpbridge/server/test_journeys.py": (
+                "test_a_call_that_two_groups_have_to_approve_runs_once_both_did",
+            ),
+        },
+    ),
+    "standing-in": Requirement(
+        "A stand-in votes once, never where either of the two may not, and only for as long.",
+        {
+            "approvals/services/test_delegation.py": (
+                "test_a_stand_in_fills_no_second_seat",
+                "test_nobody_stands_in_for_the_agent_s_owner",
+                "test_the_agent_s_owner_stands_in_for_nobody_in_its_calls",
+                "test_what_one_stands_in_for_is_not_passed_on",
+                "test_a_stand_in_s_vote_lapses_with_the_absence",
+                "test_nobody_waits_for_the_absent",
+            ),
+            "mcpbridge/server/test_journeys.py": (
+                "test_a_stand_in_approves_for_whoever_is_away_and_the_agent_gets_its_result",
+            ),
+        },
+    ),
+    "escalation": Requirement(
+        "A second group is asked in time, once, by the database's clock, and the digest stays.",
+        {
+            "approvals/services/test_group_quorums.py": (
+                "test_the_second_group_is_asked_when_nobody_decided_in_time_and_not_before",
+                "test_two_sweepers_escalate_once",
+                "test_the_row_itself_refuses_an_escalation_too_early_or_after_the_deadline",
+            ),
+            "mcpbridge/server/test_journeys.py": (
+                "test_a_call_that_nobody_decided_on_is_decided_by_the_second_group",
+            ),
+        },
+    ),
+    "floods": Requirement(
+        "A flood is one row; rejecting it votes on each call and pauses its agent, who is told.",
+        {
+            "approvals/services/test_bursts.py": (
+                "test_a_flood_stands_apart_and_the_rest_of_the_inbox_stays_readable",
+                "test_all_are_rejected_by_one_vote_each_and_the_agent_is_paused",
+                "test_who_has_no_vote_rejects_nothing_and_pauses_nobody",
+                "test_a_paused_agent_goes_on_when_who_paused_it_or_an_admin_says_so",
+            ),
+            "mcpbridge/server/test_journeys.py": (
+                "test_a_flood_is_rejected_and_its_agent_learns_that_it_is_paused",
+            ),
+        },
+    ),
 }

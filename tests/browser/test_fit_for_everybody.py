@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
+from uuid6 import uuid7
 
 from approvals import api, courier
 from approvals.audit.checkpoints import seal_checkpoint
@@ -18,6 +21,7 @@ from approvals.services import conversation, editing, handover
 from approvals.services.canaries import seed_canary
 from approvals.services.channels import add_chat, add_room
 from approvals.services.decisions import decide
+from approvals.services.delegation import declare_absence
 from approvals.services.grants import Wanted
 from mcpbridge.administration import (
     AgentSettings,
@@ -71,6 +75,7 @@ def a_full_house(cast: Cast) -> list[str]:
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
     addresses.append(f"/tickets/{tickets[-1].uid}/edit/")
     pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
+    pages += the_pages_of_people_who_come_and_go(cast)
     pages += the_pages_about_being_told(cast)
     return pages + more_than_once(cast) + the_admins_pages(cast)
 
@@ -112,6 +117,22 @@ def talked_about(cast: Cast, walk: TicketWalk) -> None:
     handover.hand_on(
         uid=walk.uid, user=cast.carol, to_person=cast.bob.person_id, words="yours", nonce="1"
     )
+
+
+def the_pages_of_people_who_come_and_go(cast: Cast) -> list[str]:
+    """A flood of calls whose agent was paused, and somebody who is away."""
+    for number in range(5):
+        a_ticket(cast, tool_name="flood", arguments=b'{"n":%d}' % number).pending()
+    other = a_ticket(cast, agent_id=uuid7(), agent_name="nightly").pending()
+    api.pause_agent(agent_id=other.call.agent_id, user=cast.bob)
+    declare_absence(
+        user=cast.carol,
+        starts_at=timezone.now() + timedelta(days=1),
+        ends_at=timezone.now() + timedelta(days=2),
+        delegate_id=cast.bob.person_id,
+        group_ids=[cast.group_id],
+    )
+    return ["/away/", f"/bursts/{cast.robo}/?upstream={cast.files}&tool=flood"]
 
 
 def the_pages_about_being_told(cast: Cast) -> list[str]:
