@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -38,12 +37,9 @@ _CODES: Final = {"added": "codes_made", "removed": "codes_removed"}
 class Passkey:
     """One registered passkey. `public_key` is COSE in CBOR, as it was registered."""
 
-    pk: int
     name: str
     credential_id: bytes
     public_key: bytes
-    added_at: datetime
-    last_used_at: datetime | None
 
 
 def passkeys_of(user: User) -> tuple[Passkey, ...]:
@@ -138,10 +134,7 @@ def _passkey(row: Authenticator) -> Passkey:
     if credential is None:
         raise ValueError(f"authenticator {row.pk} holds no credential")
     return Passkey(
-        pk=row.pk,
         name=str(row.data.get("name", ""))[:100],
         credential_id=bytes(credential.credential_id),
         public_key=cbor.encode(dict(credential.public_key)),
-        added_at=row.created_at,
-        last_used_at=row.last_used_at,
     )
