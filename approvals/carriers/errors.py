@@ -10,8 +10,9 @@ MAX_WHY: Final = 200
 class CarrierError(Exception):
     """The message was not taken. Trying again may help."""
 
-    def __init__(self, why: str) -> None:
-        self.why = why if len(why) <= MAX_WHY else why[:MAX_WHY]
+    def __init__(self, why: str, detail: str = "") -> None:
+        said = f"{why} ({detail})" if detail else why
+        self.why = said if len(said) <= MAX_WHY else said[:MAX_WHY]
         super().__init__(self.why)
 
 

@@ -71,18 +71,12 @@ def post(
     if 200 <= status < 300:
         return status
     if status in GONE:
-        raise Gone(
-            say("the receiver says that the address is gone (status {detail})", detail=status)
-        )
+        raise Gone(say("the receiver says that the address is gone"), f"status {status}")
     if 300 <= status < 400:
-        raise Refused(
-            say("the receiver redirects (status {detail}), which is not followed", detail=status)
-        )
+        raise Refused(say("the receiver redirects, which is not followed"), f"status {status}")
     if status in REFUSED:
-        raise Refused(say("the receiver refuses the message (status {detail})", detail=status))
-    raise CarrierError(
-        say("the receiver cannot take the message now (status {detail})", detail=status)
-    )
+        raise Refused(say("the receiver refuses the message"), f"status {status}")
+    raise CarrierError(say("the receiver cannot take the message now"), f"status {status}")
 
 
 async def _post(
@@ -124,10 +118,6 @@ async def _post(
             raise Refused(str(cause)) from None
         if isinstance(cause, socket.gaierror):
             raise CarrierError(say("nobody knows the receiver's name")) from None
-        raise CarrierError(
-            say("no connection to the receiver ({detail})", detail=type(cause).__name__)
-        ) from None
+        raise CarrierError(say("no connection to the receiver"), type(cause).__name__) from None
     except (aiohttp.ClientError, OSError, ValueError) as problem:
-        raise CarrierError(
-            say("talking to the receiver failed ({detail})", detail=type(problem).__name__)
-        ) from None
+        raise CarrierError(say("talking to the receiver failed"), type(problem).__name__) from None

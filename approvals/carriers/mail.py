@@ -50,10 +50,6 @@ def send(*, to: Sequence[str], subject: str, text: str, message_id: str) -> None
         raise CarrierError(say("the mail server refuses our login")) from None
     except smtplib.SMTPResponseException as problem:
         kind = Refused if problem.smtp_code >= 500 else CarrierError
-        raise kind(
-            say("the mail server refuses the mail (code {detail})", detail=problem.smtp_code)
-        ) from None
+        raise kind(say("the mail server refuses the mail"), f"code {problem.smtp_code}") from None
     except (smtplib.SMTPException, OSError) as problem:
-        raise CarrierError(
-            say("no mail server could be reached ({detail})", detail=type(problem).__name__)
-        ) from None
+        raise CarrierError(say("no mail server could be reached"), type(problem).__name__) from None

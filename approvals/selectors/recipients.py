@@ -28,6 +28,7 @@ from approvals.domain.telling import (
     Shifts,
     Watchmen,
 )
+from approvals.domain.wording import say
 from approvals.models import (
     Channel,
     Decision,
@@ -42,11 +43,11 @@ from approvals.selectors.absence import away_now, stand_ins
 from approvals.selectors.counting import needing, reviewer
 from approvals.selectors.visibility import tickets_visible_to
 
-NOT_AWAITED: Final = "nothing is awaited of them any more"
-NOT_THEIRS: Final = "they may not see it now"
-NOT_WANTED: Final = "they do not want to hear of this"
-AWAY: Final = "they are away"
-NOT_ASKED: Final = "the room is not asked any more"
+NOT_AWAITED: Final = say("nothing is awaited of them any more")
+NOT_THEIRS: Final = say("they may not see it now")
+NOT_WANTED: Final = say("they do not want to hear of this")
+AWAY: Final = say("they are away")
+NOT_ASKED: Final = say("the room is not asked any more")
 TIMELY: Final = frozenset({Kind.NEEDS_YOU, Kind.REMINDER, Kind.ESCALATED, Kind.HANDED, Kind.ASKED})
 
 

@@ -24,6 +24,7 @@ from approvals.domain.telling import (
     try_again_after,
     when_to_tell,
 )
+from approvals.domain.wording import say
 from approvals.models import (
     Channel,
     DatabaseNow,
@@ -38,11 +39,12 @@ from approvals.services.channels import with_mail
 
 ADDRESSED: Final = 50  # notices in one look
 TOGETHER: Final = 50  # deliveries of one channel that become one message
+MAX_WHY: Final = 200
 LEASE_SECONDS: Final = 90.0  # longer than any carrier takes
 ALONE: Final = frozenset({Channel.Sort.WEBHOOK})  # each event is a message of its own
 NEVER_TWICE: Final = frozenset({Channel.Sort.CHAT})
-VANISHED: Final = "a worker vanished while it told"
-SWITCHED_OFF: Final = "the channel is switched off"
+VANISHED: Final = say("a worker vanished while it told")
+SWITCHED_OFF: Final = say("the channel is switched off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,10 @@ class Claimed:
 
 def address(limit: int = ADDRESSED) -> int:
     """Find the channels of notices that nobody addressed yet; how many notices."""
+    waiting = Notice.objects.filter(addressed_at__isnull=True).order_by("created_at")
+    if not waiting.exists():  # on SQLite a transaction would take the only writer's place
+        return 0
     with transaction.atomic():
-        waiting = Notice.objects.filter(addressed_at__isnull=True).order_by("created_at")
         if connection.features.has_select_for_update_skip_locked:
             waiting = waiting.select_for_update(skip_locked=True, of=("self",))
         notices = list(waiting.select_related("ticket")[:limit])
@@ -104,6 +108,8 @@ def _moment(notice: Notice, person: Person, audience: recipients.Audience, now: 
 
 def claim(limit: int = TOGETHER) -> Claimed | None:
     """Take what is due next, and with it whatever else is due for the same channel."""
+    if not _due().exists():
+        return None
     with transaction.atomic():
         rows = _due().order_by("due_at")
         if connection.features.has_select_for_update_skip_locked:
@@ -209,6 +215,7 @@ def drop(claimed: Claimed, delivery: Delivery, *, why: str) -> None:
 
 def failed(claimed: Claimed, deliveries: Collection[Delivery], *, why: str, never: bool) -> None:
     """The message was not taken: try again later, unless `never` or often enough."""
+    why = str(why)[:MAX_WHY]  # plain text, whatever sentence it was made of
     with transaction.atomic():
         for delivery in deliveries:
             seconds = None if never else try_again_after(delivery.attempts)
@@ -262,7 +269,7 @@ def _mine(claimed: Claimed, delivery: Delivery) -> QuerySet[Delivery]:
 
 def _end(claimed: Claimed, delivery: Delivery, state: Delivery.State, *, why: str = "") -> None:
     _mine(claimed, delivery).update(
-        state=state, ended_at=DatabaseNow(), lease_until=None, why=why[:200]
+        state=state, ended_at=DatabaseNow(), lease_until=None, why=str(why)[:MAX_WHY]
     )
 
 

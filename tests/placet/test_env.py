@@ -57,6 +57,7 @@ def test_the_embedded_database_is_for_its_owner_alone_in_whatever_folder(tmp_pat
         ("PLACET_PORT", "٨٠٠٠", "a whole number from 0 to 65535"),
         ("PLACET_SAMPLE", "maybe", "1 or 0"),
         ("PLACET_ONE_PERSON", "2", "1 or 0"),
+        ("PLACET_TELL_PRIVATE", "2", "1 or 0"),
         ("PLACET_ADMIN_EMAIL", "nobody", "an e-mail address"),
         ("PLACET_ADMIN_EMAIL", "a b@example.org", "an e-mail address"),
         ("PLACET_PUBLIC_URL", "placet.example.org", "an origin such as https://"),
@@ -94,6 +95,7 @@ def test_a_bad_variable_is_named_with_what_is_expected(
         ("REDIS_URL", "amqp://user:hunter22@host"),
         ("REDIS_URL", "redis:///hunter22"),
         ("PLACET_SMTP_URL", "https://user:hunter22@host"),
+        ("PLACET_SMTP_URL", "smtp://user:hunter22@host:port"),
         ("PLACET_SEALING_KEY", "hunter22"),
         ("PLACET_CHECKPOINT_KEY", "hunter22"),
         ("PLACET_SECRET_KEY", "hunter22"),
@@ -105,6 +107,11 @@ def test_a_bad_variable_that_may_hold_a_secret_is_named_without_its_value(
     said = refusal(tmp_path, **{variable: value})
     assert variable in said
     assert "hunter22" not in said
+
+
+def test_mail_may_be_printed_instead_of_sent(tmp_path: Path) -> None:
+    env = read_environment({"PLACET_SMTP_URL": "console:"}, root=tmp_path)
+    assert env.smtp_url == "console:"
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
