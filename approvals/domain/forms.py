@@ -19,7 +19,6 @@ from approvals.domain.canonical import JSON, MAX_SAFE_INTEGER
 from approvals.domain.wording import Sentence, both, say, say_many
 
 SCHEMA_KEY: Final = "answerSchema"
-ORDER_KEY: Final = "answerOrder"  # of the fields: a sealed definition has its keys sorted
 LONG_TEXT: Final = 1000  # characters; where as many may be typed, there is room to type them
 MAX_FIELDS: Final = 32
 MAX_OPTIONS: Final = 200
@@ -105,13 +104,8 @@ def fields_of(schema: object) -> tuple[Field, ...]:
 
 def form_in(definition: object) -> tuple[Field, ...]:
     """The form that a ticket's definition asks people to fill in; empty where it asks nothing."""
-    if not isinstance(definition, dict) or definition.get(SCHEMA_KEY) is None:
-        return ()
-    fields = fields_of(definition[SCHEMA_KEY])
-    listed = definition.get(ORDER_KEY)
-    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
-    place = {name: at for at, name in reversed(list(enumerate(names)))}
-    return tuple(sorted(fields, key=lambda field: place.get(field.name, len(names))))
+    schema = definition.get(SCHEMA_KEY) if isinstance(definition, dict) else None
+    return fields_of(schema) if schema is not None else ()
 
 
 def form_of(definition: object) -> tuple[Field, ...]:

@@ -194,7 +194,7 @@ def present_ticket(
             else gettext("Back to the inbox"),
             focus=just_decided,
         ),
-        run_label=_run_label(ticket, state),
+        run_label=_run_label(ticket, state, asks=bool(form_of(definition))),
         run_level=1 if state is State.PENDING else 2,
         call=call,
         arguments=arguments,
@@ -274,7 +274,9 @@ def _deadline(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
     return None
 
 
-def _run_label(ticket: Ticket, state: State) -> str:
+def _run_label(ticket: Ticket, state: State, *, asks: bool) -> str:
+    if asks and state is State.PENDING:  # nothing runs: these are the upstream's own words
+        return gettext("What the upstream asks of you. It reads your answer.")
     if state in {State.PENDING, State.APPROVED, State.CLAIMED}:
         return (
             gettext("This will run, if approved")

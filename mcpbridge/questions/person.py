@@ -58,7 +58,19 @@ _FORM_PARTS: Final = MappingProxyType(
 _SAMPLING_PARTS: Final = MappingProxyType(
     {
         "systemPrompt": {"type": "string"},
-        "messages": {"type": "array"},
+        "messages": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "role": {"type": "string"},
+                    "content": {
+                        "type": "object",
+                        "properties": {"type": {"type": "string"}, "text": {"type": "string"}},
+                    },
+                },
+            },
+        },
         "maxTokens": {"type": "integer"},
     }
 )
@@ -172,7 +184,6 @@ def _definition(question: Question) -> dict[str, Any]:
             "properties": dict(_SAMPLING_PARTS if is_sampling else _FORM_PARTS),
         },
         "answerSchema": form,
-        "answerOrder": list(form["properties"]),
     }
 
 

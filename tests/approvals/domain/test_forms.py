@@ -11,7 +11,6 @@ from approvals.domain.forms import (
     FormUnsupported,
     check_answer,
     fields_of,
-    form_in,
     form_of,
     typed,
 )
@@ -118,23 +117,6 @@ def test_a_schema_that_is_no_plain_form_is_refused(schema: Any) -> None:
     with pytest.raises(FormUnsupported):
         fields_of(schema)
     assert form_of({"answerSchema": schema} if schema is not None else {}) == ()
-
-
-def test_the_fields_stand_in_the_order_in_which_they_were_asked_for() -> None:
-    properties = {name: {"type": "string"} for name in ("alpha", "last", "middle", "zoo")}
-    asked = {"answerSchema": {"type": "object", "properties": properties}}
-
-    def names(order: object) -> list[str]:
-        return [field.name for field in form_in({**asked, "answerOrder": order})]
-
-    assert names(["zoo", "alpha", "zoo", "unknown", 7, "last"]) == [
-        "zoo",
-        "alpha",
-        "last",
-        "middle",
-    ]
-    assert names("zoo") == sorted(properties)
-    assert [field.name for field in form_in(asked)] == sorted(properties)
 
 
 @pytest.mark.parametrize(
