@@ -1,4 +1,4 @@
-"""Rules that ask for what their reviewers do not have are named before anybody stands before one."""
+"""Rules that ask for what their reviewers do not have are named before a call waits for them."""
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
