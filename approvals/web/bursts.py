@@ -6,6 +6,7 @@ The page is a GET that changes nothing; its one form is a POST. Pausing is undon
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -99,6 +100,7 @@ def _page(
     agent_name, upstream_name = some or ("", "")
     after = _key(request.GET.get("after", ""))
     keys = list(calls.filter(pk__gt=after).values_list("pk", flat=True)[: PAGE + 1])
+    rows = present_rows(listed(keys[:PAGE], one_person=conf.one_person()), now=timezone.now())
     here = burst_url(agent_id, upstream_id, tool)
     onward = "&" if "?" in here else "?"
     view = BurstPage(
@@ -114,7 +116,7 @@ def _page(
             "Reject all {number} calls and pause this agent",
             many,
         ).format(number=figure(many)),
-        rows=present_rows(listed(keys[:PAGE], one_person=conf.one_person()), now=timezone.now()),
+        rows=tuple(replace(row, selectable=False) for row in rows),
         more_url=f"{here}{onward}after={keys[PAGE - 1]}" if len(keys) > PAGE else "",
         first_url=here if after else "",
         here=here,
