@@ -138,7 +138,6 @@ def _open(
     groups, obligations = who_decides(call, judgement.verdict.obligations)
     ticket = ticket_of(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
-    note_names(ticket)
     group_ids = [group.pk for group in groups]
     grants = matching_grants(ticket, call.arguments, session=call.session)
     if grants and not grants_disabled(keys):
@@ -256,6 +255,7 @@ def ticket_of(
     if call.waiting is Waiting.HANDED_OVER:
         ticket.waits_until = after_seconds(conf.handover_seconds())
     ticket.digest = ticket_digest(ticket_binding(ticket, call.arguments))
+    note_names(ticket)
     return ticket
 
 
