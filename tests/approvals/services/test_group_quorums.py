@@ -8,7 +8,7 @@ from approvals.audit.verification import verify
 from approvals.domain.errors import NotVisible, PolicyInvalid, StaleState
 from approvals.models import DueEscalation, Notice, Ticket, VoteMandate
 from approvals.selectors.counting import needs_count
-from approvals.selectors.inbox import one_row
+from approvals.selectors.listing import one_row
 from approvals.services import people
 from approvals.services.escalation import escalate_due
 from tests.support.builders import a_policy, a_ticket
