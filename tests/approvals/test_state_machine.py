@@ -27,7 +27,8 @@ from tests.support.walks import LEASE, Ledger, walk
 @pytest.fixture
 def walking(real_db, settings):
     """A ledger whose leases are short, in which the owner of the agent reviews as well."""
-    settings.APPROVALS_PORTS = {"attempts_allowed": rings.PORTS["attempts_allowed"]}
+    wired = ("attempts_allowed", "read_json")
+    settings.APPROVALS_PORTS = {name: rings.PORTS[name] for name in wired}
     settings.APPROVALS_LEASE_SECONDS = LEASE
     settings.APPROVALS_HOLDER_LEASE_SECONDS = 20
     settings.APPROVALS_HANDOVER_SECONDS = 60

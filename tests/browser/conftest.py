@@ -19,6 +19,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from approvals.models import User
 from approvals.services import gate
+from tests.support import rings
 from tests.support.builders import Cast, a_cast, a_policy
 from tests.support.chromium import ChromiumServer
 from tests.support.databases import RealDatabase, copied, used
@@ -73,7 +74,7 @@ def placet(
             "CONFIG": {"hosts": [{"address": stage.broker.url}], "prefix": "placet"},
         }
     }
-    settings.APPROVALS_PORTS = {}
+    settings.APPROVALS_PORTS = {"read_json": rings.PORTS["read_json"]}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
     with django_db_blocker.unblock(), used(stage.database):
         yield stage.placet
