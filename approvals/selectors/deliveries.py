@@ -26,7 +26,8 @@ class Reach:
 
 def channels_of(person: Person) -> list[Reach]:
     """The channels of a person, the oldest first."""
-    return _with_tests(Channel.objects.filter(person=person, removed_at__isnull=True))
+    found = Channel.objects.filter(person=person, removed_at__isnull=True)
+    return _with_tests(found.select_related("person"))
 
 
 def rooms() -> list[Reach]:
