@@ -25,13 +25,8 @@ from approvals.domain.quorum import Answer
 from approvals.domain.states import State
 from approvals.models import Person, Ticket, User
 from approvals.presenters.decision import Posted
-from approvals.presenters.grants import (
-    HOUR,
-    past_calls,
-    present_grant,
-    present_new_grant,
-    terms_in_words,
-)
+from approvals.presenters.grants import past_calls, present_grant, terms_in_words
+from approvals.presenters.new_grant import HOUR, present_new_grant
 from approvals.presenters.words import told
 from approvals.selectors import grants as selectors
 from approvals.selectors.looks import nonce_shown_now
