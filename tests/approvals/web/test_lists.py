@@ -125,3 +125,34 @@ def test_the_inbox_takes_the_same_number_of_queries_whatever_its_length(
 
 
 # -- decided --------------------------------------------------------------------------------
+
+
+def test_more_calls_on_their_way_than_are_listed_are_led_to(
+    cast: Cast, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("approvals.selectors.inbox.GROUP_ROWS", 1)
+    for number in range(2):
+        a_ticket(cast, arguments=numbered(number)).sent()
+
+    page = signed_in(cast.bob).get("/").content.decode()
+
+    assert page.count("<tr id=") == 1
+    assert 'href="/history/?state=open"' in page
+
+
+def test_a_long_group_leads_to_its_next_page_and_back(
+    cast: Cast, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("approvals.selectors.inbox.GROUP_ROWS", 1)
+    walks = [a_ticket(cast, arguments=numbered(number)).pending() for number in range(2)]
+    client = signed_in(cast.bob)
+
+    first = client.get("/").content.decode()
+    address = f"/?group=needs&amp;after={walks[0].ticket.pk}"
+    assert address in first
+    assert str(walks[1].uid) not in first
+
+    second = client.get(address.replace("&amp;", "&")).content.decode()
+    assert str(walks[0].uid) not in second
+    assert str(walks[1].uid) in second
+    assert "Back to the first ones" in second

@@ -6,7 +6,8 @@ import pytest
 
 from approvals import api
 from approvals.audit.sealing import purge
-from approvals.domain.canonical import canonical_bytes
+from approvals.domain.canonical import JSON, canonical_bytes
+from approvals.domain.inspection.arguments import read_canonical
 from approvals.models import Payload
 from approvals.presenters import sealed
 from tests.approvals.web.conftest import SignIn
@@ -213,3 +214,49 @@ def test_a_ticket_takes_the_same_number_of_queries_whatever_happened_to_it(
 
     with django_assert_max_num_queries(24):
         client.get(f"/tickets/{walk.uid}/")
+
+
+def test_arguments_stand_in_the_order_in_which_the_tool_describes_them(
+    cast: Cast, signed_in: SignIn
+):
+    properties = {"to": {}, "from": {"properties": {"z": {}, "b": {}}}, "about": {}}
+    definition = {"name": "send", "inputSchema": {"type": "object", "properties": properties}}
+    value: dict[str, JSON] = {"about": 1, "extra": 2, "from": {"b": 3, "z": 4}, "to": 5}
+    arguments = canonical_bytes(value)
+    walk = a_ticket(cast, arguments=arguments, tool_definition=definition).pending()
+
+    page = signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content.decode()
+
+    table = page.partition('<table class="args">')[2].partition("</table>")[0]
+    paths = re.findall(r'<th scope="row"><bdi>([^<]*)</bdi>', table)
+    assert paths == ["/to", "/from/z", "/from/b", "/about", "/extra"]
+
+
+def test_what_will_run_is_read_once(cast: Cast, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch):
+    a_ticket(cast, arguments=b'{"path":"/before"}').succeeded()
+    walk = a_ticket(cast).pending()
+    client = signed_in(cast.bob)
+    read: list[bytes] = []
+
+    def counted(canonical: bytes) -> object:
+        read.append(canonical)
+        return read_canonical(canonical)
+
+    for place in ("domain.inspection.arguments", "presenters.difference"):
+        monkeypatch.setattr(f"approvals.{place}.read_canonical", counted)
+    client.get(f"/tickets/{walk.uid}/")
+
+    assert read.count(walk.call.arguments) == 1
+
+
+def test_earlier_decisions_on_the_same_tool_are_linked(cast: Cast, signed_in: SignIn):
+    before = a_ticket(cast, arguments=b'{"path":"/before"}').rejected_by(cast.bob)
+    a_ticket(cast, arguments=b'{"path":"/x"}', tool_name="move_file").rejected_by(cast.bob)
+    walk = a_ticket(cast).pending()
+
+    page = signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content.decode()
+    earlier = page.partition('<ul class="earlier">')[2].partition("</ul>")[0]
+
+    assert earlier.count("<li>") == 1
+    assert f"/tickets/{before.uid}/" in earlier
+    assert "Rejected" in earlier
