@@ -22,6 +22,7 @@ from approvals.presenters.gists import calls_of
 from approvals.presenters.sealed import open_bytes, open_text
 from approvals.presenters.words import figure, told
 
+MOST_ROWS: Final = 12
 # What an approval may ask for and still be given in one act with an edit.
 _ONE_ACT: Final = frozenset(
     {"approval_seconds", "escalate", "execution_seconds", "groups", "quorum", "reason_required"}
@@ -38,6 +39,11 @@ class EditField:
     value: str
     remarks: tuple[str, ...] = ()
     error: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How tall a field of several lines is."""
+        return min(max(1, self.value.count("\n") + 1), MOST_ROWS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
