@@ -13,12 +13,15 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from approvals import transitions
+from approvals.audit import append, attest
 from approvals.audit.binding import ticket_binding
 from approvals.audit.sealing import seal
 from approvals.domain.canonical import canonical_bytes, ticket_digest
 from approvals.domain.obligations import DEFAULT_OBLIGATIONS
 from approvals.domain.states import State, Waiting
 from approvals.models import (
+    AgreedTerms,
+    Canary,
     Decision,
     Edit,
     Gate,
@@ -152,7 +155,10 @@ def edit(ticket: Ticket, user: User, arguments: Any) -> Ticket:
 
 
 def vote(ticket: Ticket, user: User, verdict: str = "approve", *, proof: bool = False) -> Decision:
-    """A recorded decision of `user` on the ticket as it stands, with a `proof` beside it or not."""
+    """A recorded decision of `user` on the ticket as it stands.
+
+    With `proof` it rests on a passkey and agrees to the terms of a permission.
+    """
     with transaction.atomic():
         decision = Decision.objects.create(
             ticket_id=ticket.pk,
@@ -167,9 +173,42 @@ def vote(ticket: Ticket, user: User, verdict: str = "approve", *, proof: bool = 
             ticket_id=ticket.pk,
             decision=decision,
             actor=f"person:{user.person_id}",
-            also=[a_proof(decision)] if proof else (),
+            also=[a_proof(decision), terms_of(decision)] if proof else (),
         )
     return decision
+
+
+def terms_of(decision: Decision) -> AgreedTerms:
+    """Stored terms that a decision agrees to."""
+    return AgreedTerms.objects.create(
+        decision=decision,
+        ticket_id=decision.ticket_id,
+        session_only=False,
+        free=["/message"],
+        max_uses=3,
+        seconds=60,
+    )
+
+
+def a_canary(cast: Cast) -> Canary:
+    """A ticket that is a test, and its mark."""
+    ticket = a_pending(cast)
+    with transaction.atomic():
+        canary = Canary.objects.create(
+            ticket=ticket,
+            trap="past",
+            right="reject",
+            explanation="not this one",
+            seeded_by=cast.bob.person,
+        )
+        canary.refresh_from_db()
+        append(
+            subject=f"canary:{ticket.uid}",
+            actor="person:x",
+            action="seeded",
+            detail=attest(canary),
+        )
+    return canary
 
 
 def a_proof(decision: Decision) -> StepUpProof:

@@ -33,6 +33,7 @@ def a_story() -> ledger.Cast:
     seeds = ledger.an_approved(cast)
     ledger.vote(ledger.a_pending(cast), cast.bob, proof=True)
     ledger.a_grant(cast, seeds)
+    ledger.a_canary(cast)
     with transaction.atomic():
         policy = PolicyVersion.objects.create(
             document={"rules": []}, digest=b"p" * 32, published_by=cast.bob.person
