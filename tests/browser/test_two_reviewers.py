@@ -1,0 +1,131 @@
+"""Two reviewers in two browsers, pages that are too old, and keys alone: always one truth."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from approvals.domain.canonical import canonical_bytes
+from approvals.models import Decision
+from tests.browser.conftest import Backstage, Visit
+from tests.browser.test_reviewing import decidable, pending, state
+from tests.support.builders import Cast, a_policy, a_ticket
+from tests.support.hostile import HOSTILE, a_megabyte
+
+PHONE = {"width": 390, "height": 844}
+
+
+def votes(backstage: Backstage, uid: object) -> int:
+    return int(str(backstage(Decision.objects.filter(ticket__uid=uid).count)))
+
+
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desk", "phone"])
+def test_by_keyboard_alone_from_one_ticket_to_the_next(
+    cast: Cast, visit: Visit, backstage: Backstage, size: dict[str, int] | None
+):
+    first = pending(backstage, cast, path="/srv/first")
+    second = pending(backstage, cast, path="/srv/second")
+    page = visit(cast.bob, **({"viewport": size} if size else {}))
+
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="delete_file on /srv/first")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/tickets/{first.uid}/")
+    decidable(page)
+    page.keyboard.press("a")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Approved, not started yet")).to_be_focused()
+    page.keyboard.press("Tab")
+    following = page.get_by_role("link", name="Next one that needs you")
+    expect(following).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/tickets/{second.uid}/")
+
+    assert state(backstage, first) == "approved"
+    assert state(backstage, second) == "pending"
+
+
+def test_pressing_twice_going_back_and_sending_again_decide_once(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    backstage(a_policy, quorum=2)
+    walk = pending(backstage, cast, path="/srv/a")
+    page = visit(cast.bob, f"/tickets/{walk.uid}/")
+    decidable(page)
+    sent: list[str] = []
+    page.on(
+        "request",
+        lambda request: sent.append(request.post_data or "") if request.method == "POST" else None,
+    )
+
+    page.locator("#approve").dblclick()
+    expect(page.get_by_role("heading", name="You have voted")).to_be_visible()
+    assert len(sent) == 1
+    assert votes(backstage, walk.uid) == 1
+
+    again = page.evaluate(
+        """async ([address, body]) => (await fetch(address, {method: "POST", body,
+          headers: {"Content-Type": "application/x-www-form-urlencoded", "HX-Request": "true",
+          "HX-Target": "ticket"}})).status""",
+        [f"/tickets/{walk.uid}/decide/", sent[0]],
+    )
+    assert again in (200, 403, 409)
+    page.goto("/")
+    page.go_back()
+    expect(page.get_by_role("heading", name="You have voted")).to_be_visible()
+    expect(page.locator("#approve")).to_have_count(0)
+    assert votes(backstage, walk.uid) == 1
+
+
+def the_pack(cast: Cast) -> list[str]:
+    """The addresses of tickets that hold every hostile text in every field."""
+    texts = {hostile.text: hostile.text for hostile in HOSTILE}
+    every = "\n".join(hostile.text for hostile in HOSTILE)
+    names = " ".join(hostile.text for hostile in HOSTILE if hostile.fits_a_column)
+    walks = [
+        a_ticket(
+            cast,
+            agent_name=names[:110],
+            upstream_name=names[110:170],
+            tool_name=names[170:420],
+            session_label=names[420:600],
+            agent_says=every,
+            arguments=canonical_bytes(texts),  # type: ignore[arg-type]
+        ).pending(),
+        a_ticket(cast, arguments=canonical_bytes({"text": a_megabyte(every)})).pending(),
+        a_ticket(cast, arguments=b'{"path":"/b"}', agent_says=every).succeeded(
+            canonical_bytes({"content": [{"type": "text", "text": every}]})
+        ),
+    ]
+    return ["/", *(f"/tickets/{walk.uid}/" for walk in walks)]
+
+
+def test_hostile_texts_do_nothing_in_a_real_browser(cast: Cast, visit: Visit, backstage: Backstage):
+    addresses = backstage(the_pack, cast)
+    assert isinstance(addresses, list)
+    page = visit(cast.bob, viewport=PHONE)
+    strangers: list[str] = []
+    ours = page.url.split("/")[2]
+    page.on("dialog", lambda dialog: (strangers.append(dialog.message), dialog.dismiss()))
+    page.on(
+        "request",
+        lambda asked: None if asked.url.split("/")[2] == ours else strangers.append(asked.url),
+    )
+
+    for address in addresses:
+        page.goto(address)
+        decidable(page)
+        found = page.evaluate(
+            """() => [...document.querySelectorAll(
+                'img, iframe, object, embed, base, svg [onload], [onerror], [onfocus], [style]')]
+              .map((each) => each.outerHTML.slice(0, 120))"""
+        )
+        assert not found, address
+        assert wider(page) <= 0, address
+
+    assert not strangers
+
+
+def wider(page: Page) -> int:
+    """By how many pixels a page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
