@@ -213,6 +213,12 @@ async def policy(**obligations: Any) -> None:
     await in_database(api.publish_policy, document={"rules": [], "defaults": obligations})
 
 
+def together(*users: User) -> None:
+    """These people are in one team."""
+    api.ensure_team(slug="together", name="Together")
+    api.set_members(team="together", people=[user.person_id for user in users])
+
+
 async def group(slug: str, *users: User) -> None:
     await in_database(api.ensure_group, slug=slug, name=slug.title())
     await in_database(api.set_members, group=slug, people=[user.person_id for user in users])
@@ -221,15 +227,16 @@ async def group(slug: str, *users: User) -> None:
 async def test_a_call_that_two_groups_have_to_approve_runs_once_both_did(
     face: ServedFace, witness: Witness, bridge: Bridge
 ) -> None:
-    await group("legal", bridge.cast.dora)
-    await policy(quorums=[{"group": "legal"}, {"group": "reviewers"}])
+    await group("legal", bridge.cast.carol)
+    await group("tech", bridge.cast.bob)
+    await policy(quorums=[{"group": "legal"}, {"group": "tech"}])
     async with face.agent("modern") as agent:
         calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "contract"}))
         ticket = await open_ticket()
         await decide(ticket, bridge.cast.bob, "approve")
         await run_ticket(ticket.uid, worker="test")
         assert witness.calls() == []
-        await approve_and_execute(ticket, bridge.cast.dora)
+        await approve_and_execute(ticket, bridge.cast.carol)
         result = await asyncio.wait_for(calling, 10)
     assert result.meta[DISPOSITION_KEY] == "approved-executed"
     assert [call["arguments"] for call in witness.calls()] == [{"note": "contract"}]
@@ -240,6 +247,8 @@ async def test_a_stand_in_approves_for_whoever_is_away_and_the_agent_gets_its_re
 ) -> None:
     cast = bridge.cast
     await group("legal", cast.bob)
+    await group("others", cast.carol)
+    await in_database(together, cast.bob, cast.carol)
     await policy(groups=["legal"])
     legal = await in_database(api.ensure_group, slug="legal")
     await in_database(
