@@ -697,7 +697,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         },
     ),
     "nothing-inside-is-reached": Requirement(
-        "No channel makes this installation connect to an address inside, follow redirects, or act.",
+        "No channel makes Placet connect to an address inside, follow a redirect, or act.",
         {
             "approvals/carriers/test_push.py": (
                 "test_an_endpoint_inside_is_never_posted_to",
@@ -746,7 +746,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         },
     ),
     "step-up-verifies-offline": Requirement(
-        "What a passkey signed can be verified from the rows alone, and nothing in them bent unseen.",
+        "What a passkey signed is verified from the rows alone; nothing in them is bent unseen.",
         {
             "approvals/audit/test_approvals_verification.py": (
                 "test_a_signed_approval_is_said_to_be_signed_by_whom_and_with_what",
