@@ -77,7 +77,8 @@ class Reading:
     obligations: Obligations
     resolution: Resolution
     rights: Rights
-    groups: Mapping[str, str]  # by slug
+    groups: Mapping[str, str]  # who is asked, by slug
+    named: Mapping[str, str]  # every group that the obligations speak of, by slug
     votes: Sequence[Vote]
     may_still_vote: Mapping[UUID, str]
     events: Sequence[AuditEvent]
@@ -208,7 +209,7 @@ def present_ticket(
             verdict=ticket.verdict,
             policy_version=ticket.policy_id,
             obligations=reading.obligations,
-            groups=tuple(reading.groups.values()),
+            groups=reading.named,
             by_grant=by_grant,
         ),
         who=present_asker(ticket, activity=reading.activity, owner_now=reading.owner_now),
@@ -225,7 +226,7 @@ def present_ticket(
             groups=reading.groups,
             by_grant=by_grant,
         ),
-        timeline=present_timeline(ticket, reading.events, reading.names),
+        timeline=_timeline(reading),
         jump=gettext("{have} of {approvals}").format(
             have=figure(reading.resolution.have), approvals=approvals(reading.resolution.need)
         )
@@ -241,6 +242,18 @@ def present_ticket(
             grants=reading.grants,
             agreed=[(reading.names.get(who, ""), terms) for who, terms in reading.agreed.items()],
         ),
+    )
+
+
+def _timeline(reading: Reading) -> tuple[Entry, ...]:
+    escalate = reading.obligations.escalate
+    to_come = escalate is not None and escalate.to not in reading.groups
+    return present_timeline(
+        reading.ticket,
+        reading.events,
+        reading.names,
+        escalate=escalate if to_come else None,
+        further=reading.named.get(escalate.to, "") if escalate is not None else "",
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.utils.translation import gettext, gettext_lazy
 
+from approvals.domain.obligations import Escalation
 from approvals.domain.states import State
 from approvals.models import AuditEvent, Ticket
 
@@ -71,9 +72,17 @@ class Entry:
 
 
 def present_timeline(
-    ticket: Ticket, events: Sequence[AuditEvent], names: Mapping[UUID, str]
+    ticket: Ticket,
+    events: Sequence[AuditEvent],
+    names: Mapping[UUID, str],
+    *,
+    escalate: Escalation | None = None,
+    further: str = "",
 ) -> tuple[Entry, ...]:
-    """The lines of the ticket's chain; `names` are those of the people who act in it."""
+    """The lines of the ticket's chain; `names` are those of the people who act in it.
+
+    `escalate` is a second group's turn that is still to come, `further` that group's name.
+    """
     entries = [
         Entry(
             phase="done",
@@ -86,7 +95,7 @@ def present_timeline(
         )
         for event in events
     ]
-    return (*entries, *_ahead(ticket))
+    return (*entries, *_ahead(ticket, _turn(ticket, escalate, further)))
 
 
 def words_of(event: AuditEvent) -> str:
@@ -123,11 +132,22 @@ def people_in(events: Sequence[AuditEvent]) -> frozenset[UUID]:
     return frozenset(found)
 
 
-def _ahead(ticket: Ticket) -> tuple[Entry, ...]:
+def _turn(ticket: Ticket, escalate: Escalation | None, further: str) -> tuple[Entry, ...]:
+    if escalate is None:
+        return ()
+    at = ticket.created_at + timedelta(seconds=escalate.after_seconds)
+    if at >= ticket.approval_expires_at:
+        return ()
+    words = gettext("If nobody has decided by then, another group is asked as well")
+    return (Entry(phase="next", at=at, words=words, who=further),)
+
+
+def _ahead(ticket: Ticket, turn: tuple[Entry, ...]) -> tuple[Entry, ...]:
     match State(ticket.state):
         case State.PENDING:
             return (
                 Entry(phase="now", at=None, words=gettext("Waiting for people to decide")),
+                *turn,
                 Entry(
                     phase="next",
                     at=ticket.approval_expires_at,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.stepup import StepUp
 from approvals.domain.verdicts import Effect, Verdict, verdict_from
-from approvals.presenters.words import approvals, span
+from approvals.presenters.words import any_of, approvals, figure, span
 
 PASSED_OVER_NAMED = 5
 
@@ -44,10 +44,10 @@ def present_why(
     verdict: dict[str, Any],
     policy_version: int | None,
     obligations: Obligations,
-    groups: Sequence[str],
+    groups: Mapping[str, str],
     by_grant: bool,
 ) -> Why:
-    """The explanation of a stored verdict."""
+    """The explanation of a stored verdict; `groups` are names by slug."""
     found = verdict_from(verdict)
     policy = (
         gettext("Policy version {version}").format(version=policy_version)
@@ -76,13 +76,13 @@ def present_why(
     )
 
 
-def what_it_takes(obligations: Obligations, groups: Sequence[str]) -> str:
-    """Every obligation in one sentence."""
+def what_it_takes(obligations: Obligations, groups: Mapping[str, str]) -> str:
+    """Every obligation in one sentence; a group that has no name in `groups` goes by its slug."""
     parts = [_asked(obligations, groups)]
     if obligations.escalate is not None:
         parts.append(
             gettext("{group} is asked as well after {span}").format(
-                group=obligations.escalate.to,
+                group=_name(obligations.escalate.to, groups),
                 span=span(timedelta(seconds=obligations.escalate.after_seconds)),
             )
         )
@@ -102,18 +102,18 @@ def what_it_takes(obligations: Obligations, groups: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def _asked(obligations: Obligations, groups: Sequence[str]) -> str:
+def _asked(obligations: Obligations, groups: Mapping[str, str]) -> str:
     """How many approvals, and from whom."""
     if obligations.quorums:
         each = [
             gettext("{approvals} from {groups}").format(
-                approvals=approvals(seats.need), groups=seats.group
+                approvals=approvals(seats.need), groups=_name(seats.group, groups)
             )
             for seats in obligations.quorums
         ]
         return gettext(" and ").join(each) + gettext(", everybody for one group")
     return gettext("{approvals} from {groups}").format(
-        approvals=approvals(obligations.quorum), groups=_names(groups)
+        approvals=approvals(obligations.quorum), groups=_any_of(obligations.groups, groups)
     )
 
 
@@ -137,12 +137,19 @@ def _passed_over(verdict: Verdict) -> str:
     names = [f"“{name}”" for name in verdict.passed_over[:PASSED_OVER_NAMED]]
     more = len(verdict.passed_over) - len(names)
     if more:
-        names.append(f"{more} more")
-    noun = gettext("Rule") if len(verdict.passed_over) == 1 else gettext("Rules")
-    return gettext("{noun} before it that did not match: {names}.").format(
-        noun=noun, names=", ".join(names)
-    )
+        names.append(gettext("{number} more").format(number=figure(more)))
+    return ngettext(
+        "Rule before it that did not match: {names}.",
+        "Rules before it that did not match: {names}.",
+        len(verdict.passed_over),
+    ).format(names=", ".join(names))
 
 
-def _names(groups: Sequence[str]) -> str:
-    return " or ".join(groups) if groups else gettext("the team's reviewers")
+def _any_of(slugs: tuple[str, ...], groups: Mapping[str, str]) -> str:
+    if not slugs:
+        return gettext("the team's reviewers")
+    return any_of([_name(slug, groups) for slug in slugs])
+
+
+def _name(slug: str, groups: Mapping[str, str]) -> str:
+    return groups.get(slug, slug)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q
+
 from approvals.domain.obligations import Obligations, obligations_from
 from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve
 from approvals.domain.seats import Mandate, mandates_from
 from approvals.domain.states import State
-from approvals.models import Decision, GroupMembership, Ticket
+from approvals.models import Decision, GroupMembership, ReviewerGroup, Ticket
 from approvals.selectors.absence import stand_ins
 
 
@@ -36,6 +38,20 @@ def eligible_people(ticket: Ticket) -> People:
     return electorate_of(
         obligations_of(ticket), groups, members_of(groups), stand_ins(groups) if groups else ()
     )
+
+
+def named_groups(ticket: Ticket, obligations: Obligations) -> list[tuple[str, str, bool]]:
+    """Every group that has to do with this ticket, by name: slug, name, whether it is asked now.
+
+    A group that is only asked later (`escalate`) is among them.
+    """
+    asked = Ticket.groups.through.objects.filter(ticket=ticket, reviewergroup=OuterRef("pk"))
+    named = {*obligations.groups}
+    if obligations.escalate is not None:
+        named.add(obligations.escalate.to)
+    found = ReviewerGroup.objects.annotate(asked=Exists(asked))
+    found = found.filter(Q(asked=True) | Q(slug__in=named)).order_by("name")
+    return list(found.values_list("slug", "name", "asked"))
 
 
 def members_of(groups: Iterable[UUID]) -> list[tuple[UUID, UUID]]:

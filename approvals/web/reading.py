@@ -24,6 +24,7 @@ from approvals.selectors.votes import (
     as_votes,
     electorate_then,
     eligible_people,
+    named_groups,
     obligations_of,
     parties_of,
 )
@@ -63,6 +64,7 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             eligible=eligible, parties=parties,
         )  # fmt: skip
 
+    groups = named_groups(ticket, obligations)
     events = tuple(history.timeline(ticket))
     candidates = [p for p in eligible if refusal(p, Answer.APPROVE) is None]
     names = _names({*people_in(events), *candidates, *owners})
@@ -90,7 +92,8 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             and (viewer in owners or user.person.is_admin),
             may_annotate=concerned or viewer in owners,
         ),
-        groups=dict(ticket.groups.order_by("name").values_list("slug", "name")),
+        groups={slug: name for slug, name, asked in groups if asked},
+        named={slug: name for slug, name, _ in groups},
         votes=tuple(decisions),
         may_still_vote={person: names[person] for person in candidates if person in names},
         events=events,

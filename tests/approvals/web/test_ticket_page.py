@@ -10,8 +10,10 @@ from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.inspection.arguments import read_canonical
 from approvals.models import Payload
 from approvals.presenters import sealed
+from approvals.services import people
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_policy, a_ticket
+from tests.support.clock import later
 from tests.support.pages import form_to, forms, text_of
 
 HOSTILE = '<img src=x onerror=alert(1)>"><script>alert(1)</script>{{ view }}\u202egnp.exe\u200b'
@@ -260,3 +262,55 @@ def test_earlier_decisions_on_the_same_tool_are_linked(cast: Cast, signed_in: Si
     assert earlier.count("<li>") == 1
     assert f"/tickets/{before.uid}/" in earlier
     assert "Rejected" in earlier
+
+
+def test_why_it_was_paused_names_every_group_by_its_name(cast: Cast, signed_in: SignIn):
+    people.ensure_group(slug="grp-1", name="Legal")
+    people.set_members(group="grp-1", people=[cast.bob.person_id])
+    people.ensure_group(slug="grp-2", name="Operations")
+    people.set_members(group="grp-2", people=[cast.carol.person_id, cast.dora.person_id])
+    people.ensure_group(slug="grp-3", name="On duty")
+    people.set_members(group="grp-3", people=[cast.charlie.person_id])
+    a_policy(
+        quorums=[{"group": "grp-1", "need": 1}, {"group": "grp-2", "need": 2}],
+        escalate={"to": "grp-3", "after_seconds": 900},
+    )
+    walk = a_ticket(cast).pending()
+
+    text = text_of(signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content)
+
+    assert "1 approval from Legal and 2 approvals from Operations" in text
+    assert "On duty is asked as well after 15 min" in text
+    assert "grp-" not in text
+
+
+def test_the_timeline_announces_the_second_group_until_it_is_asked(cast: Cast, signed_in: SignIn):
+    people.ensure_group(slug="duty", name="On duty")
+    people.set_members(group="duty", people=[cast.charlie.person_id])
+    a_policy(escalate={"to": "duty", "after_seconds": 60}, approval_seconds=300)
+    walk = a_ticket(cast).pending()
+    announced = "If nobody has decided by then, another group is asked as well"
+
+    def timeline() -> str:
+        text = text_of(signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content)
+        return text[text.index("Timeline") :]
+
+    before = timeline()
+    assert f"{announced} On duty" in before
+    assert before.index("Waiting for people") < before.index(announced)
+    assert before.index(announced) < before.index("Expires, nothing runs")
+
+    with later(61):
+        api.sweep()
+    after = timeline()
+    assert announced not in after
+    assert "Nobody had decided in time; another group is asked as well" in after
+
+
+def test_a_decided_ticket_announces_no_second_group(cast: Cast, signed_in: SignIn):
+    people.ensure_group(slug="duty", name="On duty")
+    people.set_members(group="duty", people=[cast.charlie.person_id])
+    a_policy(escalate={"to": "duty", "after_seconds": 60}, approval_seconds=300)
+    walk = a_ticket(cast).rejected_by(cast.bob)
+    text = text_of(signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content)
+    assert "another group is asked as well" not in text
