@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from django.utils.csp import CSP
 
-from placet.env import MAIL_TO_CONSOLE, EnvironmentRefused, read_environment
+from placet.connections import database_settings, mailer_settings
+from placet.env import EnvironmentRefused, read_environment
 from placet.logs import logging_config
 from placet.origins import passkey_origin
 
@@ -80,35 +79,7 @@ TEMPLATES = [
 # ---- Rows -------------------------------------------------------------------------------------
 # No ATOMIC_REQUESTS: on SQLite every GET would take the write lock.
 
-
-def _database() -> dict[str, Any]:
-    database = ENV.database
-    if database.engine == "sqlite3":
-        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-        return {
-            "ENGINE": "placet.engines.sqlite3",
-            "NAME": database.name,
-            "CONN_MAX_AGE": None,
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,  # seconds a writer waits for its turn
-                "init_command": pragmas,
-            },
-        }
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": database.name,
-        "USER": database.user,
-        "PASSWORD": database.password,
-        "HOST": database.host,
-        "PORT": database.port,
-        "CONN_MAX_AGE": 600,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, **dict(database.options)},
-    }
-
-
-DATABASES = {"default": _database()}
+DATABASES = {"default": database_settings(ENV.database)}
 
 # ---- Doorbells --------------------------------------------------------------------------------
 # The pubsub layer resubscribes after a broker restart. redis-py's socket timeout would kill idle
@@ -272,30 +243,8 @@ USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-
 # ---- Mail -------------------------------------------------------------------------------------
-def _mailer() -> dict[str, Any]:
-    backend = "django.core.mail.backends.{}.EmailBackend"
-    if not ENV.smtp_url:
-        return {"BACKEND": backend.format("dummy")}
-    if ENV.smtp_url == MAIL_TO_CONSOLE:
-        return {"BACKEND": backend.format("console")}
-    smtp = urlsplit(ENV.smtp_url)
-    return {
-        "BACKEND": backend.format("smtp"),
-        "OPTIONS": {
-            "host": smtp.hostname,
-            "port": smtp.port or (465 if smtp.scheme == "smtps" else 587),
-            "username": unquote(smtp.username or ""),
-            "password": unquote(smtp.password or ""),
-            "use_ssl": smtp.scheme == "smtps",
-            "use_tls": smtp.scheme == "smtp" and bool(smtp.username),
-            "timeout": 10,
-        },
-    }
-
-
-MAILERS = {"default": _mailer()}
+MAILERS = {"default": mailer_settings(ENV.smtp_url)}
 DEFAULT_FROM_EMAIL = ENV.mail_from
 
 LOGGING = logging_config(level=ENV.log_level)
