@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.requirements import REQUIREMENTS
+from tests.requirements import REQUIREMENTS, SUBJECTS
 
 TREE = Path(__file__).resolve().parent.parent
 
@@ -30,6 +30,10 @@ def marks_in(source: str) -> Iterator[str]:
             and node.func.attr == "requirement"
         ):
             yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
+
+
+def test_no_promise_is_made_twice():
+    assert sum(map(len, SUBJECTS)) == len(REQUIREMENTS)
 
 
 def test_all_thirteen_invariants_are_promised():
@@ -56,7 +60,7 @@ def test_every_promise_has_tests_and_each_of_them_exists(name):
 )
 def test_a_test_that_names_a_promise_names_one_that_exists(path):
     unknown = [name for name in marks_in(path.read_text("utf-8")) if name not in REQUIREMENTS]
-    assert not unknown, f"{path.name} names {unknown}, which tests/requirements.py does not have"
+    assert not unknown, f"{path.name} names {unknown}, which tests/requirements/ does not have"
 
 
 def test_a_mark_that_names_nothing_would_be_found():

@@ -1,0 +1,65 @@
+"""Looking back: the history, its file, the measures, and the words of it all."""
+
+from tests.requirements.promise import Requirement
+
+PROMISES: dict[str, Requirement] = {
+    "history": Requirement(
+        "The history finds what one may see and nothing else, at a cost that does not grow.",
+        {
+            "approvals/selectors/test_searching.py": (
+                "test_each_filter_narrows_to_what_it_says",
+                "test_the_same_is_found_whichever_way_leads_there",
+                "test_a_ticket_is_found_by_its_number_by_who_may_see_it",
+                "test_a_group_outside_the_team_finds_only_what_it_is_asked_about",
+                "test_a_page_that_looked_at_enough_says_how_far_and_goes_on",
+                "test_a_page_costs_the_same_however_many_there_are",
+            ),
+            "approvals/web/test_history.py": (
+                "test_pages_follow_each_other_by_key_and_keep_the_filters",
+                "test_an_unreadable_address_shows_the_newest",
+            ),
+        },
+    ),
+    "spreadsheet": Requirement(
+        "The file of the history holds what the page shows, and no cell that a program would run.",
+        {
+            "approvals/web/test_history.py": (
+                "test_the_file_holds_what_the_page_shows",
+                "test_a_cell_that_a_spreadsheet_would_run_is_text",
+                "test_a_cell_spells_out_what_nobody_sees",
+            ),
+        },
+    ),
+    "measures": Requirement(
+        "How decisions are made is counted from the votes, and told of oneself or to admins alone.",
+        {
+            "approvals/selectors/test_measures.py": (
+                "test_votes_are_counted_by_person_and_verdict",
+                "test_an_approval_within_seconds_of_seeing_the_page_is_quick",
+                "test_who_posts_a_nonce_cannot_claim_to_have_looked_longer",
+                "test_agreement_is_with_others_on_the_ticket_else_on_the_tool",
+                "test_tests_are_counted_by_themselves",
+            ),
+            "approvals/web/test_measures.py": (
+                "test_an_administrator_sees_everybody_and_a_reviewer_only_themselves",
+            ),
+        },
+    ),
+    "languages": Requirement(
+        "Every sentence is said in both languages, and every time in its reader's zone.",
+        {
+            "placet/test_language.py": (
+                "test_every_sentence_is_said_in_german",
+                "test_a_translation_has_the_places_of_its_sentence",
+                "test_the_compiled_catalogue_is_that_of_the_words",
+                "test_a_place_that_is_lost_or_invented_is_noticed",
+            ),
+            "approvals/web/test_locality.py": (
+                "test_what_a_person_chose_counts_before_what_their_browser_asks_for",
+                "test_before_signing_in_the_browser_is_asked",
+                "test_moments_are_told_in_the_chosen_zone",
+                "test_a_language_or_zone_that_nobody_offers_is_not_kept",
+            ),
+        },
+    ),
+}
