@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from approvals.models import Absence, Person, ReviewerGroup, User
+from approvals.presenters.choices import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +25,6 @@ class AbsenceRow:
     stand_in: str  # empty where nobody does
     groups: str
     end_url: str  # empty where the viewer may not end it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Something to choose in the form."""
-
-    value: str
-    words: str
-    chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,7 @@ from django.utils.translation import gettext
 
 from approvals.domain.locality import zone_names
 from approvals.models import User
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One entry of a list to choose from."""
-
-    value: str
-    words: str
-    chosen: bool
+from approvals.presenters.choices import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

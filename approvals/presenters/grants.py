@@ -133,7 +133,7 @@ def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> Gra
     return GrantRow(
         url=reverse("approvals:grant", args=[grant.pk]),
         call=calls_of([grant.made_from])[grant.made_from_id],
-        mark=_mark(standing, now),
+        mark=_mark(standing),
         uses=gettext("{uses} of {most}").format(uses=grant.uses, most=grant.max_uses),
         ends=grant.expires_at,
         ends_words=until(grant.expires_at, now) if standing.is_live else "",
@@ -215,8 +215,8 @@ def terms_in_words(terms: Terms) -> str:
     return text.format(uses=uses, length=length)
 
 
-def _mark(standing: Standing, now: datetime) -> Mark:
-    grant: Grant = standing.grant
+def _mark(standing: Standing) -> Mark:
+    grant = standing.grant
     if grant.revoked_at is not None:
         return Mark("off", "minus", gettext("Revoked"))
     if standing.held_back and standing.is_live:

@@ -78,7 +78,7 @@ def message_of(
         zone = zone_of(person.time_zone) if person is not None else UTC
         if len(notices) == 1:
             return _single(notices[0], zone, detailed=detailed, now=now)
-        return _digest(notices, zone, now=now)
+        return _digest(notices)
 
     return for_reader(person, make)
 
@@ -127,7 +127,7 @@ def _single(notice: Notice, zone: ZoneInfo, *, detailed: bool, now: datetime) ->
     )
 
 
-def _digest(notices: Sequence[Notice], zone: ZoneInfo, *, now: datetime) -> Message:
+def _digest(notices: Sequence[Notice]) -> Message:
     calls = {notice.ticket_id for notice in notices if notice.ticket_id is not None}
     heading = (
         ngettext("News of {number} call", "News of {number} calls", len(calls)).format(

@@ -21,12 +21,6 @@ def put_away(person: UUID) -> QuerySet[Snooze]:
     return live().filter(ticket=OuterRef("pk"), person=person)
 
 
-def snoozed_by(ticket_id: int, people: Collection[UUID]) -> set[UUID]:
-    """Those of these people who have put the ticket away for now."""
-    found = live().filter(ticket=ticket_id, person__in=people)
-    return set(found.values_list("person_id", flat=True))
-
-
 def snoozed_until(ticket: Ticket, person: UUID) -> datetime | None:
     """Until when this person has put the ticket away; None when they have not."""
     return live().filter(ticket=ticket, person=person).values_list("until", flat=True).first()

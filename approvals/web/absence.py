@@ -27,6 +27,7 @@ from approvals.presenters.words import told
 from approvals.selectors.absence import coming_absences
 from approvals.services.delegation import declare_absence, end_absence, possible_stand_ins
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import uuid_in
 from approvals.web.posted import STATUS
 
 
@@ -102,9 +103,7 @@ def _groups(request: HttpRequest) -> list[UUID]:
 
 
 def _key(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        if text:
-            raise AbsenceInvalid(say("Choose from what the form offers.")) from None
-        return None
+    key = uuid_in(text)
+    if key is None and text:
+        raise AbsenceInvalid(say("Choose from what the form offers."))
+    return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -13,10 +14,18 @@ LAST_YEAR: Final = 9000
 
 
 def key_in(text: str) -> int | None:
-    """A ticket's number; None for anything else."""
+    """A row's number, such as a ticket's; None for anything else."""
     if not (text.isascii() and text.isdigit()):
         return None
     return min(int(text[:19]), MOST_KEY)
+
+
+def uuid_in(text: str) -> UUID | None:
+    """A key such as a permission's; None for anything else."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def words_in(text: str, *, most: int) -> str:

@@ -22,6 +22,7 @@ from approvals.presenters.decision import Posted
 from approvals.services import conversation, handover, snoozing
 from approvals.web import opened as opening
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import uuid_in
 from approvals.web.decisions import answered
 from approvals.web.posted import FormIncomplete, nonce_in
 from approvals.web.reading import visible_ticket
@@ -47,7 +48,7 @@ def say(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
                 return gettext("The agent's owner is asked.")
             case "answer":
                 conversation.answer_question(
-                    uid=uid, question=_key(question), user=user, words=words, nonce=nonce
+                    uid=uid, question=_question(question), user=user, words=words, nonce=nonce
                 )
                 return gettext("Your answer stands below.")
         raise FormIncomplete
@@ -124,8 +125,7 @@ def _nonce(request: HttpRequest, *said: str) -> str:
     return f"{nonce_in(request)[:40]}.{sha256(spelled).hexdigest()[:20]}"
 
 
-def _key(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise FormIncomplete from None
+def _question(text: str) -> UUID:
+    if (key := uuid_in(text)) is None:
+        raise FormIncomplete
+    return key

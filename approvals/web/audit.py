@@ -19,9 +19,9 @@ from approvals.presenters.timeline import people_in
 from approvals.selectors.history import audit_events
 from approvals.selectors.visibility import sees_everything
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import key_in
 
 SUBJECT_CHARS: Final = 80
-MOST_KEY: Final = 2**63 - 1
 
 
 @require_safe
@@ -45,8 +45,7 @@ def verify_now(request: HttpRequest, user: User) -> HttpResponse:
 
 def _page(request: HttpRequest, user: User, *, breaks: Sequence[Break] | None) -> HttpResponse:
     _require_sight(user)
-    before = request.GET.get("before", "")
-    key = min(int(before[:19]), MOST_KEY) if before.isascii() and before.isdigit() else None
+    key = key_in(request.GET.get("before", ""))
     subject = request.GET.get("subject", "")[:SUBJECT_CHARS]
     events, next_before = audit_events(user.person, before=key, subject=subject)
     people = Person.objects.filter(pk__in=people_in(events))

@@ -31,10 +31,10 @@ from approvals.selectors.listing import listed
 from approvals.services.bursts import Swatted, reject_and_pause
 from approvals.services.pausing import pause_agent, resume_agent
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import key_in
 from approvals.web.posted import STATUS, FormIncomplete, nonce_in
 
 MOST_COUNTED: Final = 1000
-MOST_KEY: Final = 2**63 - 1
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -98,7 +98,7 @@ def _page(
         messages.info(request, gettext("None of these calls is open any more."))
         return redirect("approvals:inbox")
     agent_name, upstream_name = some or ("", "")
-    after = _key(request.GET.get("after", ""))
+    after = key_in(request.GET.get("after", "")) or 0
     keys = list(calls.filter(pk__gt=after).values_list("pk", flat=True)[: PAGE + 1])
     rows = present_rows(listed(keys[:PAGE], one_person=conf.one_person()), now=timezone.now())
     here = burst_url(agent_id, upstream_id, tool)
@@ -165,7 +165,3 @@ def _asked(request: HttpRequest) -> tuple[UUID | None, str]:
     except (KeyError, ValueError):
         return None, ""
     return upstream, request.GET.get("tool", "")[:256]
-
-
-def _key(text: str) -> int:
-    return min(int(text[:19]), MOST_KEY) if text.isascii() and text.isdigit() else 0

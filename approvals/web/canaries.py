@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -24,9 +23,8 @@ from approvals.presenters.words import told
 from approvals.selectors.canaries import canaries_page
 from approvals.services.canaries import CanaryRefused, seed_canary
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import key_in
 from approvals.web.posted import STATUS
-
-MOST_KEY: Final = 2**63 - 1
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,7 +45,7 @@ def canaries(request: HttpRequest, user: User) -> HttpResponse:
                 request, gettext("It is seeded. It looks like any ticket until somebody decides.")
             )
             return redirect("approvals:canaries")
-    before = _key(request.GET.get("before", ""))
+    before = key_in(request.GET.get("before", ""))
     found, older = canaries_page(before=before)
     here = reverse("approvals:canaries")
     form = request.POST if request.method == "POST" else request.GET
@@ -67,7 +65,7 @@ def canaries(request: HttpRequest, user: User) -> HttpResponse:
 
 def _seed(request: HttpRequest, user: User) -> UUID:
     form = request.POST
-    number = _key(form.get("like", "").strip().removeprefix("#"))
+    number = key_in(form.get("like", "").strip().removeprefix("#"))
     like = Ticket.objects.filter(pk=number or 0).values_list("uid", flat=True).first()
     if like is None:
         raise CanaryRefused(say("Give the number of a ticket that there is."))
@@ -82,7 +80,3 @@ def _seed(request: HttpRequest, user: User) -> UUID:
         right=Answer.REJECT if trap is not Trap.PAST else right,
         explanation=form.get("explanation", ""),
     )
-
-
-def _key(text: str) -> int | None:
-    return min(int(text[:19]), MOST_KEY) if text.isascii() and text.isdigit() else None

@@ -40,6 +40,7 @@ from approvals.services.grants import (
 )
 from approvals.web import opened as opening
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import key_in, uuid_in
 from approvals.web.posted import (
     STATUS,
     FormIncomplete,
@@ -53,7 +54,6 @@ from approvals.web.stepup import presented_in, step_up_part
 
 DEFAULT_USES: Final = 10
 DEFAULT_SECONDS: Final = HOUR
-MOST_KEY: Final = 2**63 - 1
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -79,7 +79,7 @@ def new_grant(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
 def grants(request: HttpRequest, user: User) -> HttpResponse:
     """Show the permissions of this person's teams; `?show=over` those that no longer count."""
     is_live = request.GET.get("show") != "over"
-    before = _uuid(request.GET.get("before", ""))
+    before = uuid_in(request.GET.get("before", ""))
     rows, older = selectors.grants_page(user.person, is_live=is_live, before=before)
     now = timezone.now()
     here = reverse("approvals:grants")
@@ -104,8 +104,7 @@ def grants(request: HttpRequest, user: User) -> HttpResponse:
 def grant(request: HttpRequest, user: User, grant_id: UUID) -> HttpResponse:
     """Show one permission and what it let through."""
     standing = _visible(user, grant_id)
-    text = request.GET.get("before", "")
-    before = min(int(text[:19]), MOST_KEY) if text.isascii() and text.isdigit() else None
+    before = key_in(request.GET.get("before", ""))
     tickets, older = selectors.let_through(standing.grant, user.person, before=before)
     here = reverse("approvals:grant", args=[grant_id])
     made_from = standing.grant.made_from
@@ -258,10 +257,3 @@ def _narrowest(form: QueryDict) -> Terms:
         max_uses=DEFAULT_USES,
         seconds=DEFAULT_SECONDS,
     )
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -24,6 +24,7 @@ from approvals.selectors.recipients import on_call
 from approvals.selectors.visibility import sees_everything
 from approvals.services import channels, deliveries, habits
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import uuid_in
 from approvals.web.notification_forms import RoomForm, RotationForm
 
 HERE: Final = "approvals:notices"
@@ -129,7 +130,8 @@ def _page(
     _require_sight(user)
     show = request.GET.get("show", "")
     show = show if show in SHOWN else "failed"
-    rows, older = selectors.deliveries(states=SHOWN[show], before=_key(request))
+    before = uuid_in(request.GET.get("before", ""))
+    rows, older = selectors.deliveries(states=SHOWN[show], before=before)
     here = reverse(HERE)
     context = {
         "rooms": present_channels(selectors.rooms()),
@@ -158,13 +160,6 @@ def _groups() -> list[tuple[ReviewerGroup, str]]:
         called = on_call(kept, names.keys() - away, now=now) if kept is not None else None
         found.append((group, names[called] if called is not None else ""))
     return found
-
-
-def _key(request: HttpRequest) -> UUID | None:
-    try:
-        return UUID(request.GET.get("before", ""))
-    except ValueError:
-        return None
 
 
 def _require_sight(user: User) -> None:

@@ -13,7 +13,7 @@ from approvals.domain.snoozing import Choice, choices
 from approvals.models import AuditEvent, Handoff, Notice, Remark, ReviewerGroup, Snooze
 from approvals.selectors.counting import needs_count
 from approvals.selectors.inbox import inbox
-from approvals.selectors.snoozing import snoozed_by
+from approvals.selectors.snoozing import snoozed_until
 from approvals.services import conversation, editing, handover, people, snoozing
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
@@ -236,9 +236,8 @@ def test_a_ticket_that_was_put_away_comes_back_by_itself(cast):
     assert away.away_until is not None
     assert lists(cast.bob).waiting_on_others.rows == ()
     assert needs(cast.carol) == [walk.uid], "somebody else lost it"
-    assert snoozed_by(walk.ticket.pk, [cast.bob.person_id, cast.carol.person_id]) == {
-        cast.bob.person_id
-    }
+    assert snoozed_until(walk.ticket, cast.bob.person_id) is not None
+    assert snoozed_until(walk.ticket, cast.carol.person_id) is None
     with later(16 * 60):
         assert needs(cast.bob) == [walk.uid]
         assert lists(cast.bob).put_away == ()
