@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from approvals.domain.inspection import ArgumentTable, InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.pins import Terms
 from approvals.domain.quorum import Resolution
-from approvals.domain.states import OPEN, State
+from approvals.domain.states import State
 from approvals.models import AuditEvent, Canary, Grant, Ticket
 from approvals.models import Decision as Vote
 from approvals.presenters.arguments import Arguments, input_schema, present_arguments
@@ -33,6 +33,14 @@ from approvals.presenters.canaries import Reveal, present_reveal
 from approvals.presenters.decision import Decision, Posted, Rights, present_decision
 from approvals.presenters.difference import DifferenceView, present_difference
 from approvals.presenters.grants import TicketGrants, present_ticket_grants
+from approvals.presenters.headline import (
+    Deadline,
+    arguments_caption,
+    deadline_of,
+    risk_mark,
+    run_label,
+    state_mark,
+)
 from approvals.presenters.outcome import (
     OutcomeView,
     ResultView,
@@ -44,27 +52,7 @@ from approvals.presenters.sealed import open_bytes, open_json, open_text
 from approvals.presenters.stepup import StepUpPart
 from approvals.presenters.timeline import Entry, present_timeline
 from approvals.presenters.why import Why, present_why
-from approvals.presenters.words import (
-    RISK_MARKS,
-    RISK_WORDS,
-    STATE_MARKS,
-    Mark,
-    approvals,
-    detail_of,
-    figure,
-    missing_approvals,
-    until,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadline:
-    """The time that bounds what comes next."""
-
-    label: str
-    at: datetime
-    words: str
-    detail: str
+from approvals.presenters.words import Mark, approvals, figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +147,7 @@ def present_ticket(
     )
     result, why_no_result = open_bytes(ticket.result)
     by_grant = ticket.grant_id is not None
-    deadline = _deadline(ticket, state, reading.now)
+    deadline = deadline_of(ticket, state, reading.now)
     decision = present_decision(
         ticket,
         rights=reading.rights,
@@ -181,8 +169,8 @@ def present_ticket(
         state=state.value,
         url=reverse("approvals:ticket", args=[ticket.uid]),
         title=gettext("Ticket {number}: {plain}").format(number=ticket.pk, plain=call.plain),
-        mark=_mark(state, reading.resolution),
-        risk=_risk(ticket, state),
+        mark=state_mark(state, reading.resolution),
+        risk=risk_mark(ticket, state),
         deadline=deadline,
         notes=(*([note] if note else []), *present_notes(ticket, broken=why_gone == "broken")),
         outcome=present_outcome(
@@ -195,11 +183,11 @@ def present_ticket(
             else gettext("Back to the inbox"),
             focus=just_decided,
         ),
-        run_label=_run_label(ticket, state, asks=bool(form_of(definition))),
+        run_label=run_label(ticket, state, asks=bool(form_of(definition))),
         run_level=1 if state is State.PENDING else 2,
         call=call,
         arguments=arguments,
-        arguments_caption=_caption(ticket, state, arguments),
+        arguments_caption=arguments_caption(ticket, state, arguments),
         digest=bytes(ticket.digest).hex(),
         tool_digest=bytes(ticket.tool_digest).hex(),
         upstream_digest=bytes(ticket.upstream_digest).hex(),
@@ -259,54 +247,6 @@ def _timeline(reading: Reading) -> tuple[Entry, ...]:
 
 def _next_url(uid: UUID | None) -> str:
     return reverse("approvals:ticket", args=[uid]) if uid else reverse("approvals:inbox")
-
-
-def _mark(state: State, resolution: Resolution) -> Mark:
-    if state is State.PENDING:
-        missing = missing_approvals(resolution.missing, more=bool(resolution.have))
-        return Mark("wait", "clock", gettext("Waiting for {missing}").format(missing=missing))
-    return STATE_MARKS[state]
-
-
-def _risk(ticket: Ticket, state: State) -> Mark | None:
-    mark = RISK_MARKS[ticket.risk]
-    return replace(mark, word=RISK_WORDS[ticket.risk]) if state is State.PENDING else None
-
-
-def _deadline(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
-    if state is State.PENDING:
-        at = ticket.approval_expires_at
-        return Deadline(
-            label=gettext("Decide by"), at=at, words=until(at, now), detail=detail_of(at, now)
-        )
-    if state in {State.APPROVED, State.CLAIMED} and ticket.execution_expires_at is not None:
-        at = ticket.execution_expires_at
-        return Deadline(
-            label=gettext("Must start by"), at=at, words=until(at, now), detail=detail_of(at, now)
-        )
-    return None
-
-
-def _run_label(ticket: Ticket, state: State, *, asks: bool) -> str:
-    if asks and state is State.PENDING:  # nothing runs: these are the upstream's own words
-        return gettext("What the upstream asks of you. It reads your answer.")
-    if state in {State.PENDING, State.APPROVED, State.CLAIMED}:
-        return (
-            gettext("This will run, if approved")
-            if state is State.PENDING
-            else gettext("This will run")
-        )
-    return gettext("This was not sent") if ticket.sent_at is None else gettext("This was sent")
-
-
-def _caption(ticket: Ticket, state: State, arguments: Arguments) -> str:
-    if ticket.sent_at is not None:
-        words = gettext("Arguments, read from the exact {size} that were sent")
-    elif state in OPEN:
-        words = gettext("Arguments, read from the exact {size} that would be sent")
-    else:
-        words = gettext("Arguments, read from the exact {size} that would have been sent")
-    return words.format(size=arguments.size)
 
 
 def _difference(previous: Ticket | None, arguments: ArgumentTable | None) -> DifferenceView | None:
