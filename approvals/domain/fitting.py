@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from referencing import Registry
 
 from approvals.domain.canonical import JSON, NotCanonical, canonical_bytes, escape_pointer
+from approvals.domain.wording import Sentence, say
 
 MAX_STEPS: Final = 50_000  # keywords looked at
 MAX_MISFITS: Final = 10
@@ -36,7 +37,11 @@ type Keyword = Callable[..., Errors | None]
 
 
 class SchemaUnusable(ValueError):
-    """The tool's schema cannot be used to check anything."""
+    """Nothing can be held to this schema; `words` say why."""
+
+    def __init__(self, words: Sentence) -> None:
+        self.words = words
+        super().__init__(words)
 
 
 class _TooMuch(Exception):
@@ -64,15 +69,17 @@ def fit(value: JSON, schema: object) -> Fit:
     if schema is None:
         return Fit(misfits=())
     if not isinstance(schema, dict):
-        raise SchemaUnusable("the schema is no object")
+        raise SchemaUnusable(say("the schema is no object"))
     reading = _Reading()
     try:
         checker = reading.of(schema)(schema, registry=Registry())
         found = tuple(_misfit(error) for error in islice(checker.iter_errors(value), MAX_MISFITS))
     except _TooMuch:
-        raise SchemaUnusable("the schema is too large to check anything against it") from None
+        raise SchemaUnusable(say("the schema is too large to check anything against it")) from None
     except Exception as problem:  # a hostile schema may fail anywhere in its reading
-        raise SchemaUnusable(f"the schema cannot be read ({type(problem).__name__})") from problem
+        raise SchemaUnusable(
+            say("the schema cannot be read ({problem})", problem=type(problem).__name__)
+        ) from problem
     return Fit(misfits=found, unchecked=reading.unchecked)
 
 

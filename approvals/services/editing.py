@@ -40,6 +40,7 @@ from approvals.domain.policy import CallFacts
 from approvals.domain.quorum import Answer
 from approvals.domain.risk import Level, risk_of
 from approvals.domain.verdicts import Effect
+from approvals.domain.wording import say
 from approvals.models import Edit, Gate, Payload, Ticket, User
 from approvals.selectors.votes import eligible_people, obligations_of, parties_of
 from approvals.services import actors
@@ -161,7 +162,9 @@ def require_editor(ticket: Ticket, user: User, seen_digest: bytes) -> None:
     if user.person_id in parties.owners and not parties.one_person:
         raise OwnerMayNotEdit
     if SCHEMA_KEY in definition_of(ticket):
-        raise NotEditable("This ticket asks for an answer; the question is not yours to change.")
+        raise NotEditable(
+            say("This ticket asks for an answer; the question is not yours to change.")
+        )
     if ticket.revision > MAX_EDITS:
         raise TooManyEdits
 
@@ -223,16 +226,21 @@ def _arguments(ticket: Ticket, raw: bytes) -> tuple[bytes, bool]:
     except ValueError as problem:
         raise ArgumentsUnreadable(str(problem)) from None
     if not isinstance(value, dict):
-        raise ArgumentsUnreadable("The arguments of a call are one JSON object.")
+        raise ArgumentsUnreadable(say("The arguments of a call are one JSON object."))
     if len(arguments) > MAX_BYTES:
-        raise ArgumentsUnreadable(f"Edited arguments have at most {MAX_BYTES:,} bytes.")
+        raise ArgumentsUnreadable(
+            say("Edited arguments have at most {most} bytes.", most=MAX_BYTES)
+        )
     if arguments == _opened(ticket.arguments):
         raise NothingChanged
     try:
         found = fit(value, definition_of(ticket).get("inputSchema"))
     except SchemaUnusable as problem:
         raise NotEditable(
-            f"Nothing can be checked against this tool's schema: {problem}."
+            say(
+                "Nothing can be checked against this tool's schema: {problem}.",
+                problem=problem.words,
+            )
         ) from None
     if found.misfits:
         raise ArgumentsUnfit(misfits=found.misfits)
@@ -285,4 +293,4 @@ def _opened(payload: Payload) -> bytes:
     try:
         return unseal(payload)
     except (PayloadPurged, SealBroken):
-        raise NotEditable("Its arguments cannot be shown, so nobody can edit them.") from None
+        raise NotEditable(say("Its arguments cannot be shown, so nobody can edit them.")) from None

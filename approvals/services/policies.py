@@ -22,6 +22,7 @@ from approvals.domain.policy import CallFacts, PolicyDocument
 from approvals.domain.quorum import reachable
 from approvals.domain.seats import Mandate, fill
 from approvals.domain.verdicts import Effect, Verdict, policy_failed
+from approvals.domain.wording import say
 from approvals.models import Gate, GroupMembership, PolicyVersion, ReviewerGroup, Team
 from approvals.services import actors
 from approvals.services.contract import Judgement, PublishedPolicy
@@ -165,7 +166,11 @@ def _require_answerable(document: PolicyDocument) -> None:
         for slug in _later(obligations):
             if not members_of((slug,)):
                 raise QuorumUnreachable(
-                    f"{path}.escalate.to is {slug}, which has nobody who can sign in",
+                    say(
+                        "{path} is {group}, which has nobody who can sign in",
+                        path=f"{path}.escalate.to",
+                        group=slug,
+                    ),
                     path=f"{path}.escalate.to",
                 )
         for slugs in asked_groups(obligations):
@@ -191,8 +196,14 @@ def _require_enough(path: str, obligations: Obligations, slugs: tuple[str, ...])
         return
     if not obligations.quorums:
         raise QuorumUnreachable(
-            f"{path}.quorum is {obligations.quorum}, but {' and '.join(slugs)} has {len(people)}"
-            " people who can sign in; lower the quorum or add members",
+            say(
+                "{path} is {need}, but of {groups} only {have} can sign in; lower the quorum or add"
+                " members",
+                path=f"{path}.quorum",
+                need=obligations.quorum,
+                groups=slugs,
+                have=len(people),
+            ),
             path=f"{path}.quorum",
             need=obligations.quorum,
             have=len(people),
@@ -200,8 +211,14 @@ def _require_enough(path: str, obligations: Obligations, slugs: tuple[str, ...])
     filled = fill(people, obligations.quorums)
     short = next(each for each in filled if each.missing)
     raise QuorumUnreachable(
-        f"{path}.quorums want {short.need} of {short.group}, but only {short.have} can sign in that"
-        " no other group takes up; everybody counts for one group. Lower it or add members",
+        say(
+            "{path} want {need} of {group}, but only {have} can sign in that no other group takes"
+            " up; everybody counts for one group. Lower it or add members",
+            path=f"{path}.quorums",
+            need=short.need,
+            group=short.group,
+            have=short.have,
+        ),
         path=f"{path}.quorums",
         need=obligations.quorum,
         have=sum(each.have for each in filled),

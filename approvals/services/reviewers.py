@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import reduce
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from approvals import conf, ports
 from approvals.domain.errors import PolicyInvalid, QuorumUnreachable
 from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import barred, reachable
+from approvals.domain.wording import Sentence, say
 from approvals.models import ReviewerGroup, Team, Ticket, plain
 from approvals.selectors.absence import away_beyond, stand_ins
 from approvals.selectors.votes import electorate_of, members_of, parties_of
@@ -55,7 +57,7 @@ def _default_group(team_id: UUID) -> ReviewerGroup:
     key, slug, name, of = found
     if key is None:
         raise QuorumUnreachable(
-            f"team {of} has no reviewer group, so nobody could approve this call"
+            say("team {team} has no reviewer group, so nobody could approve this call", team=of)
         )
     return ReviewerGroup(pk=key if isinstance(key, UUID) else UUID(key), slug=slug, name=name)
 
@@ -98,13 +100,23 @@ def _look(ticket: Ticket, groups: list[ReviewerGroup], obligations: Obligations)
     )
     if not reachable(people, obligations, barred(parties, obligations)):
         raise QuorumUnreachable(
-            f"this call needs {_needed(obligations, groups)}, and without the agent's owner and"
-            " whoever is away there are fewer",
+            say(
+                "this call needs {approvals}, and without the agent's owner and whoever is away"
+                " there are fewer",
+                approvals=_needed(obligations, groups),
+            ),
             need=obligations.quorum,
         )
 
 
-def _needed(obligations: Obligations, groups: list[ReviewerGroup]) -> str:
-    if obligations.quorums:
-        return " and ".join(f"{seats.need} of {seats.group}" for seats in obligations.quorums)
-    return f"{obligations.quorum} of {', '.join(group.slug for group in groups)}"
+def _needed(obligations: Obligations, groups: list[ReviewerGroup]) -> Sentence:
+    if not obligations.quorums:
+        return _of(obligations.quorum, ", ".join(group.slug for group in groups))
+    return reduce(
+        lambda one, other: say("{one} and {other}", one=one, other=other),
+        [_of(seats.need, seats.group) for seats in obligations.quorums],
+    )
+
+
+def _of(need: int, group: str) -> Sentence:
+    return say("{need} of {group}", need=need, group=group)

@@ -31,6 +31,7 @@ from approvals.domain.obligations import Obligations
 from approvals.domain.risk import risk_of
 from approvals.domain.states import State, Waiting
 from approvals.domain.verdicts import Effect
+from approvals.domain.wording import say
 from approvals.models import Ticket, after_seconds, plain
 from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
@@ -177,8 +178,11 @@ def _require_room(call: Submission) -> None:
         raise AgentPaused
     if is_full or call.max_open_tickets <= 0:
         raise TooManyOpenTickets(
-            f"{call.max_open_tickets} calls of this agent are waiting already, as many as it may"
-            " have; wait until some of them are decided",
+            say(
+                "{number} calls of this agent are waiting already, as many as it may have; wait"
+                " until some of them are decided",
+                number=call.max_open_tickets,
+            ),
             limit=call.max_open_tickets,
             retry_after=RETRY_SECONDS,
         )

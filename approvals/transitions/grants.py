@@ -6,6 +6,7 @@ from uuid import UUID
 
 from approvals.audit import append, attest
 from approvals.domain.errors import StaleState
+from approvals.domain.wording import say
 from approvals.models import DatabaseNow, Grant
 
 
@@ -28,7 +29,7 @@ def revoke_grant(*, grant_id: UUID, person_id: UUID | None, actor: str) -> Grant
         revoked_at=DatabaseNow(), revoked_by_id=person_id
     )
     if not moved:
-        raise StaleState("This standing permission is already revoked.", grant=grant_id)
+        raise StaleState(say("This standing permission is already revoked."), grant=grant_id)
     fresh = Grant.objects.get(pk=grant_id)
     append(subject=f"grant:{grant_id}", actor=actor, action="grant_revoked", detail=attest(fresh))
     return fresh

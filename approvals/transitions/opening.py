@@ -12,6 +12,7 @@ from approvals.audit import append, attest
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import StaleState
 from approvals.domain.states import State
+from approvals.domain.wording import say
 from approvals.models import DatabaseNow, Grant, Ticket, after_seconds, plain
 from approvals.transitions.gate import pass_gate
 from approvals.transitions.primitive import PAYLOADS, edge_name, record
@@ -61,7 +62,7 @@ def open_by_grant(
         uses__lt=F("max_uses"),
     ).update(uses=F("uses") + 1)
     if not used:
-        raise StaleState("This standing permission is spent, over or revoked.", grant=grant_id)
+        raise StaleState(say("This standing permission is spent, over or revoked."), grant=grant_id)
     ticket.grant_id = grant_id
     ticket.decided_at = cast("None", DatabaseNow())
     ticket.execution_expires_at = cast("None", after_seconds(execution_seconds))

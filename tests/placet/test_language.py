@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from django.utils import translation
 
 from approvals.domain.errors import NotEligible
@@ -9,6 +11,7 @@ from approvals.domain.wording import Sentence, say, say_many
 from approvals.presenters.words import told
 from tests.support.catalogue import (
     CATALOGUE,
+    ROOT,
     Key,
     Message,
     compiled,
@@ -17,6 +20,9 @@ from tests.support.catalogue import (
     written,
 )
 from tests.support.refusals import every_refusal
+
+# Broken records and documents are told in the words of the files that they stand in.
+FOR_OPERATORS = {"AuditBroken", "IllegalTransition", "PolicyInvalid"}
 
 
 def test_every_sentence_is_said_in_german():
@@ -29,6 +35,31 @@ def test_every_sentence_is_said_in_german():
     assert not missing, "run python -m tests.catalogue and translate: " + "; ".join(
         key.one for key in missing[:20]
     )
+
+
+def unsaid_in(source: str, refusals: set[str]) -> list[str]:
+    """The refusals that a module gives in words that no catalogue knows."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in refusals
+        and node.args
+        and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+    ]
+
+
+def test_a_refusal_in_words_of_its_own_can_be_translated():
+    refusals = {refusal.__name__ for refusal in every_refusal()} - FOR_OPERATORS
+    modules = [
+        path
+        for folder in ("services", "transitions")
+        for path in (ROOT / "approvals" / folder).rglob("*.py")
+    ]
+    assert not [words for path in modules for words in unsaid_in(path.read_text(), refusals)]
+    for spelled in ('Expired("late")', 'Expired(f"{x} s late")'):
+        assert unsaid_in(spelled, refusals) == [spelled.replace('"', "'")]
 
 
 def test_a_translation_has_the_places_of_its_sentence():

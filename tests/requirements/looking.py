@@ -50,6 +50,7 @@ PROMISES: dict[str, Requirement] = {
         {
             "placet/test_language.py": (
                 "test_every_sentence_is_said_in_german",
+                "test_a_refusal_in_words_of_its_own_can_be_translated",
                 "test_a_translation_has_the_places_of_its_sentence",
                 "test_the_compiled_catalogue_is_that_of_the_words",
                 "test_a_place_that_is_lost_or_invented_is_noticed",
