@@ -23,8 +23,8 @@ from mcpbridge.offload import in_database
 from tests.support import witness as witnesses
 from tests.support.bridge import Bridge, a_bridge
 from tests.support.face import ERAS, MODERN, modern_body
-from tests.support.http import http_client
 from tests.support.live import LivePlacet
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 

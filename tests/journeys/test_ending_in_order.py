@@ -22,8 +22,8 @@ from placet.up import programs
 from tests.support import witness as witnesses
 from tests.support.bridge import Bridge, a_bridge
 from tests.support.face import MODERN, modern_body
-from tests.support.http import http_client
 from tests.support.live import LivePlacet
+from tests.support.plain_http import http_client
 from tests.support.processes import Running
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness

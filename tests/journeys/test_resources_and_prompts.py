@@ -17,9 +17,9 @@ from mcpbridge.models import CallRecord
 from mcpbridge.offload import in_database
 from tests.mcpbridge.server.test_prompts_and_resources import ALLOWED, make
 from tests.support.face import ERAS
-from tests.support.http import http_client
 from tests.support.library import Library, opened
 from tests.support.live import LivePlacet
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(180)]

@@ -23,8 +23,8 @@ from mcpbridge.models import Agent
 from mcpbridge.offload import in_database
 from placet.models import Heartbeat
 from tests.support.bridge import ASK_NOTES, Bridge, a_bridge
-from tests.support.http import http_client
 from tests.support.pages import text_of
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 

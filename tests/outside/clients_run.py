@@ -25,7 +25,7 @@ from tests.outside.node import NODE, environment, judges, package_file
 from tests.support import witness as witnesses
 from tests.support.bridge import ASK_NOTES
 from tests.support.databases import RealDatabase
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness

@@ -29,7 +29,7 @@ from tests.outside.installation import Installation, an_installation
 from tests.outside.mixed import CALLS, FOLDER, Found
 from tests.outside.node import NODE, judges
 from tests.support.databases import RealDatabase
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 
 ASKS_ITS_AGENT = dict.fromkeys(("sampling", "elicitation", "roots"), "agent")

@@ -20,7 +20,7 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcpbridge.server.app import Face
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 
 MODERN = "2026-07-28"

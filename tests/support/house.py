@@ -25,8 +25,8 @@ from mcpbridge.administration import issue_token
 from mcpbridge.offload import in_database
 from tests.support import witness as witnesses
 from tests.support.bridge import RULES, Bridge, a_bridge
-from tests.support.http import http_client
 from tests.support.live import LivePlacet
+from tests.support.plain_http import http_client
 from tests.support.reviewer import Reviewer, signed_in
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness

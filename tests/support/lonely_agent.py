@@ -12,7 +12,7 @@ import sys
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 
 
 async def main(url: str, era: str, tool: str, note: str) -> None:

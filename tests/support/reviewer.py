@@ -12,8 +12,8 @@ from uuid import UUID
 
 import httpx2
 
-from tests.support.http import http_client
 from tests.support.pages import Form, form_to, forms
+from tests.support.plain_http import http_client
 
 
 class Reviewer:

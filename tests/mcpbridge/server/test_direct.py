@@ -20,7 +20,7 @@ from mcpbridge.server.app import Face
 from mcpbridge.server.direct import DirectCall, DirectRoad
 from tests.support.bridge import ASK_NOTES, RULES, Bridge
 from tests.support.face import MODERN, ServedFace, modern_body, served
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 

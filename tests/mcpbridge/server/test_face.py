@@ -26,7 +26,7 @@ from mcpbridge.server.capacity import Capacity
 from mcpbridge.server.methods import tools
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body, served
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 
 ECHO = {"name": "witness__echo", "arguments": {"text": "hello"}}

@@ -20,7 +20,7 @@ from tests.mcpbridge.server import input_cases as cases
 from tests.mcpbridge.server.input_cases import Case, Expected
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, ServedFace
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.witness import Witness
 
 pytestmark = pytest.mark.both_engines

@@ -18,7 +18,7 @@ from mcpbridge.server import road
 from tests.mcpbridge.server.test_journeys import approve_and_execute, decide, open_ticket, text_of
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 

@@ -20,8 +20,8 @@ from mcpbridge.server import subscriptions
 from mcpbridge.upstream.notifications import UPDATED
 from tests.mcpbridge.server.test_prompts_and_resources import ALLOWED, a_house, records
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
-from tests.support.http import http_client
 from tests.support.library import Library
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 
 EVERYTHING = {

@@ -18,7 +18,7 @@ from mcpbridge.server.tasks import WatchedTasks
 from tests.mcpbridge.server.test_journeys import approve_and_execute, decide, open_ticket
 from tests.support.bridge import Bridge
 from tests.support.face import MODERN, ServedFace, modern_body, with_tasks
-from tests.support.http import http_client
+from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 from tests.support.witness import Witness
 
