@@ -20,7 +20,6 @@ from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
 from approvals.domain.assertion import Assertion, AssertionWrong, RelyingParty, check
 from approvals.domain.canonical import ticket_digest
 from approvals.domain.obligations import obligations_from
-from approvals.domain.pins import Terms
 from approvals.domain.quorum import Answer, Vote, standing_votes
 from approvals.domain.stepup import (
     APPROVE,
@@ -164,21 +163,12 @@ def _statement(decision: Decision, ticket: Ticket, proof: StepUpProof) -> Iterat
         ticket_digest=bytes(decision.seen_digest).hex(),
         person=str(decision.person_id),
         account=str(decision.user_id),
-        terms=terms_digest(_terms(agreed)).hex() if agreed is not None else "",
+        terms=terms_digest(agreed.as_terms()).hex() if agreed is not None else "",
         nonce=told.nonce,
     )
     for name in ("act", "ticket", "revision", "ticket_digest", "person", "account", "terms"):
         if getattr(told, name) != getattr(expected, name):
             yield f"its statement is about another {name.replace('_', ' ')}"
-
-
-def _terms(agreed: AgreedTerms) -> Terms:
-    return Terms(
-        session_only=agreed.session_only,
-        free=tuple(agreed.free),
-        max_uses=agreed.max_uses,
-        seconds=agreed.seconds,
-    )
 
 
 def _signature(decision: Decision, proof: StepUpProof) -> Iterator[str]:

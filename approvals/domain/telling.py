@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 
 class Kind(StrEnum):
@@ -50,7 +49,7 @@ MAX_HEAD_START: Final = 24 * 60  # minutes
 class Habits:
     """When a person wants to hear of things. Equal ends of the quiet hours mean none."""
 
-    zone: ZoneInfo
+    zone: tzinfo
     quiet_from: time | None = None
     quiet_until: time | None = None
     digest_minutes: int = 0
@@ -124,7 +123,7 @@ class Shifts:
     first_day: date
     hands_over: time
     days: int
-    zone: ZoneInfo
+    zone: tzinfo
 
     def on_call(self, now: datetime, *, away: Collection[UUID] = ()) -> UUID | None:
         """Whose turn it is; the next in turn stands in for whoever is away."""

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from uuid6 import uuid7
 
+from approvals.domain.pins import Terms
 from approvals.models.clock import DatabaseNow
 
 
@@ -71,3 +72,12 @@ class AgreedTerms(models.Model):
 
     def __str__(self) -> str:
         return f"terms that decision {self.decision_id} agreed to"
+
+    def as_terms(self) -> Terms:
+        """The terms as they are compared and signed."""
+        return Terms(
+            session_only=self.session_only,
+            free=tuple(self.free),
+            max_uses=self.max_uses,
+            seconds=self.seconds,
+        )

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import formats, translation
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from approvals import conf
+from approvals.domain.locality import zone_of
 from approvals.domain.outward import outward
 from approvals.domain.states import State
 from approvals.domain.telling import Kind
 from approvals.models import Notice, Person, Ticket
 from approvals.presenters.gists import calls_of
 from approvals.presenters.words import RISK_MARKS, STATE_MARKS, figure, until
-from approvals.selectors.recipients import zone_of
+from approvals.services.tickets import ticket_path
 
 LISTED: Final = 10  # lines of a digest
-UTC: Final = ZoneInfo("UTC")
 
 _HEADINGS: Final = {
     Kind.NEEDS_YOU: gettext_lazy("Call {number} waits for your decision"),
@@ -75,7 +74,7 @@ def message_of(
     """One message about these notices, oldest first."""
 
     def make() -> Message:
-        zone = zone_of(person.time_zone) if person is not None else UTC
+        zone = zone_of(person.time_zone if person is not None else "")
         if len(notices) == 1:
             return _single(notices[0], zone, detailed=detailed, now=now)
         return _digest(notices)
@@ -106,7 +105,7 @@ def event_of(notice: Notice, *, detailed: bool) -> dict[str, Any]:
     return event
 
 
-def _single(notice: Notice, zone: ZoneInfo, *, detailed: bool, now: datetime) -> Message:
+def _single(notice: Notice, zone: tzinfo, *, detailed: bool, now: datetime) -> Message:
     ticket = notice.ticket
     heading = _heading(notice)
     lines = [heading + "."]
@@ -116,7 +115,7 @@ def _single(notice: Notice, zone: ZoneInfo, *, detailed: bool, now: datetime) ->
         lines.append(gettext("By: {name}").format(name=outward(notice.by.name)))
     if notice.kind in _MORE:
         lines.append(str(_MORE[Kind(notice.kind)]))
-    path = ticket_path(ticket) if ticket is not None else "/"
+    path = ticket_path(ticket.uid) if ticket is not None else "/"
     lines += ["", conf.public_url() + path]
     return Message(
         title=f"Placet: {heading}",
@@ -157,7 +156,7 @@ def _heading(notice: Notice) -> str:
     return str(_HEADINGS[Kind(notice.kind)]).format(number=number, state=state)
 
 
-def _facts(ticket: Ticket, zone: ZoneInfo, *, detailed: bool, now: datetime) -> list[str]:
+def _facts(ticket: Ticket, zone: tzinfo, *, detailed: bool, now: datetime) -> list[str]:
     facts = [gettext("Call: {call}").format(call=_who(ticket))]
     if detailed:
         facts.append(gettext("With: {arguments}").format(arguments=_arguments(ticket)))
@@ -167,7 +166,7 @@ def _facts(ticket: Ticket, zone: ZoneInfo, *, detailed: bool, now: datetime) -> 
         facts += [
             gettext("Risk: {risk}").format(risk=RISK_MARKS[ticket.risk].word),
             gettext("Decide by: {moment} ({zone}), {span}").format(
-                moment=moment, zone=zone.key, span=until(deadline, now)
+                moment=moment, zone=str(zone), span=until(deadline, now)
             ),
         ]
     return facts
@@ -185,15 +184,10 @@ def _arguments(ticket: Ticket) -> str:
     return outward(", ".join(part for part in (target, call.gist.shown) if part))
 
 
-def ticket_path(ticket: Ticket) -> str:
-    """Where the ticket's page is, below the public address."""
-    return f"/tickets/{ticket.uid}/"
-
-
 def _short(ticket: Ticket | None) -> str:
     """The same page by the number that people say aloud."""
     return "/" if ticket is None else f"/calls/{ticket.pk}/"
 
 
 def _address(ticket: Ticket) -> str:
-    return conf.public_url() + ticket_path(ticket)
+    return conf.public_url() + ticket_path(ticket.uid)

@@ -18,7 +18,6 @@ from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import Terms, without
 from approvals.domain.states import State
 from approvals.models import (
-    AgreedTerms,
     AuditEvent,
     DatabaseNow,
     Decision,
@@ -114,20 +113,10 @@ def agreed_terms(ticket: Ticket) -> dict[UUID, Terms]:
     for decision in approvals.select_related("terms").order_by("created_at", "id"):
         agreed = getattr(decision, "terms", None)
         if agreed is not None:
-            found[decision.person_id] = terms_from(agreed)
+            found[decision.person_id] = agreed.as_terms()
         else:
             found.pop(decision.person_id, None)
     return found
-
-
-def terms_from(agreed: AgreedTerms) -> Terms:
-    """A stored row's terms."""
-    return Terms(
-        session_only=agreed.session_only,
-        free=tuple(agreed.free),
-        max_uses=agreed.max_uses,
-        seconds=agreed.seconds,
-    )
 
 
 def live() -> Q:

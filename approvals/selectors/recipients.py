@@ -13,11 +13,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
 from approvals import conf
+from approvals.domain.locality import zone_of
 from approvals.domain.states import State
 from approvals.domain.telling import (
     AT_ONCE,
@@ -276,8 +276,3 @@ def on_call(rotation: Rotation, people: Collection[UUID], *, now: datetime) -> U
 def habit_of(person: Person) -> Habit | None:
     """The person's row, if they ever chose anything."""
     return Habit.objects.filter(person=person).first()
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """The zone of that IANA name, which was checked when it was stored; empty is UTC."""
-    return ZoneInfo(name or "UTC")

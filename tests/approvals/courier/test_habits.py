@@ -10,7 +10,7 @@ import pytest
 from approvals import api, courier
 from approvals.carriers import chat
 from approvals.domain.snoozing import Choice
-from approvals.models import Channel, Delivery, Rotation, User, database_now
+from approvals.models import Channel, Delivery, Person, Rotation, User, database_now
 from approvals.services import channels, habits, people
 from approvals.services.delegation import declare_absence
 from approvals.services.snoozing import snooze
@@ -231,3 +231,9 @@ def test_whoever_put_a_ticket_away_is_not_reminded_of_it(cast: Cast):
         snooze(uid=walk.uid, user=cast.bob, choice=Choice.HALF)
     with later(HOUR / 2 + 1):
         assert told().keys() == {"carol"}
+
+
+def test_a_zone_that_this_machine_does_not_know_is_utc_and_holds_up_nobody(cast: Cast):
+    Person.objects.filter(pk=cast.bob.person_id).update(time_zone="Europe/Atlantis")
+    a_ticket(cast).pending()
+    assert told().keys() == {"bob", "carol"}
