@@ -51,6 +51,11 @@ def register(page: Page, placet: LivePlacet, user: User) -> None:
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
 
 
+def ready(page: Page) -> None:
+    """The buttons of a new page do nothing for a moment."""
+    expect(page.locator("html[data-guarded]:not([data-inert])")).to_be_attached()
+
+
 def high_risk(cast: Cast, path: str) -> TicketWalk:
     a_policy(step_up="passkey", type_target=True)
     return a_ticket(cast, arguments=f'{{"path":"{path}"}}'.encode()).pending()
@@ -72,6 +77,7 @@ def test_a_passkey_from_its_registration_to_a_signed_approval_and_to_its_removal
 
     page.goto(at_home(placet, f"/tickets/{first.uid}/"))
     page.get_by_label("Type the name of what it acts on").fill("/srv/first")
+    ready(page)
     page.get_by_role("button", name="Approve and run").click()
     expect(page.locator("#ticket")).to_have_attribute("data-state", "approved")
     assert "SIGNED with the passkey “blue key”" in str(backstage(verified, first))
@@ -85,7 +91,7 @@ def test_a_passkey_from_its_registration_to_a_signed_approval_and_to_its_removal
     page.get_by_label("Type the name of what it acts on").fill("/srv/second")
     approve = page.get_by_role("button", name="Approve and run")
     backstage(lambda: GroupMembership.objects.filter(person=cast.bob.person).delete())
-    expect(page.locator("html[data-guarded]:not([data-inert])")).to_be_attached()
+    ready(page)
     approve.click()
     expect(page.get_by_role("alert")).to_contain_text("not a member of a group")
     backstage(
