@@ -1,6 +1,7 @@
 """The fields that a ticket asks people to fill in, as its page shows them.
 
-Every word of them comes from the upstream and is shown as somebody else's.
+Every word of them comes from the upstream and is shown as somebody else's: whole, because whoever
+approves agrees to it, and never filled in where a field would hide a part of it.
 """
 
 from __future__ import annotations
@@ -83,15 +84,20 @@ def _field(
     return AnswerField(
         id=name,
         name=name,
-        title=inspect(field.title or field.name),
-        description=inspect(field.description) if field.description else None,
+        title=inspect(field.title or field.name, whole=True),
+        description=inspect(field.description, whole=True) if field.description else None,
         kind="lines" if field.is_long else kinds.get(field.shape, "text"),
         input_type=input_type,
         required=field.required and field.shape != "boolean",
         value=chosen[0] if chosen else "",
         ticked=bool(chosen),
         options=tuple(
-            Option(id=f"{name}-{at}", value=value, words=inspect(words), chosen=value in chosen)
+            Option(
+                id=f"{name}-{at}",
+                value=value,
+                words=inspect(words, whole=True),
+                chosen=value in chosen,
+            )
             for at, (value, words) in enumerate(field.options)
         ),
         error=told(error),
@@ -108,4 +114,10 @@ def _defaults(field: Field) -> list[str]:
         )
     if isinstance(default, bool) or not isinstance(default, str | int | float):
         return []
-    return [str(default)]
+    text = str(default)
+    return [] if _hides(text) else [text]
+
+
+def _hides(text: str) -> bool:
+    """Whether a part of this text stands for nothing that a field shows."""
+    return any(segment.is_chip for segment in inspect(text, whole=True).head)

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from approvals.domain.inspection import one_line
 from approvals.domain.telling import (
     MAX_DIGEST,
     MAX_HEAD_START,
@@ -137,8 +138,8 @@ class RoomForm(forms.Form):
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
         cast("forms.ChoiceField", self.fields["owner"]).choices = [
-            *((f"group:{g.pk}", g.name) for g in ReviewerGroup.objects.order_by("name")),
-            *((f"team:{t.pk}", t.name) for t in Team.objects.order_by("name")),
+            *((f"group:{g.pk}", one_line(g.name)) for g in ReviewerGroup.objects.order_by("name")),
+            *((f"team:{t.pk}", one_line(t.name)) for t in Team.objects.order_by("name")),
         ]
 
 
@@ -191,7 +192,7 @@ class RotationForm(forms.Form):
                 required=False,
                 min_value=1,
                 max_value=99,
-                label=person.name,
+                label=one_line(person.name),
                 widget=forms.NumberInput(attrs={**INPUT, "class": "input input-short"}),
             )
 

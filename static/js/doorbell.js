@@ -8,7 +8,7 @@ export function listen({ onTicket, onGate, onLost, onDown, onUp }) {
   let retry = FIRST_RETRY_MS;
   let silence = null;
   let connected = false;
-  let everConnected = false;
+  let missed = false;
 
   const lost = () => {
     silence ??= setTimeout(onDown, SILENT_MS);
@@ -26,8 +26,8 @@ export function listen({ onTicket, onGate, onLost, onDown, onUp }) {
       clearTimeout(silence);
       silence = null;
       onUp();
-      if (everConnected) onLost();
-      everConnected = true;
+      if (missed) onLost();
+      missed = false;
     };
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);
@@ -37,6 +37,7 @@ export function listen({ onTicket, onGate, onLost, onDown, onUp }) {
     };
     socket.onclose = (event) => {
       connected = false;
+      missed = true;
       if (event.code === 4401) location.reload();
       else lost();
     };

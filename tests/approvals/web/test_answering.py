@@ -28,11 +28,9 @@ SCHEMA: dict[str, Any] = {
 OSLO = {"answer-0": "Oslo", "answer-1": "green", "answer-3": "7"}
 
 
-def asking(cast: Cast, **changes: object) -> TicketWalk:
-    definition = {"name": "elicitation/create", "answerSchema": SCHEMA}
-    return a_ticket(
-        cast, tool_name="elicitation/create", tool_definition=definition, **changes
-    ).pending()
+def asking(cast: Cast, schema: dict[str, Any] = SCHEMA) -> TicketWalk:
+    definition = {"name": "elicitation/create", "answerSchema": schema}
+    return a_ticket(cast, tool_name="elicitation/create", tool_definition=definition).pending()
 
 
 def answer(client: Client, walk: TicketWalk, verdict: str = "approve", **fields: str) -> Any:
@@ -102,3 +100,37 @@ def test_a_ticket_that_asks_nothing_shows_no_form(cast: Cast, signed_in: SignIn)
     walk = a_ticket(cast).pending()
     page = signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content.decode()
     assert 'id="answers"' not in page
+
+
+def test_what_is_asked_is_shown_whole_however_long(cast: Cast, signed_in: SignIn):
+    long = "please " * 400 + "sign here " + "please " * 400
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string", "title": long, "description": long},
+            "b": {"type": "string", "enum": ["x"], "enumNames": [long]},
+        },
+    }
+    walk = asking(cast, schema)
+    shown = text_of(signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content)
+    assert shown.count("sign here") == 3
+
+
+def test_an_answer_that_hides_a_part_of_itself_is_not_filled_in(cast: Cast, signed_in: SignIn):
+    schema = {
+        "type": "object",
+        "properties": {
+            "hides": {"type": "string", "default": "yes\u200b\u202e and more"},
+            "plain": {"type": "string", "default": "yes"},
+        },
+    }
+    walk = asking(cast, schema)
+    client = signed_in(cast.bob)
+    shown = form_to(client.get(f"/tickets/{walk.uid}/").content, "/decide/").fields
+    assert shown["answer-0"] == [""]
+    assert shown["answer-1"] == ["yes"]
+
+    assert answer(client, walk).status_code == 302
+    told = api.answer_of(walk.uid)
+    assert told is not None
+    assert json.loads(told) == {"plain": "yes"}

@@ -1,14 +1,17 @@
 """Editing in the browser, without JavaScript: form, preview, confirmation, refusals."""
 
+import json
+
 import pytest
 
 from approvals import api
 from approvals.audit.sealing import unseal
+from approvals.domain.canonical import canonical_bytes
 from approvals.models import Edit
 from approvals.services import people
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_policy, a_ticket
-from tests.support.pages import Form, forms, text_of
+from tests.support.pages import Form, form_to, forms, text_of
 
 DEFINITION = {
     "name": "delete_file",
@@ -150,6 +153,25 @@ def test_an_edit_with_a_cut_value_is_not_approved_unopened(cast: Cast, signed_in
     page = client.get(f"/tickets/{walk.uid}/").content
     decide = next(form for form in forms(page) if form.action.endswith("/decide/"))
     assert client.post(decide.action, decide.values(verdict="approve")).status_code == 422
+
+
+def test_what_was_opened_before_an_edit_has_to_be_opened_again(cast: Cast, signed_in: SignIn):
+    long = "line\n" * 2000
+    walk = a_ticket(cast, arguments=canonical_bytes({"text": long})).pending()
+    client = signed_in(cast.bob)
+    before = form_to(client.get(f"/tickets/{walk.uid}/?open=0").content, "/decide/")
+
+    whole = edit_forms(client.get(address(walk)).content)[-1]
+    edited = json.dumps({"text": f"{long}rm -rf /\n{long}"})
+    preview = client.post(address(walk), whole.values(whole=edited))
+    assert confirm(client, walk, preview.content).status_code == 302
+
+    now = bytes(walk.ticket.digest).hex()
+    assert client.post(before.action, before.values(verdict="approve")).status_code == 422
+    forged = before.values(verdict="approve", seen_digest=now)
+    assert client.post(before.action, forged).status_code == 422
+    after = form_to(client.get(f"/tickets/{walk.uid}/?open=0").content, "/decide/")
+    assert client.post(after.action, after.values(verdict="approve")).status_code == 302
 
 
 def test_what_does_not_fit_the_schema_is_shown_again_with_what_was_typed(
