@@ -96,10 +96,10 @@ async def doorbell(scope: Scope, receive: Receive, send: Send) -> None:
     if key is None or sight is None:
         await send({"type": "websocket.close", "code": SESSION_OVER})
         return
-    await send({"type": "websocket.accept"})
     socket = Socket(key, sight, receive, send)
-    hubs.hub().join(socket)
+    hubs.hub().join(socket)  # before the page knows that it may stop asking
     try:
+        await send({"type": "websocket.accept"})
         code = await socket.serve()
     finally:
         hubs.hub().leave(socket)

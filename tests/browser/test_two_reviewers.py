@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from approvals.domain.canonical import canonical_bytes
 from approvals.models import Decision
+from approvals.services.decisions import cancel_by_person
 from tests.browser.conftest import Backstage, Visit
 from tests.browser.test_reviewing import decidable, pending, state
 from tests.support.builders import Cast, a_policy, a_ticket
 from tests.support.hostile import HOSTILE, a_megabyte
 
 PHONE = {"width": 390, "height": 844}
+SECONDS = 4  # to decide, where a test waits until they are over
 
 
 def votes(backstage: Backstage, uid: object) -> int:
@@ -77,6 +79,109 @@ def test_pressing_twice_going_back_and_sending_again_decide_once(
     assert votes(backstage, walk.uid) == 1
 
 
+def test_of_two_who_decide_at_once_one_decides_and_the_other_is_told(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    walk = pending(backstage, cast, path="/srv/a")
+    bob = visit(cast.bob, f"/tickets/{walk.uid}/")
+    carol = visit(cast.carol, f"/tickets/{walk.uid}/")
+    deaf(carol)
+    carol.reload()
+    decidable(bob)
+    decidable(carol)
+
+    bob.locator("#reject").click()
+    expect(bob.get_by_role("heading", name="Rejected")).to_be_visible()
+    with carol.expect_response(f"**/tickets/{walk.uid}/decide/") as late:
+        carol.locator("#approve").click()
+
+    assert late.value.status == 409
+    expect(carol.get_by_text("This ticket has already been decided.")).to_be_visible()
+    expect(carol.locator("[data-focus-me]").first).to_be_focused()
+    expect(carol.get_by_role("heading", name="Rejected")).to_be_visible()
+    expect(carol.locator("#approve")).to_have_count(0)
+    assert state(backstage, walk) == "rejected"
+    assert votes(backstage, walk.uid) == 1
+
+
+def test_a_tab_whose_session_ended_elsewhere_decides_nothing(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    walk = pending(backstage, cast, path="/srv/a")
+    page = visit(cast.bob, f"/tickets/{walk.uid}/")
+    deaf(page)
+    page.reload()
+    other = page.context.new_page()
+    other.goto("/account/")
+    decidable(other)
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url("**/accounts/login/**")
+    decidable(page)
+
+    page.locator("#approve").click()
+
+    page.wait_for_url("**/accounts/login/**")
+    assert state(backstage, walk) == "pending"
+
+
+def test_a_ticket_that_expires_under_the_hand_is_not_decided(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    page = visit(cast.bob)
+    deaf(page)
+    backstage(a_policy, approval_seconds=SECONDS)
+    walk = pending(backstage, cast, path="/srv/a")
+    page.goto(f"/tickets/{walk.uid}/")
+    decidable(page)
+    expect(page.locator(".deadline b")).to_have_text("time is up")
+    approve = page.locator("#approve")
+    expect(approve).to_be_visible()  # nobody has told the page
+
+    with page.expect_response(f"**/tickets/{walk.uid}/decide/") as late:
+        approve.click()
+
+    assert late.value.status == 409
+    expect(page.get_by_text("The time to decide on this ticket is over.")).to_be_visible()
+    expect(page.locator("#approve")).to_have_count(0)
+    assert state(backstage, walk) == "expired"
+    assert votes(backstage, walk.uid) == 0
+
+
+def test_what_happened_while_the_socket_was_cut_is_shown_once_it_is_back(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    first = pending(backstage, cast, path="/srv/first")
+    page = visit(cast.bob)
+    sockets: list[WebSocketRoute] = []
+    cut = [False]
+
+    def between(socket: WebSocketRoute) -> None:
+        if cut[0]:
+            socket.close()
+            return
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/ws/doorbell/", between)
+    page.goto(f"/tickets/{first.uid}/")
+    decidable(page)
+    assert len(sockets) == 1
+
+    cut[0] = True
+    sockets[0].close()
+    backstage(cancel_by_person, uid=first.uid, user=cast.alice)
+    expect(page.locator("#approve")).to_be_visible()
+    cut[0] = False
+
+    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+    expect(page.locator("#approve")).to_have_count(0)
+
+
+def deaf(page: Page) -> None:
+    """From its next load on the page hears of nothing."""
+    page.route_web_socket("**/ws/doorbell/", lambda socket: socket.close())
+
+
 def the_pack(cast: Cast) -> list[str]:
     """The addresses of tickets that hold every hostile text in every field."""
     texts = {hostile.text: hostile.text for hostile in HOSTILE}
@@ -97,7 +202,8 @@ def the_pack(cast: Cast) -> list[str]:
             canonical_bytes({"content": [{"type": "text", "text": every}]})
         ),
     ]
-    return ["/", *(f"/tickets/{walk.uid}/" for walk in walks)]
+    edit = f"/tickets/{walks[0].uid}/edit/"
+    return ["/", "/history/", edit, *(f"/tickets/{walk.uid}/" for walk in walks)]
 
 
 def test_hostile_texts_do_nothing_in_a_real_browser(cast: Cast, visit: Visit, backstage: Backstage):
