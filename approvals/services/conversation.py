@@ -24,9 +24,9 @@ from approvals.models import Person, Remark, Ticket, User
 from approvals.selectors.visibility import may_see
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
+from approvals.services.ballots import require_nonce, require_pending, words_of
 from approvals.services.notifications import tell
 from approvals.services.tickets import visible
-from approvals.services.voting import require_nonce, require_pending, words_of
 
 MAX_REMARKS: Final = 100  # on one ticket
 MAX_REMARKS_OF_ONE: Final = 30  # by one person on one ticket

@@ -26,10 +26,11 @@ from approvals.domain.wording import say
 from approvals.models import Ticket, User
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
+from approvals.services.ballots import words_of
 from approvals.services.contract import TicketView
 from approvals.services.grants import revoke_made_from
 from approvals.services.tickets import view_of, visible
-from approvals.services.voting import decide, withdraw_vote, words_of
+from approvals.services.voting import decide, withdraw_vote
 
 EXECUTABLE: Final = (State.APPROVED, State.CLAIMED)
 

@@ -44,18 +44,18 @@ from approvals.domain.wording import say
 from approvals.models import Edit, Gate, Payload, Ticket, User
 from approvals.selectors.votes import eligible_people, obligations_of, parties_of
 from approvals.services import actors
-from approvals.services.contract import TicketView
-from approvals.services.policies import verdict_under
-from approvals.services.reviewers import require_reachable, who_decides
-from approvals.services.tickets import view_of, visible
-from approvals.services.voting import (
+from approvals.services.ballots import (
     Ballot,
-    cast,
     overdue,
     require_nonce,
     require_pending,
     words_of,
 )
+from approvals.services.contract import TicketView
+from approvals.services.policies import verdict_under
+from approvals.services.reviewers import require_reachable, who_decides
+from approvals.services.tickets import view_of, visible
+from approvals.services.voting import cast
 
 MAX_EDITS: Final = 10
 MAX_BYTES: Final = 262_144  # of edited arguments; what is longer is not edited in a form

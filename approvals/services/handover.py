@@ -20,9 +20,9 @@ from approvals.domain.telling import Kind as News
 from approvals.models import Handoff, Person, Ticket, User
 from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
 from approvals.services import actors
+from approvals.services.ballots import overdue, require_nonce, require_pending, words_of
 from approvals.services.notifications import tell
 from approvals.services.tickets import visible
-from approvals.services.voting import overdue, require_nonce, require_pending, words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from approvals.domain.locality import zone_of
 from approvals.domain.snoozing import Choice, choices
 from approvals.models import Snooze, User, database_now
 from approvals.selectors.votes import eligible_people
+from approvals.services.ballots import require_pending
 from approvals.services.tickets import visible
-from approvals.services.voting import require_pending
 
 
 def snooze(*, uid: UUID, user: User, choice: Choice) -> None:

@@ -8,46 +8,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
-from approvals import conf, ports, transitions
+from approvals import ports, transitions
 from approvals.audit.sealing import seal, unseal
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import (
-    AlreadyDecided,
     AlreadyVoted,
     CodeWrong,
     Expired,
-    KillSwitchOn,
     NoVoteToWithdraw,
-    ReasonRequired,
-    ReasonTooLong,
-    StaleDigest,
     StaleState,
 )
 from approvals.domain.forms import form_in
-from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import (
     Answer,
-    Parties,
     Resolution,
     Vote,
-    mandates_for,
     resolve,
-    why_not,
 )
 from approvals.domain.seats import Mandate
-from approvals.domain.states import CancelReason, State
+from approvals.domain.states import CancelReason
 from approvals.domain.stepup import terms_digest
 from approvals.models import (
     Canary,
-    DatabaseNow,
     Decision,
-    Gate,
     Payload,
     StepUpProof,
     Ticket,
@@ -55,60 +42,25 @@ from approvals.models import (
     User,
 )
 from approvals.selectors.votes import (
-    People,
-    eligible_people,
-    obligations_of,
-    parties_of,
     votes_of,
 )
 from approvals.services import actors
 from approvals.services.answers import answer_bytes
+from approvals.services.ballots import (
+    Ballot,
+    Poll,
+    overdue,
+    poll_on,
+    require_nonce,
+    require_pending,
+    require_vote,
+    words_of,
+)
 from approvals.services.contract import Decided, DecidedKind, TicketView
-from approvals.services.grants import Wanted, agree, grant_if_agreed, require_grantable
+from approvals.services.grants import Wanted, agree, grant_if_agreed
 from approvals.services.mandates import record_mandates
 from approvals.services.stepup import NOTHING, Presented, count_wrong_code, require_step_up
 from approvals.services.tickets import view_of, visible
-
-MAX_REASON: Final = 2000  # characters
-MAX_NONCE: Final = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
-    """One person's vote as it arrived."""
-
-    user: User
-    answer: Answer
-    seen_digest: bytes
-    words: str
-    nonce: str
-    typed: Mapping[str, JSON] | None = None
-    grant: Wanted | None = None
-    presented: Presented = NOTHING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
-    """What a ballot is added to: the votes so far, and whose count."""
-
-    obligations: Obligations
-    votes: tuple[Vote, ...]
-    eligible: People
-    parties: Parties
-
-    def mandates_of(self, person: UUID, answer: Answer, digest: bytes) -> tuple[Mandate, ...]:
-        """By which mandates this person's vote counts, where a record has to say so."""
-        mandates = mandates_for(
-            person,
-            answer,
-            votes=self.votes,
-            obligations=self.obligations,
-            digest=digest,
-            eligible=self.eligible,
-            parties=self.parties,
-        )
-        own = all(mandate.holder == person for mandate in mandates)
-        return () if own and not self.obligations.quorums else mandates
 
 
 def decide(
@@ -172,14 +124,6 @@ def withdraw_vote(*, uid: UUID, user: User, nonce: str) -> TicketView:
         return view_of(after)
 
 
-def words_of(text: str) -> str:
-    """What a person typed, without the space around it; raises ReasonTooLong."""
-    words = text.strip()
-    if len(words) > MAX_REASON:
-        raise ReasonTooLong(most=MAX_REASON)
-    return words
-
-
 def _decide(uid: UUID, ballot: Ballot) -> Decided:
     with transaction.atomic(durable=True):
         decided = cast(uid, ballot)
@@ -196,23 +140,12 @@ def cast(uid: UUID, ballot: Ballot) -> Decided | None:
     if before is not None:
         return before
     if not overdue(ticket):
-        poll = _poll(ticket, ballot.answer)
-        _require_vote(ticket, ballot, poll, gate)
+        poll = poll_on(ticket, ballot.answer)
+        require_vote(ticket, ballot, poll, gate)
         return _vote(ticket, ballot, poll)
     transitions.expire(ticket_id=ticket.pk, actor=actors.person(ballot.user.person_id))
     transaction.on_commit(lambda: ports.ended(uid))
     return None
-
-
-def _poll(ticket: Ticket, answer: Answer) -> Poll:
-    """The votes so far; who owns the agent now matters to approvals only."""
-    owner_now = ports.owner_of_agent(ticket.agent_id) if answer is Answer.APPROVE else None
-    return Poll(
-        obligations=obligations_of(ticket),
-        votes=tuple(votes_of(ticket)),
-        eligible=eligible_people(ticket),
-        parties=parties_of(ticket, owner_now=owner_now, one_person=conf.one_person()),
-    )
 
 
 def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
@@ -356,46 +289,3 @@ def _answered(ticket: Ticket, ballot: Ballot) -> Decided | None:
     if before.verdict != ballot.answer:
         raise AlreadyVoted(verdict=before.verdict)
     return Decided(ticket=view_of(ticket), kind="repeated")
-
-
-def _require_vote(ticket: Ticket, ballot: Ballot, poll: Poll, gate: Gate) -> None:
-    require_pending(ticket)
-    if ballot.seen_digest != bytes(ticket.digest):
-        raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
-    refusal = why_not(
-        ballot.user.person_id,
-        ballot.answer,
-        votes=poll.votes,
-        obligations=poll.obligations,
-        digest=bytes(ticket.digest),
-        eligible=poll.eligible,
-        parties=poll.parties,
-    )
-    if refusal is not None:
-        raise refusal
-    if poll.obligations.reason_required and not ballot.words:
-        raise ReasonRequired
-    if ballot.answer is Answer.APPROVE and gate.killed:
-        raise KillSwitchOn
-    if ballot.grant is not None:
-        require_grantable(ticket=ticket, user=ballot.user, wanted=ballot.grant)
-
-
-def require_pending(ticket: Ticket) -> None:
-    """Raise AlreadyDecided unless people still decide."""
-    if ticket.state != State.PENDING:
-        raise AlreadyDecided(state=ticket.state, version=ticket.version)
-
-
-def overdue(ticket: Ticket) -> bool:
-    """Whether the time to decide ran out by the database's clock."""
-    late = Ticket.objects.filter(
-        pk=ticket.pk, state=State.PENDING, approval_expires_at__lte=DatabaseNow()
-    )
-    return late.exists()
-
-
-def require_nonce(nonce: str) -> None:
-    """Refuse a request that could not be told from its own repetition."""
-    if not 0 < len(nonce) <= MAX_NONCE:
-        raise ValueError(f"a nonce has 1..{MAX_NONCE} characters")
