@@ -98,11 +98,13 @@ def resolve(
     digest: bytes,
     eligible: Electorate | Collection[PersonId],
     parties: Parties,
+    among: Collection[PersonId] | None = None,
 ) -> Resolution:
     """The state these votes, oldest first, add up to. One eligible person's rejection ends it.
 
     Withdrawn votes, votes for another digest (an older revision) and votes of people who are not
-    eligible now count for nothing.
+    eligible now count for nothing. With `among` only the approvals of these people are added up,
+    of those that count among everybody's: leaving one out makes no other one count.
     """
     people = electorate(eligible)
     standing = standing_votes(votes, digest=digest)
@@ -112,6 +114,8 @@ def resolve(
     )
     rejected = tuple(counting(no, people, excluded=(), voted=standing))
     approved = counting(yes, people, excluded=barred(parties, obligations), voted=standing)
+    if among is not None:
+        approved = {person: held for person, held in approved.items() if person in among}
     have, by_group = _add_up(approved, obligations)
     need = max(1, obligations.quorum)
     state: Literal["pending", "approved", "rejected"] = "pending"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -25,7 +25,7 @@ from approvals.domain.errors import NotVisible, Refusal
 from approvals.domain.forms import form_in
 from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import Terms, members, obligations_cover, without
-from approvals.domain.quorum import Answer, Resolution, Vote
+from approvals.domain.quorum import Resolution
 from approvals.domain.states import CANCELLABLE, CancelReason
 from approvals.domain.wording import say
 from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds, plain
@@ -110,20 +110,18 @@ def grant_if_agreed(
     *,
     ticket: Ticket,
     terms: Terms,
-    votes: Sequence[Vote],
-    add_up: Callable[[Sequence[Vote]], Resolution],
+    add_up: Callable[[Collection[UUID]], Resolution],
     user: User,
 ) -> UUID | None:
     """Make the permission if the approvals that agreed to these very terms suffice alone. Joins.
 
-    `add_up` resolves votes as the ticket's own quorum does: whatever the ticket needed (groups,
-    numbers, distinct people), the permission needs of those who agreed to it.
+    `add_up` resolves the approvals of some people as the ticket's own quorum does: whatever the
+    ticket needed (groups, numbers, distinct people), the permission needs of those who agreed.
     """
     agreed = {
         person for person, theirs in selectors.agreed_terms(ticket).items() if theirs == terms
     }
-    counted = [v for v in votes if v.answer is not Answer.APPROVE or v.person in agreed]
-    if add_up(counted).state != "approved":
+    if add_up(agreed).state != "approved":
         return None
     arguments = read_canonical(unseal(ticket.arguments))
     grant = transitions.make_grant(

@@ -7,7 +7,7 @@ locked before the ticket, the ticket before anything is read of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -169,16 +169,17 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
     )
     vote = Vote(person=user.person_id, answer=ballot.answer, digest=ballot.seen_digest)
 
-    def add_up(votes: Sequence[Vote]) -> Resolution:
+    def add_up(among: Collection[UUID] | None = None) -> Resolution:
         return resolve(
-            votes,
+            (*poll.votes, vote),
             obligations=poll.obligations,
             digest=bytes(ticket.digest),
             eligible=poll.eligible,
             parties=poll.parties,
+            among=among,
         )
 
-    votes = add_up((*poll.votes, vote))
+    votes = add_up()
     actor = actors.person(user.person_id)
     kind: DecidedKind = "counted"
     grant: UUID | None = None
@@ -214,7 +215,6 @@ def _vote(ticket: Ticket, ballot: Ballot, poll: Poll) -> Decided:
             grant = grant_if_agreed(
                 ticket=after,
                 terms=ballot.grant.terms,
-                votes=(*poll.votes, vote),
                 add_up=add_up,
                 user=user,
             )

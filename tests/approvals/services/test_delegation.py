@@ -15,12 +15,15 @@ from approvals.domain.errors import (
     StandInNotNeeded,
     StandInUnfit,
 )
-from approvals.models import Absence, AuditEvent, VoteMandate, database_now
+from approvals.domain.pins import Terms
+from approvals.models import Absence, AuditEvent, Grant, VoteMandate, database_now
 from approvals.selectors.absence import away_now
 from approvals.selectors.counting import needs_count
 from approvals.selectors.inbox import inbox
 from approvals.services import people, reviewers
+from approvals.services.decisions import decide
 from approvals.services.delegation import declare_absence, end_absence, possible_stand_ins
+from approvals.services.grants import Wanted
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
 
@@ -86,6 +89,33 @@ def test_the_absent_person_may_still_vote_and_then_the_stand_in_is_not_needed(te
     with pytest.raises(StandInNotNeeded):
         walk.voted(cast.carol, APPROVE)
     assert needs_count(cast.carol.person, one_person=False) == 0
+
+
+def test_an_agreement_of_a_stand_in_lapses_when_the_absent_person_votes(team):
+    cast = team
+    people.set_members(group="legal", people=[cast.bob.person_id, cast.dora.person_id])
+    a_policy(groups=["legal"], quorum=2)
+    away(cast)
+    walk = a_ticket(cast).pending()
+    wanted = Wanted(terms=Terms(session_only=False, free=(), max_uses=2, seconds=600))
+
+    def approve(user, grant=None):
+        return decide(
+            uid=walk.uid,
+            user=user,
+            verdict=APPROVE,
+            seen_digest=bytes(walk.ticket.digest),
+            reason="",
+            nonce=str(user.pk),
+            grant=grant,
+        )
+
+    approve(cast.carol, wanted)
+    assert approve(cast.bob).ticket.have == 1
+    last = approve(cast.dora, wanted)
+
+    assert (last.kind, last.grant) == ("approved", None)
+    assert not Grant.objects.exists()
 
 
 def test_a_stand_in_fills_no_second_seat(team):
