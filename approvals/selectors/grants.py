@@ -192,18 +192,19 @@ def _rows(grants: QuerySet[Grant]) -> QuerySet[Any]:
 
 
 def _standing(row: Any) -> Standing:
-    """`row` with what `_rows` adds; whose newest vote agreed to its terms gave it."""
-    agreed: dict[UUID, str] = {}
+    """`row` with what `_rows` adds; whoever's newest vote agreed to these very terms gave it."""
+    agreed: dict[UUID, tuple[str, Terms]] = {}
     for decision in row.made_from.decisions.all():
-        if hasattr(decision, "terms"):
-            agreed[decision.person_id] = decision.person.name
+        if decision.revision == row.made_from.revision and hasattr(decision, "terms"):
+            agreed[decision.person_id] = decision.person.name, terms_from(decision.terms)
         else:
             agreed.pop(decision.person_id, None)
+    _, terms = agreed.get(row.granted_by_id, ("", None))
     return Standing(
         grant=row,
         is_live=row.is_live,
         held_back=row.held_back,
-        agreed_by=tuple(agreed.values()),
+        agreed_by=tuple(name for name, theirs in agreed.values() if theirs == terms),
     )
 
 

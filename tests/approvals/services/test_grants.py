@@ -13,8 +13,9 @@ from approvals.audit.verification import verify
 from approvals.domain.canonical import canonical_bytes
 from approvals.domain.pins import Terms, members, without
 from approvals.models import AgreedTerms, AuditEvent, Grant
+from approvals.selectors import grants as selectors
+from approvals.services import editing, people, submission
 from approvals.services import grants as service
-from approvals.services import people, submission
 from approvals.services.decisions import annotate_unknown, decide, revoke_approval
 from approvals.services.grants import GrantRefused, RejectedBefore, Wanted, revoke_grant
 from tests.support import rings
@@ -222,6 +223,29 @@ def test_everybody_whose_approval_is_needed_agrees_to_the_grant_itself(cast):
     second = approve(walk, cast.carol, terms())
     assert second.kind == "approved"
     assert Grant.objects.get(pk=second.grant).granted_by_id == cast.carol.person_id
+
+
+def test_a_grant_names_those_who_agreed_to_its_terms_in_this_revision_and_nobody_else(cast):
+    three = [user.person_id for user in (cast.bob, cast.carol, cast.dora)]
+    people.set_members(group="reviewers", people=three)
+    a_policy(quorum=2)
+    walk = a_ticket(cast, arguments=ONE).pending()
+    approve(walk, cast.bob, terms())
+    editing.edit_arguments(
+        uid=walk.uid,
+        user=cast.carol,
+        raw=OTHER,
+        seen_digest=bytes(walk.ticket.digest),
+        reason="",
+        nonce="edit",
+    )
+    approve(walk, cast.carol, terms())
+    decided = approve(walk, cast.dora, terms())
+
+    found = selectors.grant_for(cast.dora.person, decided.grant)
+
+    assert found is not None
+    assert found.agreed_by == ("carol", "dora")
 
 
 @pytest.mark.parametrize(
