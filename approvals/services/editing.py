@@ -30,6 +30,7 @@ from approvals.domain.errors import (
     OwnerMayNotEdit,
     PolicyDenied,
     StaleDigest,
+    StandInBarred,
     TooManyEdits,
 )
 from approvals.domain.fitting import SchemaUnusable, fit
@@ -116,10 +117,10 @@ def edit_arguments(
     """Replace the arguments (JSON) of a pending ticket; with `approve`, vote for them as well.
 
     Sending the same again with the same nonce is answered as it was the first time. Raises
-    NotVisible, NotEligible, OwnerMayNotEdit, NotEditable, AlreadyDecided, Expired, StaleDigest,
-    ArgumentsUnreadable, ArgumentsUnfit, NothingChanged, TooManyEdits, ReasonTooLong, PolicyDenied,
-    ObligationsConflict, QuorumUnreachable, KillSwitchOn; with `approve` whatever `decide` raises,
-    and then nothing is changed at all.
+    NotVisible, NotEligible, OwnerMayNotEdit, StandInBarred, NotEditable, AlreadyDecided, Expired,
+    StaleDigest, ArgumentsUnreadable, ArgumentsUnfit, NothingChanged, TooManyEdits, ReasonTooLong,
+    PolicyDenied, ObligationsConflict, QuorumUnreachable, KillSwitchOn; with `approve` whatever
+    `decide` raises, and then nothing is changed at all.
     """
     require_nonce(nonce)
     words = words_of(reason)
@@ -155,12 +156,16 @@ def require_editor(ticket: Ticket, user: User, seen_digest: bytes) -> None:
         raise Expired(uid=str(ticket.uid))
     if seen_digest != bytes(ticket.digest):
         raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
-    if user.person_id not in eligible_people(ticket):
+    mandates = eligible_people(ticket).get(user.person_id)
+    if not mandates:
         raise NotEligible
     owner_now = ports.owner_of_agent(ticket.agent_id)
     parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
-    if user.person_id in parties.owners and not parties.one_person:
-        raise OwnerMayNotEdit
+    if not parties.one_person:
+        if user.person_id in parties.owners:
+            raise OwnerMayNotEdit
+        if all(mandate.holder in parties.owners for mandate in mandates):
+            raise StandInBarred
     if SCHEMA_KEY in definition_of(ticket):
         raise NotEditable(
             say("This ticket asks for an answer; the question is not yours to change.")

@@ -1,6 +1,7 @@
 """Edited arguments: who may, what becomes of the votes, and what is sent in the end."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from uuid6 import uuid7
@@ -9,8 +10,9 @@ from approvals import api
 from approvals.audit.sealing import purge, purge_older_than, unseal
 from approvals.audit.verification import verify
 from approvals.domain import errors
-from approvals.models import Edit, Payload, Ticket
+from approvals.models import Edit, Payload, Ticket, database_now
 from approvals.services import editing, people
+from approvals.services.delegation import declare_absence
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
@@ -231,6 +233,24 @@ def test_the_owner_of_the_agent_does_not_edit_its_calls(cast, settings):
         edit(walk, cast.bob)
     settings.APPROVALS_ONE_PERSON = True
     assert edit(walk, cast.bob).kind == "edited"
+
+
+def test_who_stands_in_for_the_owner_alone_does_not_edit_either(cast):
+    people.ensure_group(slug="legal", name="Legal")
+    people.set_members(group="legal", people=[cast.bob.person_id, cast.dora.person_id])
+    a_policy(groups=["legal"])
+    declare_absence(
+        user=cast.bob,
+        starts_at=None,
+        ends_at=database_now() + timedelta(days=1),
+        delegate_id=cast.carol.person_id,
+        group_ids=[people.ensure_group(slug="legal")],
+    )
+    walk = a_ticket(cast, person_id=cast.bob.person_id).pending()
+    with pytest.raises(errors.StandInBarred):
+        edit(walk, cast.carol)
+    assert walk.ticket.revision == 1
+    assert edit(walk, cast.dora).kind == "edited"
 
 
 def test_whoever_was_taken_out_of_the_group_meanwhile_does_not_edit(cast):
