@@ -21,13 +21,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from approvals import conf
 from approvals.domain.errors import Refusal
 from approvals.domain.inspection import one_line
-from approvals.models import Ticket, User
+from approvals.models import User
 from approvals.presenters.bursts import BurstPage, burst_url, suggested_reason
 from approvals.presenters.calls import name
 from approvals.presenters.inbox import present_rows
 from approvals.presenters.words import figure, told
 from approvals.selectors.bursts import PAGE, open_calls
 from approvals.selectors.listing import listed
+from approvals.selectors.visibility import tickets_visible_to
 from approvals.services.bursts import Swatted, reject_and_pause
 from approvals.services.pausing import pause_agent, resume_agent
 from approvals.web.access import reviewer_page
@@ -93,7 +94,7 @@ def _page(
     many = calls.values("pk")[:MOST_COUNTED].count()
     some = calls.values_list("agent_name", "upstream_name").first()
     if some is None and not error:
-        if not Ticket.objects.filter(agent_id=agent_id).exists():
+        if not tickets_visible_to(user.person).filter(agent_id=agent_id).exists():
             raise Http404("There is no such agent, or you have no vote on its calls.")
         messages.info(request, gettext("None of these calls is open any more."))
         return redirect("approvals:inbox")
