@@ -26,6 +26,7 @@ from approvals.domain.errors import AnswerUnfit, AuditBroken, Refusal, StaleDige
 from approvals.domain.forms import AnswerInvalid, Field, form_of
 from approvals.domain.forms import typed as read_typed
 from approvals.domain.quorum import Answer
+from approvals.domain.states import State
 from approvals.models import Ticket, User
 from approvals.presenters.answers import posted_answers
 from approvals.presenters.asking import Note
@@ -82,6 +83,8 @@ def decide(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
             typed=typed,
             presented=presented_in(request),
         )
+        if decided.kind == "repeated" and decided.ticket.state is State.PENDING:
+            return gettext("This was sent before. Below is how it stands now.")
         if decided.kind == "canary":
             return gettext("Ticket {number} was a test.").format(number=found.pk)
         if decided.kind == "counted":
