@@ -1,10 +1,12 @@
 """Voting through the form, as a browser without JavaScript sends it."""
 
 import pytest
+from django.contrib.messages import get_messages
 from django.test import Client
 
 from approvals.domain.canonical import canonical_bytes
 from approvals.models import Decision, User
+from approvals.services import people
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket, killed
 from tests.support.pages import form_to, forms, text_of
@@ -82,6 +84,8 @@ def test_the_same_form_sent_twice_counts_once(cast: Cast, signed_in: SignIn):
 
     assert (first.status_code, second.status_code) == (302, 302)
     assert Decision.objects.count() == 1
+    said = [str(message) for message in get_messages(second.wsgi_request)]
+    assert said[-1] == "This was sent before. Below is how it stands now."
 
 
 def test_a_digest_that_is_not_the_tickets_is_a_conflict_shown_first(cast: Cast, signed_in: SignIn):
@@ -173,6 +177,30 @@ def test_the_owner_in_the_group_may_reject_but_not_approve(cast: Cast, signed_in
     assert walk.ticket.state == "pending"
     assert post(client, walk, "reject").status_code == 302
     assert walk.ticket.state == "rejected"
+
+
+def test_a_second_account_of_the_agent_s_owner_does_not_approve(cast: Cast, signed_in: SignIn):
+    people.create_user(email="bob2@example.test", password=None, person_id=cast.bob.person_id)
+    walk = a_ticket(cast, person_id=cast.bob.person_id).pending()
+
+    answer = post(signed_in(User.objects.get(email="bob2@example.test")), walk, "approve")
+
+    assert answer.status_code == 403
+    assert (walk.ticket.state, Decision.objects.count()) == ("pending", 0)
+
+
+def test_a_page_that_was_open_when_its_reader_was_demoted_decides_nothing(
+    cast: Cast, signed_in: SignIn
+):
+    walk = a_ticket(cast).pending()
+    client = signed_in(cast.bob)
+    form = form_to(client.get(f"/tickets/{walk.uid}/").content, "/decide/")
+    people.set_members(group="reviewers", people=[cast.carol.person_id])
+
+    for verdict in ("approve", "reject"):
+        answer = client.post(form.action, form.values(verdict=verdict))
+        assert answer.status_code in {403, 404}
+    assert (walk.ticket.state, Decision.objects.count()) == ("pending", 0)
 
 
 def test_a_stranger_cannot_tell_a_hidden_ticket_from_none(cast: Cast, signed_in: SignIn):

@@ -96,6 +96,24 @@ def test_a_token_is_shown_once_and_nowhere_else(admin: Client, cast: Cast, robo:
     assert (token.label, token.issued_by_id) == ("laptop", cast.dora.person_id)
 
 
+def test_an_agent_s_token_decides_nothing(admin: Client, cast: Cast, robo: Agent):
+    shown = admin.post("/manage/agents/robo/tokens/", {"label": "laptop", "days": 30})
+    found = re.search(r"placet_[\w-]{43}", shown.content.decode())
+    assert found is not None
+    walk = a_ticket(cast).pending()
+    ballot = {"nonce": "n", "seen_digest": bytes(walk.ticket.digest).hex()}
+
+    for verdict in ("approve", "reject"):
+        answer = Client().post(
+            f"/tickets/{walk.uid}/decide/",
+            {"verdict": verdict, **ballot},
+            headers={"Authorization": f"Bearer {found.group()}"},
+        )
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/login/")
+    assert (walk.ticket.state, walk.ticket.version) == ("pending", 1)
+
+
 @pytest.mark.parametrize("asked", [{"days": 0}, {"days": 367}, {}, {"days": 5, "label": "x" * 81}])
 def test_a_token_without_an_end_or_with_a_long_label_is_refused(
     asked: dict[str, Any], admin: Client, robo: Agent
