@@ -95,11 +95,6 @@ def _became(result: Result, verdict: Answer) -> tuple[Mark, str]:
         return Mark("wait", "warn", gettext("Not decided")), told(result.refusal.message)
     if result.kind == "canary":
         return Mark("off", "seal", gettext("This was a test")), ""
-    if result.kind == "repeated" and verdict is Answer.APPROVE:
-        return (
-            Mark("wait", "clock", gettext("Sent before")),
-            gettext("Look at the ticket to see how it stands now."),
-        )
     if result.kind == "counted":
         return (
             Mark("wait", "clock", gettext("Counted")),

@@ -196,7 +196,7 @@ def _standing(row: Any) -> Standing:
     agreed: dict[UUID, tuple[str, Terms]] = {}
     for decision in row.made_from.decisions.all():
         if decision.revision == row.made_from.revision and hasattr(decision, "terms"):
-            agreed[decision.person_id] = decision.person.name, terms_from(decision.terms)
+            agreed[decision.person_id] = decision.person.name, decision.terms.as_terms()
         else:
             agreed.pop(decision.person_id, None)
     _, terms = agreed.get(row.granted_by_id, ("", None))

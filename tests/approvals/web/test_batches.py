@@ -62,21 +62,6 @@ def test_approving_many_is_one_decision_each(cast: Cast, signed_in: SignIn):
     assert Decision.objects.count() == 3
 
 
-def test_a_batch_that_is_sent_again_does_not_say_more_than_is_so(cast: Cast, signed_in: SignIn):
-    a_policy(quorum=2)
-    walks = some(cast, 2)
-    client = signed_in(cast.bob)
-    form = form_for(client, walks)
-
-    first = text_of(client.post(form.action, form.values(verdict="approve")).content)
-    again = text_of(client.post(form.action, form.values(verdict="approve")).content)
-
-    assert first.count("Counted") == 2
-    assert again.count("Sent before") == 2
-    assert "Approved" not in again
-    assert {walk.ticket.state for walk in walks} == {"pending"}
-
-
 def test_rejecting_many_is_free(cast: Cast, signed_in: SignIn):
     walks = [*some(cast, 2), a_ticket(cast).pending()]
     client = signed_in(cast.bob)
