@@ -1,6 +1,7 @@
 """Fixtures of the whole suite. Ordinary tests take `db` (rolled back); tests with threads, other
 processes or the event loop take `real_db` (a committing database of their own)."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,13 @@ from tests.support.databases import (
 from tests.support.live import LivePlacet
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported and collected lives to the end: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

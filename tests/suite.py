@@ -134,7 +134,7 @@ def main(arguments: list[str]) -> int:
         return 2
     env = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"} | found
     pytest = [sys.executable, "-m", "pytest", "--color=no"]
-    crowd = ["-n", "3", "--dist", "worksteal", "-m", "not alone"]
+    crowd = ["-n", "4", "--dist", "worksteal", "-m", "not alone"]
     alone = [*pytest, "-m", "alone", *files_with("mark.alone")]
     everything = [*pytest, *crowd]
     everything_on_postgres = [*pytest, *crowd, *files_with("mark.both_engines", "mark.postgres")]

@@ -11,8 +11,6 @@ from django.db import IntegrityError, connection, transaction
 from approvals.audit.verification import AUDITED, verify
 from tests.support.record import a_hand_at_the_console, bare, columns_of, rows_of, uncovered
 
-pytestmark = pytest.mark.both_engines
-
 
 def test_an_untouched_record_adds_up(story, capsys):
     call_command("verify_audit")

@@ -19,8 +19,6 @@ from tests.support import rings
 from tests.support.builders import a_policy, a_ticket, killed
 from tests.support.clock import later
 
-pytestmark = pytest.mark.both_engines
-
 CALL = b'{"path":"/tmp/report.txt","url":"https://files.example.test/a"}'
 
 

@@ -27,8 +27,6 @@ from approvals.services.grants import Wanted
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
 
-pytestmark = pytest.mark.both_engines
-
 APPROVE, REJECT = api.Answer.APPROVE, api.Answer.REJECT
 DAY = timedelta(days=1)
 

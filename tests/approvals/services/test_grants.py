@@ -22,8 +22,6 @@ from tests.support import rings
 from tests.support.builders import a_policy, a_ticket, killed
 from tests.support.clock import later
 
-pytestmark = pytest.mark.both_engines
-
 ONE = b'{"force":true,"path":"/tmp/a","tags":["x","y"]}'
 OTHER = b'{"force":true,"path":"/tmp/b","tags":["x","y"]}'
 ANOTHER = b'{"force":true,"path":"/tmp/c","tags":["x","y"]}'

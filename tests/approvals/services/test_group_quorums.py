@@ -14,8 +14,6 @@ from approvals.services.escalation import escalate_due
 from tests.support.builders import a_policy, a_ticket
 from tests.support.clock import later
 
-pytestmark = pytest.mark.both_engines
-
 APPROVE, REJECT = api.Answer.APPROVE, api.Answer.REJECT
 
 

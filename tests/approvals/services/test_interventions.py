@@ -12,8 +12,6 @@ from approvals.services.decisions import annotate_unknown, cancel_by_person, rev
 from tests.support import rings
 from tests.support.builders import a_ticket
 
-pytestmark = pytest.mark.both_engines
-
 
 def test_an_approval_is_revoked_before_the_call_is_sent(cast, django_capture_on_commit_callbacks):
     walk = a_ticket(cast).approved_by(cast.bob)

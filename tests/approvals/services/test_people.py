@@ -9,8 +9,6 @@ from approvals import api
 from approvals.models import AuditEvent, Person, User
 from tests.support.builders import a_policy
 
-pytestmark = pytest.mark.both_engines
-
 
 def test_an_account_comes_with_a_person(cast):
     view = api.create_user(email="Eve@Example.test", password="long enough", name="Eve")

@@ -7,8 +7,6 @@ from approvals.models import AuditEvent, Gate, PolicyVersion
 from approvals.services import people, policies
 from tests.support.record import a_hand_at_the_console
 
-pytestmark = pytest.mark.both_engines
-
 FACTS = api.CallFacts(upstream="files", tool="delete_file", agent="robo")
 DENY = {"rules": [{"name": "never", "effect": "deny", "tool": "delete_*"}]}
 

@@ -1,14 +1,10 @@
 """The small services that other layers lean on."""
 
-import pytest
-
 from approvals import api
 from approvals.audit.sealing import unseal
 from approvals.models import Payload
 from tests.support import rings
 from tests.support.builders import a_ticket, killed
-
-pytestmark = pytest.mark.both_engines
 
 
 def test_other_layers_seal_without_keeping_anything_plain(cast):
