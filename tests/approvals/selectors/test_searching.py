@@ -9,10 +9,16 @@ from approvals.domain.states import State
 from approvals.selectors import walks
 from approvals.selectors.searching import history
 from approvals.selectors.wanted import OVER, Wanted
-from approvals.services import people
+from approvals.services import naming, people
 from tests.support.builders import a_policy, a_ticket
 
 pytestmark = pytest.mark.both_engines
+
+
+@pytest.fixture(autouse=True)
+def names_of_other_tests_are_forgotten():
+    """Theirs were rolled back, which nothing told the process."""
+    naming._noted.clear()
 
 
 @pytest.fixture

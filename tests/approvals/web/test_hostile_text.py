@@ -17,7 +17,7 @@ from tests.support.pages import form_to
 
 STORED = [hostile for hostile in HOSTILE if hostile.fits_a_column]
 ALL = "\n".join(hostile.text for hostile in HOSTILE)
-PLACES = ("", "decided/", "audit/", "account/", "kill-switch/")
+PLACES = ("", "history/", "audit/", "account/", "kill-switch/")
 
 
 def page(client: Client, address: str, wanted: list[Hostile] | None = None) -> str:
