@@ -212,7 +212,7 @@ def test_a_file_does_not_make_a_group_too_small_for_the_policy_in_force(apply: A
     apply(whole())
     smaller = {"groups": [{"name": "reviewers", "members": []}]}
 
-    with pytest.raises(BadDocument, match=r"groups: the policy in force: .*of reviewers only 0 can sign in"):
+    with pytest.raises(BadDocument, match="of reviewers only 0 can sign in"):
         apply(smaller)
     assert export_document()["groups"][0]["members"] == ["bob@example.test"]
 
