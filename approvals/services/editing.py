@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -37,7 +38,7 @@ from approvals.domain.forms import SCHEMA_KEY
 from approvals.domain.inspection import argument_rows
 from approvals.domain.obligations import Obligations, tighten
 from approvals.domain.policy import CallFacts
-from approvals.domain.quorum import Answer
+from approvals.domain.quorum import Answer, Parties
 from approvals.domain.risk import Level, risk_of
 from approvals.domain.verdicts import Effect
 from approvals.domain.wording import say
@@ -155,11 +156,18 @@ def require_editor(ticket: Ticket, user: User, seen_digest: bytes) -> None:
         raise Expired(uid=str(ticket.uid))
     if seen_digest != bytes(ticket.digest):
         raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
-    if user.person_id not in eligible_people(ticket):
-        raise NotEligible
     owner_now = ports.owner_of_agent(ticket.agent_id)
     parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
-    if user.person_id in parties.owners and not parties.one_person:
+    require_author(ticket, user.person_id, eligible=eligible_people(ticket), parties=parties)
+
+
+def require_author(
+    ticket: Ticket, person: UUID, *, eligible: Collection[UUID], parties: Parties
+) -> None:
+    """Refuse whoever is not to edit this pending ticket, whatever they saw of it and when."""
+    if person not in eligible:
+        raise NotEligible
+    if person in parties.owners and not parties.one_person:
         raise OwnerMayNotEdit
     if SCHEMA_KEY in definition_of(ticket):
         raise NotEditable(
