@@ -173,11 +173,9 @@ def test_an_inbox_costs_the_same_whatever_it_holds(cast, django_assert_num_queri
             a_ticket(cast, arguments=b'{"d":%d}' % n, max_open_tickets=99).succeeded()
 
     fill(0, 2)
-    # The person's groups; two walks for what needs them and two for the others'; what is under
-    # way; teams, groups, where to stop and keys of what is over; the rows with their groups, edits
-    # and votes, who stands in for whom; what stands by itself (questions, handed on, put away),
-    # who handed it on, and until when it is away.
-    queries = 20
+    # Who looks; the most pressing calls; where every other group begins; where to stop and the
+    # keys of what is over; the rows with their groups and votes.
+    queries = 8
     with django_assert_num_queries(queries):
         inbox(reviewer(cast.bob.person, one_person=False))
     fill(10, 5)

@@ -154,9 +154,9 @@ def test_a_page_costs_the_same_however_many_there_are(cast, django_assert_num_qu
             a_ticket(cast, arguments=b'{"p":%d}' % n, max_open_tickets=99).pending()
 
     fill(0, 1)
-    # Teams, groups, where to stop and the keys; the rows with their groups, edits and votes, and
-    # who stands in for whom; names and people where they are asked for.
-    queries = 8 + bool(wanted.words) * 2 + bool(wanted.tool) + bool(wanted.reviewer)
+    # Who looks, where to stop and the keys; the rows with their groups and votes; names and people
+    # where they are asked for.
+    queries = 6 + bool(wanted.words) * 2 + bool(wanted.tool) + bool(wanted.reviewer)
     for start, many in ((0, 0), (10, 4)):
         fill(start, many)
         with django_assert_num_queries(queries):
