@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -75,6 +78,29 @@ def test_pressing_twice_going_back_and_sending_again_decide_once(
     expect(page.get_by_role("heading", name="You have voted")).to_be_visible()
     expect(page.locator("#approve")).to_have_count(0)
     assert votes(backstage, walk.uid) == 1
+
+
+def test_many_changes_are_asked_for_together_and_the_reader_keeps_their_place(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    backstage(a_policy, quorum=2)
+    walks = [pending(backstage, cast, path=f"/srv/{number}") for number in range(4)]
+    page = visit(cast.bob)
+    expect(page.locator("body")).to_have_attribute("data-signed-in", "")
+    page.locator(f"#pick-{walks[1].uid}").check()  # whoever has focus in the list finds it as it is
+    asked: list[tuple[str, float]] = []
+    page.on("request", lambda request: asked.append((request.url, time.monotonic())))
+
+    for walk in walks:
+        backstage(walk.approved_by, cast.carol)
+    for walk in walks:
+        expect(page.locator(f"#t-{walk.uid} .quorum")).to_contain_text("1 of 2")
+
+    expect(page.locator(f"#pick-{walks[1].uid}")).to_be_checked()
+    expect(page.locator(f"#pick-{walks[1].uid}")).to_be_focused()
+    frames = [at for url, at in asked if url.endswith("/frame/")]
+    assert all(later - earlier > 0.8 for earlier, later in pairwise(frames))
+    assert len(asked) <= 2 * len(frames) + 2, "rows are asked for together"
 
 
 def the_pack(cast: Cast) -> list[str]:
