@@ -107,8 +107,8 @@ def _asked(keys: Sequence[int]) -> dict[int, list[_Group]]:
         "ticket_id", "reviewergroup_id", "reviewergroup__slug", "reviewergroup__name"
     )
     found: dict[int, list[_Group]] = {}
-    for ticket, *group in rows:
-        found.setdefault(ticket, []).append((group[0], group[1], group[2]))
+    for ticket, key, slug, name in rows:
+        found.setdefault(ticket, []).append((key, slug, name))
     return found
 
 
