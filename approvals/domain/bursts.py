@@ -18,7 +18,7 @@ WINDOW: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """One open call: whose, of what, and since when."""
+    """One open call: whose, of what, since when, until when, and where its arguments are."""
 
     key: int
     agent_id: UUID
@@ -27,6 +27,9 @@ class Opening:
     upstream_name: str
     tool_name: str
     at: datetime
+    deadline: datetime
+    risk: str
+    arguments: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

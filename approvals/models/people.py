@@ -30,7 +30,14 @@ class Person(models.Model):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes accounts; each gets a person of its own unless one is named."""
+    """Makes accounts; each gets a person of its own unless one is named.
+
+    Accounts are read with their person, whom every page asks.
+    """
+
+    def get_queryset(self) -> models.QuerySet["User"]:
+        """Accounts with their person, in one query."""
+        return super().get_queryset().select_related("person")
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
         """Create an account for `extra['person']` or for a new person named after the address."""

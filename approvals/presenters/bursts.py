@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,11 +20,10 @@ from approvals.presenters.calls import name
 from approvals.presenters.rows import Row
 from approvals.presenters.sealed import open_bytes
 from approvals.presenters.words import figure, span
-from approvals.selectors.bursts import arguments_of, samples
+from approvals.selectors.bursts import samples
 from approvals.services.pausing import may_resume
 
 MENTIONED: Final = 4  # arguments that differ
-NONE: Final = 0  # no ticket's key: a page asks as often with bursts as without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,21 +76,11 @@ def burst_url(agent_id: UUID, upstream_id: UUID | None, tool_name: str) -> str:
     return f"{here}?{urlencode(asked)}" if asked else here
 
 
-def burst_rows(bursts: Sequence[Burst]) -> tuple[BurstRow, ...]:
-    """A row for each; a few calls of each are read, by one query for all."""
-    looked_at = [samples(burst) for burst in bursts]
-    keys = [key for some in looked_at for key in some]
-    arguments = arguments_of(keys or [NONE])
-    return tuple(
-        present_burst(burst, [arguments[key] for key in some if key in arguments])
-        for burst, some in zip(bursts, looked_at, strict=True)
-    )
-
-
-def present_burst(burst: Burst, arguments: Sequence[Payload]) -> BurstRow:
-    """One row for all of them; `arguments` are those of a few, from its beginning to its end."""
+def present_burst(burst: Burst, arguments: Mapping[UUID, Payload]) -> BurstRow:
+    """One row for all of them; of `arguments` those of a few, from its beginning to its end."""
     many = len(burst.openings)
-    readable = [found for payload in arguments if (found := open_bytes(payload)[0]) is not None]
+    opened = (open_bytes(arguments.get(key))[0] for key in samples(burst))
+    readable = [found for found in opened if found is not None]
     differs = differing(readable)
     return BurstRow(
         agent=name(burst.agent_name),

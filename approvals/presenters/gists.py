@@ -7,7 +7,7 @@ while, by the ticket's digest, which binds the call. What retention has purged i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Final
 from uuid import UUID
@@ -56,6 +56,13 @@ kept = _Kept()
 
 def calls_of(tickets: Sequence[Ticket]) -> dict[int, Call]:
     """Each ticket's call by the ticket's key, with at most one query for all that is not kept."""
+    return calls_and(tickets, ())[0]
+
+
+def calls_and(
+    tickets: Sequence[Ticket], sealed: Iterable[UUID]
+) -> tuple[dict[int, Call], dict[UUID, Payload]]:
+    """As `calls_of`, and the rows behind these keys `sealed`, by the same query."""
     calls: dict[int, Call] = {}
     missing: list[Ticket] = []
     for ticket in tickets:
@@ -64,11 +71,11 @@ def calls_of(tickets: Sequence[Ticket]) -> dict[int, Call]:
             missing.append(ticket)
         else:
             calls[ticket.pk] = call
-    payloads = _payloads(missing)
+    payloads = _payloads(missing, sealed)
     for ticket in missing:
         calls[ticket.pk] = _call(ticket, payloads)
         kept.put(_key(ticket), calls[ticket.pk])
-    return calls
+    return calls, payloads
 
 
 def _key(ticket: Ticket) -> _Key:
@@ -76,9 +83,9 @@ def _key(ticket: Ticket) -> _Key:
     return bytes(ticket.digest), purged, ticket.agent_name, get_language()
 
 
-def _payloads(tickets: Sequence[Ticket]) -> dict[UUID, Payload]:
-    """The sealed rows behind these calls, but for those that are too large to be read."""
-    wanted = {ticket.arguments_id for ticket in tickets}
+def _payloads(tickets: Sequence[Ticket], sealed: Iterable[UUID]) -> dict[UUID, Payload]:
+    """The sealed rows behind these, but for those that are too large to be read."""
+    wanted = {*sealed, *(ticket.arguments_id for ticket in tickets)}
     wanted |= {key for ticket in tickets if (key := ticket.tool_definition_id) is not None}
     readable = Payload.objects.filter(purged_at__isnull=True, size__lte=READ_BYTES)
     return readable.in_bulk(wanted)

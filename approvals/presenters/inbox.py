@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
-from approvals.presenters.bursts import BurstRow, PausedRow
-from approvals.presenters.gists import calls_of
+from approvals.presenters.bursts import BurstRow, PausedRow, present_burst
+from approvals.presenters.calls import Call
+from approvals.presenters.gists import calls_and, calls_of
 from approvals.presenters.rows import Row, present_row
 from approvals.presenters.words import any_of, figure
+from approvals.selectors.bursts import samples
 from approvals.selectors.inbox import Inbox, Part
 from approvals.selectors.listing import Listed
 
@@ -54,7 +56,10 @@ class InboxPage:
 
 def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
     """Rows of a list, in its order."""
-    calls = calls_of([row.ticket for row in listed])
+    return _rows(listed, calls_of([row.ticket for row in listed]), now)
+
+
+def _rows(listed: Sequence[Listed], calls: Mapping[int, Call], now: datetime) -> tuple[Row, ...]:
     return tuple(
         replace(
             present_row(
@@ -75,7 +80,6 @@ def present_inbox(
     lists: Inbox,
     *,
     now: datetime,
-    bursts: tuple[BurstRow, ...] = (),
     paused: tuple[PausedRow, ...] = (),
 ) -> InboxPage:
     """The inbox's groups as they begin; those beside the three only where they hold something."""
@@ -87,7 +91,12 @@ def present_inbox(
         lists.put_away,
         lists.decided,
     )
-    rows = iter(present_rows([row for part in parts for row in part], now=now))
+    listed = [row for part in parts for row in part]
+    tickets = [row.ticket for row in listed]
+    # One query for everything that is opened on the page.
+    sealed = [key for burst in lists.bursts for key in samples(burst)]
+    calls, arguments = calls_and(tickets, sealed)
+    rows = iter(_rows(listed, calls, now))
     asks, handed, needs, others, away, decided = (tuple(islice(rows, len(part))) for part in parts)
     return InboxPage(
         groups=(
@@ -98,7 +107,7 @@ def present_inbox(
             *(beside(AWAY, away) if away else ()),
             _decided(decided),
         ),
-        bursts=bursts,
+        bursts=tuple(present_burst(burst, arguments) for burst in lists.bursts),
         paused=paused,
     )
 

@@ -15,6 +15,7 @@ from approvals import conf
 from approvals.models import Gate, User
 from approvals.presenters.words import script_words
 from approvals.selectors.counting import needs_count
+from approvals.selectors.readers import Reviewer, reviewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,10 @@ class Shell:
     words: str  # what the page's scripts say, as JSON
 
 
-def shell_for(user: User) -> Shell:
-    """The frame for `user`."""
+def shell_for(user: User, *, reader: Reviewer | None = None, needs: int | None = None) -> Shell:
+    """The frame for `user`; `reader` and how much `needs` them, where the page has read it."""
+    if needs is None:
+        needs = needs_count(reader or reviewer(user.person, one_person=conf.one_person()))
     gate = Gate.objects.values("killed", "killed_at").first()
     person = user.person
     return Shell(
@@ -42,7 +45,7 @@ def shell_for(user: User) -> Shell:
         email=user.email,
         is_admin=person.is_admin,
         sees_audit=person.is_admin or person.is_auditor,
-        needs_you=needs_count(person, one_person=conf.one_person()),
+        needs_you=needs,
         killed=gate is None or gate["killed"],
         since=gate["killed_at"] if gate else None,
         server_now=timezone.now(),

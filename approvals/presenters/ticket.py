@@ -14,7 +14,7 @@ from approvals.domain.forms import form_of
 from approvals.domain.inspection import ArgumentTable, InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.pins import Terms
-from approvals.domain.quorum import Resolution
+from approvals.domain.quorum import Parties, Resolution
 from approvals.domain.states import State
 from approvals.models import AuditEvent, Canary, Grant, Ticket
 from approvals.models import Decision as Vote
@@ -53,6 +53,7 @@ from approvals.presenters.stepup import StepUpPart
 from approvals.presenters.timeline import Entry, present_timeline
 from approvals.presenters.why import Why, present_why
 from approvals.presenters.words import Mark, approvals, figure
+from approvals.selectors.votes import AskedGroup, People, Seats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,11 @@ class Reading:
     rights: Rights
     groups: Mapping[str, str]  # who is asked, by slug
     named: Mapping[str, str]  # every group that the obligations speak of, by slug
+    asked: Mapping[UUID, AskedGroup]
+    seats: Seats
+    eligible: People
+    parties: Parties
+    owner_key: UUID | None
     votes: Sequence[Vote]
     may_still_vote: Mapping[UUID, str]
     events: Sequence[AuditEvent]

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 
 from approvals.models import (
     Absence,
@@ -79,12 +79,51 @@ def voting_groups_of(people: Collection[UUID]) -> dict[UUID, set[UUID]]:
     return found
 
 
-def votes_in_hand(person: Person) -> set[tuple[UUID, UUID]]:
-    """Whose vote this person can cast in which group, their own among them; one query."""
+def teams_and_votes(person: Person) -> tuple[set[UUID], set[tuple[UUID, UUID]]]:
+    """The person's teams, and whose vote they can cast in which group, their own among them.
+
+    One query.
+    """
+    teams = TeamMembership.objects.filter(person=person).annotate(votes=Value(0))
     mine = GroupMembership.objects.filter(person=person, person__accounts__is_active=True)
     lent = _valid().filter(absence__delegate=person, absence__delegate__accounts__is_active=True)
-    pairs = mine.values_list("person_id", "group_id")
-    return set(pairs.union(lent.values_list("absence__person_id", "reviewergroup_id")))
+    rows = teams.values_list("votes", "person_id", "team_id").union(
+        mine.annotate(votes=Value(1)).values_list("votes", "person_id", "group_id"),
+        lent.annotate(votes=Value(1)).values_list(
+            "votes", "absence__person_id", "reviewergroup_id"
+        ),
+    )
+    found: tuple[set[UUID], set[tuple[UUID, UUID]]] = (set(), set())
+    for votes, holder, key in rows:
+        if votes:
+            found[1].add((holder, key))
+        else:
+            found[0].add(key)
+    return found
+
+
+def seats_in(
+    groups: Collection[UUID], people: Collection[UUID] | None = None
+) -> list[tuple[UUID, UUID, UUID]]:
+    """Who has whose vote in each of these groups now, their own or one lent to them; one query.
+
+    Person, holder of the vote, group; of `people` alone where they are given.
+    """
+    if not groups:
+        return []
+    own = GroupMembership.objects.filter(
+        group__in=list(groups), person__accounts__is_active=True
+    ).annotate(holder=F("person_id"))
+    lent = _valid().filter(reviewergroup__in=list(groups))
+    if people is not None:
+        own = own.filter(person__in=list(people))
+        lent = lent.filter(absence__delegate__in=list(people))
+    rows = own.values_list("person_id", "holder", "group_id")
+    return list(
+        rows.union(
+            lent.values_list("absence__delegate_id", "absence__person_id", "reviewergroup_id")
+        )
+    )
 
 
 def _valid() -> QuerySet[Any]:

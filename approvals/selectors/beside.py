@@ -8,16 +8,11 @@ from __future__ import annotations
 from django.db.models import Exists, Q, QuerySet
 
 from approvals.models import Ticket
-from approvals.selectors.conversation import asks, asks_open
-from approvals.selectors.counting import PENDING, Reviewer, is_asked, is_awaited, needing
+from approvals.selectors.conversation import asks_open
+from approvals.selectors.counting import PENDING, is_asked, is_awaited, needing
 from approvals.selectors.handover import handed_to
+from approvals.selectors.readers import Reviewer
 from approvals.selectors.snoozing import put_away
-from approvals.selectors.visibility import tickets_visible_to
-
-
-def asking(who: Reviewer) -> QuerySet[Ticket]:
-    """Visible pending tickets on which this person's answer is awaited."""
-    return tickets_visible_to(who.person) & asks(who.person.pk)
 
 
 def handed(who: Reviewer) -> QuerySet[Ticket]:

@@ -7,60 +7,44 @@ with what all groups were ever asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact, IsNull
+from django.db.models.lookups import Exact
 
 from approvals.domain.states import State
-from approvals.models import Decision, Edit, Person, Ticket
-from approvals.selectors.absence import votes_in_hand
+from approvals.models import Decision, Edit, Ticket
 from approvals.selectors.conversation import asks
 from approvals.selectors.handover import handed_away
+from approvals.selectors.readers import Reviewer
 from approvals.selectors.snoozing import put_away
-from approvals.selectors.visibility import asked_of
+from approvals.selectors.visibility import is_asked_of, tickets_visible_to
 
 MOST_COUNTED: Final = 100
 PENDING: Final = Q(ended_at__isnull=True, state=State.PENDING)
 UNRESOLVED: Final = Q(state=State.OUTCOME_UNKNOWN, annotated_at__isnull=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewer:
-    """A person with the groups that they vote in; `one_person` as for a vote.
-
-    `lent` are the groups in which they have the vote of somebody who is away, by that person.
-    """
-
-    person: Person
-    groups: tuple[UUID, ...]
-    lent: Mapping[UUID, Collection[UUID]]
-    one_person: bool
+def needs_count(who: Reviewer) -> int:
+    """How many tickets need this person, counted no further than MOST_COUNTED; one query."""
+    walks = (*needing(who), asking(who))
+    first, *others = (
+        Ticket.objects.filter(pk__in=walk.values("pk")[:MOST_COUNTED]).values_list("pk")
+        for walk in walks
+    )
+    return min(first.union(*others, all=True).count(), MOST_COUNTED)
 
 
-def reviewer(person: Person, *, one_person: bool) -> Reviewer:
-    """Whom tickets are waiting for, with their groups of today; none if they cannot sign in."""
-    own: set[UUID] = set()
-    lent: dict[UUID, set[UUID]] = {}
-    for holder, group in votes_in_hand(person):
-        (own if holder == person.pk else lent.setdefault(holder, set())).add(group)
-    return Reviewer(person=person, groups=tuple(own), lent=lent, one_person=one_person)
+def asking(who: Reviewer) -> QuerySet[Ticket]:
+    """Visible pending tickets on which this person's answer is awaited."""
+    return tickets_visible_to(who) & asks(who.person.pk)
 
 
-def needs_count(person: Person, *, one_person: bool) -> int:
-    """How many tickets need this person, counted no further than MOST_COUNTED."""
-    walks = (*needing(reviewer(person, one_person=one_person)), asks(person.pk))
-    counts = (walk.values("pk")[:MOST_COUNTED].count() for walk in walks)
-    return min(sum(counts), MOST_COUNTED)
-
-
-def next_needing(person: Person, *, one_person: bool, after: UUID) -> UUID | None:
+def next_needing(who: Reviewer, *, after: UUID) -> UUID | None:
     """The most pressing ticket that needs this person, other than `after`."""
-    for walk in needing(reviewer(person, one_person=one_person)):
+    for walk in needing(who):
         found = walk.order_by("approval_expires_at", "pk").exclude(uid=after)
         uid = found.values_list("uid", flat=True).first()
         if uid is not None:
@@ -83,9 +67,9 @@ def is_awaited(who: Reviewer) -> Q:
     is anybody in their place, nor whoever handed the ticket on, or has put it away for now. Never
     unknown to the database, so that its negation says exactly the rest.
     """
-    awaited = _asks(who.groups)
+    awaited = is_asked_of(who.groups)
     for holder, groups in who.lent.items():
-        awaited |= _asks(groups) & ~_behind(who, holder) & _unvoted(holder)
+        awaited |= is_asked_of(groups) & ~_behind(who, holder) & _unvoted(holder)
     me = who.person.pk
     away = Q(Exists(put_away(me))) | handed_away(me, who.groups)
     return awaited & _unvoted(me) & ~_behind(who, me) & ~away
@@ -93,11 +77,7 @@ def is_awaited(who: Reviewer) -> Q:
 
 def is_asked(who: Reviewer) -> Q:
     """Tickets that ask a group in which this person votes."""
-    return _asks({*who.groups, *(group for groups in who.lent.values() for group in groups)})
-
-
-def _asks(groups: Collection[UUID]) -> Q:
-    return Q(IsNull(asked_of(groups), False))  # noqa: FBT003 (the lookup's right-hand side)
+    return is_asked_of(who.voting_groups)
 
 
 def _behind(who: Reviewer, person: UUID) -> Q:

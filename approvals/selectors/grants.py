@@ -5,6 +5,7 @@ Nothing is counted beyond the bounds below: where more may exist, the answer say
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -109,8 +110,13 @@ def session_of(ticket: Ticket) -> str:
 def agreed_terms(ticket: Ticket) -> dict[UUID, Terms]:
     """The terms that each person's newest approval of this revision agrees to."""
     approvals = Decision.objects.filter(ticket=ticket, revision=ticket.revision)
+    return terms_in(approvals.select_related("terms").order_by("created_at", "id"))
+
+
+def terms_in(decisions: Iterable[Decision]) -> dict[UUID, Terms]:
+    """As `agreed_terms`, of votes that were read with their `terms`, oldest first."""
     found: dict[UUID, Terms] = {}
-    for decision in approvals.select_related("terms").order_by("created_at", "id"):
+    for decision in decisions:
         agreed = getattr(decision, "terms", None)
         if agreed is not None:
             found[decision.person_id] = agreed.as_terms()

@@ -36,11 +36,9 @@ def handoff_to(ticket: Ticket, person: UUID, groups: Collection[UUID]) -> Handof
     return newest if newest is not None and newest.giver_id != person else None
 
 
-def givers_of(keys: Collection[int], person: UUID, groups: Collection[UUID]) -> dict[int, str]:
-    """Who handed each of these tickets to this person, by the ticket's key; one query."""
-    mine = Q(to_person=person) | Q(to_group__in=list(groups))
-    rows = Handoff.objects.filter(mine, ticket__in=keys).exclude(giver=person).order_by("pk")
-    return dict(rows.values_list("ticket_id", "giver__name"))
+def given_by(person: UUID, groups: Collection[UUID]) -> QuerySet[Handoff]:
+    """For a subquery over tickets: how somebody handed each to this person, the newest first."""
+    return _got(person, groups).order_by("-pk")
 
 
 def _got(person: UUID, groups: Collection[UUID]) -> QuerySet[Handoff]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Subquery
 
 from approvals.audit import ticket_subject
 from approvals.domain.states import State
-from approvals.models import AuditEvent, Person, Ticket, after_seconds
+from approvals.models import AuditEvent, DatabaseNow, Person, Ticket, after_seconds
+from approvals.selectors.readers import Reader, person_of
+from approvals.selectors.snoozing import put_away
 from approvals.selectors.visibility import is_visible_to, sees_everything, tickets_visible_to
 
 HOUR: Final = 3600
@@ -37,10 +39,13 @@ class Activity:
     tool_unknown: int
 
 
-def ticket_for(person: Person, uid: UUID) -> Ticket | None:
-    """The ticket with all that its page shows; None when hidden just as when absent."""
+def ticket_for(reader: Reader, uid: UUID) -> Ticket | None:
+    """The ticket with all that its page shows; None when hidden just as when absent.
+
+    `read_at` is the database's time, `away_until` until when the reader has put the ticket away.
+    """
     return (
-        tickets_visible_to(person)
+        tickets_visible_to(reader)
         .select_related(
             "team",
             "person",
@@ -54,6 +59,10 @@ def ticket_for(person: Person, uid: UUID) -> Ticket | None:
             "possible_repeat_of",
             "retry_of",
         )
+        .annotate(
+            read_at=DatabaseNow(),
+            away_until=Subquery(put_away(person_of(reader).pk).values("until")[:1]),
+        )
         .filter(uid=uid)
         .first()
     )
@@ -64,23 +73,23 @@ def timeline(ticket: Ticket) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(subject=ticket_subject(ticket.uid)).order_by("seq")
 
 
-def last_approved_like(ticket: Ticket, person: Person) -> Ticket | None:
+def last_approved_like(ticket: Ticket, reader: Reader) -> Ticket | None:
     """The last call of the same agent to the same tool that was approved, of the last BOUND."""
-    approved = _before(ticket).filter(_APPROVED, is_visible_to(person))
+    approved = _before(ticket).filter(_APPROVED, is_visible_to(reader))
     return approved.select_related("arguments").order_by("-pk").first()
 
 
-def earlier_decisions(ticket: Ticket, person: Person) -> list[Ticket]:
+def earlier_decisions(ticket: Ticket, reader: Reader) -> list[Ticket]:
     """What was decided last of the same agent's calls to the same tool, the newest first."""
-    decided = _before(ticket).filter(is_visible_to(person), decided_at__isnull=False)
+    decided = _before(ticket).filter(is_visible_to(reader), decided_at__isnull=False)
     found = decided.only("uid", "state", "decided_at", "created_at").order_by("-pk")
     return list(found[:EARLIER])
 
 
-def agent_activity(ticket: Ticket, person: Person) -> Activity:
+def agent_activity(ticket: Ticket, reader: Reader) -> Activity:
     """How the agent has behaved, as far as this person may see it."""
     newest = Ticket.objects.filter(agent_id=ticket.agent_id).order_by("-pk").values("pk")[:BOUND]
-    mine = is_visible_to(person)
+    mine = is_visible_to(reader)
     hour = _counts(Ticket.objects.filter(mine, pk__in=newest), since=HOUR)
     tool = _counts(_before(ticket).filter(mine), since=MONTH)
     return Activity(

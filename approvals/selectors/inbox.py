@@ -14,20 +14,21 @@ from typing import Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from approvals.domain.bursts import Burst
+from approvals.domain.bursts import Burst, Opening, bursts_among
 from approvals.domain.states import OPEN, State
-from approvals.models import Person, Ticket
+from approvals.models import Ticket
 from approvals.selectors import beside
-from approvals.selectors.bursts import bursts_for, in_bursts
+from approvals.selectors.bursts import LOOKED_AT, in_bursts, pressing_of
 from approvals.selectors.counting import (
+    MOST_COUNTED,
     PENDING,
     UNRESOLVED,
-    Reviewer,
+    asking,
     is_asked,
     is_awaited,
-    reviewer,
 )
 from approvals.selectors.listing import Listed, listed
+from approvals.selectors.readers import Reviewer
 from approvals.selectors.searching import newest
 from approvals.selectors.visibility import tickets_visible_to
 from approvals.selectors.wanted import OVER
@@ -59,7 +60,8 @@ class Inbox:
 
     What belongs to one of the `bursts` does not stand among what needs this person by itself.
     Beside them what stands by itself: questions to the reader, what was handed to them, and what
-    they have put away, each no longer than GROUP_ROWS.
+    they have put away, each no longer than GROUP_ROWS. `needs` is how many tickets need them,
+    the bursts' among them, counted no further than MOST_COUNTED.
     """
 
     asks_you: tuple[Listed, ...]
@@ -69,31 +71,42 @@ class Inbox:
     put_away: tuple[Listed, ...]
     decided: tuple[Listed, ...]
     moving_on: bool
+    needs: int
     bursts: tuple[Burst, ...] = ()
 
 
-def inbox(person: Person, *, one_person: bool) -> Inbox:
+def inbox(who: Reviewer) -> Inbox:
     """The start of each group: the pressing first, then what is under way and what ended lately.
 
     An unknown outcome that nobody looked into needs the people who could have voted on it.
     """
-    who = reviewer(person, one_person=one_person)
-    asked, _ = _first([beside.asking(who)], after=None)
-    handed, _ = _first([beside.handed(who)], after=None)
-    away, _ = _first([beside.snoozed(who)], after=None)
-    bursts = bursts_for(who)
-    needs, needs_next = _first(_one_by_one(who, bursts), after=None)
-    others, others_next = _first(_waiting(who), after=None)
-    moving = list(
-        tickets_visible_to(person)
-        .filter(ended_at__isnull=True, state__in=_IN_FLIGHT)
-        .order_by("-pk")
-        .values_list("pk", flat=True)[: GROUP_ROWS + 1]
+    outcomes, pending = beside.needing_plainly(who)
+    pressing = pressing_of(pending)
+    bursts = bursts_among(pressing)
+    asked, handed, away, unknown, others, moving = _starts(
+        [
+            _Start(_ordered([asking(who)]), MOST_COUNTED),
+            _Start(_ordered([beside.handed(who)]), MOST_COUNTED),
+            _Start(_ordered([beside.snoozed(who)]), GROUP_ROWS),
+            _Start(_ordered([outcomes]), MOST_COUNTED),
+            _Start(_ordered(_waiting(who)), GROUP_ROWS + 1),
+            _Start([_under_way(who)], GROUP_ROWS + 1, newest_first=True),
+        ]
     )
-    recent = newest(person, OVER, ~UNRESOLVED, limit=RECENT).keys
-    waiting = [*others, *moving[:GROUP_ROWS]]
-    groups = (asked, handed, needs, waiting, away, list(recent))
-    rows = iter(listed([key for group in groups for key in group], one_person=one_person, who=who))
+    places = sorted([*unknown, *_one_by_one(pending, pressing, bursts)])
+    needs, needs_next = _page([key for *_, key in places])
+    waiting, others_next = _page(_keys(others))
+    recent = newest(who, OVER, ~UNRESOLVED, limit=RECENT).keys
+    groups = (
+        _keys(asked)[:GROUP_ROWS],
+        _keys(handed)[:GROUP_ROWS],
+        needs,
+        [*waiting, *_keys(moving)[:GROUP_ROWS]],
+        _keys(away),
+        recent,
+    )
+    keys = [key for group in groups for key in group]
+    rows = iter(listed(keys, one_person=who.one_person, who=who))
     asks_you, handed_to_you, needs_you, others_rows, put_away, decided = (
         tuple(islice(rows, len(group))) for group in groups
     )
@@ -105,62 +118,126 @@ def inbox(person: Person, *, one_person: bool) -> Inbox:
         put_away=put_away,
         decided=decided,
         moving_on=len(moving) > GROUP_ROWS,
+        needs=min(len(asked) + len(handed) + len(unknown) + len(pressing), MOST_COUNTED),
         bursts=bursts,
     )
 
 
-def needs_you(person: Person, *, one_person: bool, after: int | None) -> Part:
+def needs_you(who: Reviewer, *, after: int | None) -> Part:
     """What needs this person, from behind the ticket with the key `after`."""
-    who = reviewer(person, one_person=one_person)
-    keys, more = _first(_one_by_one(who, bursts_for(who)), after=after)
-    return Part(rows=listed(keys, one_person=one_person, who=who), next_after=more)
+    outcomes, pending = beside.needing_plainly(who)
+    bursts = bursts_among(pressing_of(pending))
+    single = pending.exclude(in_bursts(bursts)) if bursts else pending
+    return _part(who, [outcomes, single], after=after)
 
 
-def waiting_on_others(person: Person, *, one_person: bool, after: int | None) -> Part:
+def waiting_on_others(who: Reviewer, *, after: int | None) -> Part:
     """What waits for other people, from behind the ticket with the key `after`."""
-    who = reviewer(person, one_person=one_person)
-    keys, more = _first(_waiting(who), after=after)
-    return Part(rows=listed(keys, one_person=one_person, who=who), next_after=more)
+    return _part(who, _waiting(who), after=after)
 
 
 type Walk = QuerySet[Ticket]
+type Place = tuple[datetime, int, int]  # deadline, risk's rank and key
 
 
-def _one_by_one(who: Reviewer, bursts: Sequence[Burst]) -> tuple[Walk, ...]:
-    """What needs this person, apart from the bursts."""
-    outcomes, pending = beside.needing_plainly(who)
-    return (outcomes, pending.exclude(in_bursts(bursts)) if bursts else pending)
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The first tickets along some ordered walks."""
+
+    walks: Sequence[Walk]
+    most: int
+    newest_first: bool = False
 
 
 def _waiting(who: Reviewer) -> tuple[Walk, ...]:
-    visible = tickets_visible_to(who.person)
+    visible = tickets_visible_to(who)
     return (
         visible.filter(UNRESOLVED).exclude(is_asked(who)),
         visible.filter(PENDING).exclude(is_awaited(who)).exclude(beside.is_listed(who)),
     )
 
 
-def _first(walks: Iterable[Walk], *, after: int | None) -> tuple[list[int], int | None]:
-    """The keys of the most pressing of all these tickets, and the key that the next page needs."""
-    place = _place_of(after)
-    found: list[tuple[datetime, int, int]] = []
-    for walk in walks:
-        ordered = walk.annotate(rank=_RISK_ORDER).order_by("approval_expires_at", "rank", "pk")
-        if place is not None:
-            deadline, rank, key = place
-            behind = Q(rank__gt=rank) | Q(rank=rank, pk__gt=key)
-            ordered = ordered.filter(
-                Q(approval_expires_at__gt=deadline) | Q(approval_expires_at=deadline) & behind,
-                approval_expires_at__gte=deadline,
-            )
-        found += ordered.values_list("approval_expires_at", "rank", "pk")[: GROUP_ROWS + 1]
-    keys = [key for *_, key in sorted(found)]
+def _under_way(who: Reviewer) -> Walk:
+    moving = tickets_visible_to(who).filter(ended_at__isnull=True, state__in=_IN_FLIGHT)
+    return moving.order_by("-pk")
+
+
+def _one_by_one(pending: Walk, pressing: Sequence[Opening], bursts: Sequence[Burst]) -> list[Place]:
+    """Where the pressing calls outside the bursts stand.
+
+    Only where bursts hide most of what was looked at is looked behind them, by a further query.
+    """
+    hidden = {opening.key for burst in bursts for opening in burst.openings}
+    places = [(each.deadline, _rank(each.risk), each.key) for each in pressing]
+    single = [place for place in places if place[-1] not in hidden]
+    if len(single) > GROUP_ROWS or len(pressing) < LOOKED_AT:
+        return single
+    (behind,) = _starts([_Start(_ordered([pending.exclude(in_bursts(bursts))]), GROUP_ROWS + 1)])
+    return behind
+
+
+def _ordered(walks: Iterable[Walk]) -> list[Walk]:
+    """The most pressing first."""
+    ranked = (walk.annotate(rank=_RISK_ORDER) for walk in walks)
+    return [walk.order_by("approval_expires_at", "rank", "pk") for walk in ranked]
+
+
+def _starts(starts: Sequence[_Start]) -> list[list[Place]]:
+    """The first places of each of these; one query for all."""
+    parts = [
+        Ticket.objects.filter(pk__in=walk.values("pk")[: start.most])
+        .annotate(which=Value(which), rank=_RISK_ORDER)
+        .values_list("which", "approval_expires_at", "rank", "pk")
+        for which, start in enumerate(starts)
+        for walk in start.walks
+    ]
+    found: list[list[Place]] = [[] for _ in starts]
+    for which, *place in parts[0].union(*parts[1:], all=True):
+        found[which].append((place[0], place[1], place[2]))
+    for start, places in zip(starts, found, strict=True):
+        if start.newest_first:
+            places.sort(key=lambda place: -place[-1])
+        else:
+            places.sort()
+        del places[start.most :]
+    return found
+
+
+def _keys(places: Iterable[Place]) -> list[int]:
+    return [key for *_, key in places]
+
+
+def _page(keys: list[int]) -> tuple[list[int], int | None]:
+    """The keys of a group's rows, and the key that its next page needs."""
     return keys[:GROUP_ROWS], keys[GROUP_ROWS - 1] if len(keys) > GROUP_ROWS else None
 
 
-def _place_of(key: int | None) -> tuple[datetime, int, int] | None:
+def _part(who: Reviewer, walks: Sequence[Walk], *, after: int | None) -> Part:
+    """A page of the most pressing of all these tickets, from behind `after`."""
+    place = _place_of(after)
+    ordered = _ordered(walks)
+    if place is not None:
+        deadline, rank, key = place
+        behind = Q(rank__gt=rank) | Q(rank=rank, pk__gt=key)
+        ordered = [
+            walk.filter(
+                Q(approval_expires_at__gt=deadline) | Q(approval_expires_at=deadline) & behind,
+                approval_expires_at__gte=deadline,
+            )
+            for walk in ordered
+        ]
+    (places,) = _starts([_Start(ordered, GROUP_ROWS + 1)])
+    keys, more = _page(_keys(places))
+    return Part(rows=listed(keys, one_person=who.one_person, who=who), next_after=more)
+
+
+def _place_of(key: int | None) -> Place | None:
     """Where a ticket stands among the pressing; None for the beginning."""
     if key is None:
         return None
     last = Ticket.objects.filter(pk=key).values_list("approval_expires_at", "risk").first()
-    return (last[0], _RISK_RANKS.get(last[1], _LEAST_RANK), key) if last else None
+    return (last[0], _rank(last[1]), key) if last else None
+
+
+def _rank(risk: str) -> int:
+    return _RISK_RANKS.get(risk, _LEAST_RANK)

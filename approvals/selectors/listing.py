@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet, Subquery, prefetch_related_objects
 
 from approvals.domain.quorum import Resolution, resolve
 from approvals.domain.states import State
-from approvals.models import Decision, GroupMembership, Person, Ticket
-from approvals.selectors.absence import stand_ins
-from approvals.selectors.counting import Reviewer, reviewer
-from approvals.selectors.handover import givers_of
-from approvals.selectors.snoozing import away_until
-from approvals.selectors.visibility import tickets_visible_to
+from approvals.models import Decision, Ticket
+from approvals.selectors.absence import seats_in
+from approvals.selectors.handover import given_by
+from approvals.selectors.readers import Reviewer
+from approvals.selectors.snoozing import put_away
+from approvals.selectors.visibility import Asked, tickets_visible_to
 from approvals.selectors.votes import (
+    People,
     as_votes,
     electorate_of,
     electorate_then,
@@ -32,6 +33,11 @@ _ROW: Final = (
     "sent_at", "ended_at", "annotated_at", "cancel_reason", "tool_definition_id", "arguments__size",
     "arguments__purged_at",
 )  # fmt: skip
+_VOTES: Final = (
+    Decision.objects.select_related("mandate")
+    .only("ticket_id", "revision", "person_id", "verdict", "seen_digest", "mandate")
+    .order_by("created_at", "pk")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +54,10 @@ class Listed:
     away_until: datetime | None = None
 
 
-def one_row(person: Person, uid: UUID, *, one_person: bool) -> Listed | None:
+def one_row(who: Reviewer, uid: UUID) -> Listed | None:
     """The row of one ticket; None when hidden just as when absent."""
-    found = tickets_visible_to(person).filter(uid=uid).values_list("pk", flat=True)
-    who = reviewer(person, one_person=one_person)
-    return next(iter(listed(list(found), one_person=one_person, who=who)), None)
+    found = tickets_visible_to(who).filter(uid=uid).values_list("pk", flat=True)
+    return next(iter(listed(list(found), one_person=who.one_person, who=who)), None)
 
 
 def listed(
@@ -62,65 +67,83 @@ def listed(
 
     With `who` each also says how that person came by it, or that they have put it away.
     """
-    found = {
-        ticket.pk: ticket
-        for ticket in Ticket.objects.filter(pk__in=keys)
-        .select_related("arguments")
-        .only(*_ROW)
-        .prefetch_related(
-            "groups",
-            "edits",
-            Prefetch(
-                "decisions",
-                Decision.objects.select_related("mandate").order_by("created_at", "pk"),
-            ),
-        )
-    }
+    if not keys:
+        return ()
+    found = {ticket.pk: ticket for ticket in _read(keys, who)}
     tickets = [found[key] for key in keys if key in found]
-    voters = _voters_in_groups(tickets)
-    rows = tuple(_listed(ticket, voters, one_person=one_person) for ticket in tickets)
-    if who is None:
-        return rows
-    givers = givers_of(keys, who.person.pk, who.groups)
-    away = away_until(keys, who.person.pk)
+    edited = [ticket for ticket in tickets if ticket.revision > 1]
+    if edited:
+        prefetch_related_objects(edited, "edits")
+    asked = _asked(keys)
+    seats = _seats_of_voters(tickets, asked)
     return tuple(
-        replace(row, handed_by=givers.get(row.ticket.pk, ""), away_until=away.get(row.ticket.pk))
-        for row in rows
+        _listed(ticket, asked.get(ticket.pk, ()), seats, one_person=one_person)
+        for ticket in tickets
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Voters:
-    """Of those who voted: who has a vote today, or somebody else's: person, (whose,) group."""
+def _read(keys: Sequence[int], who: Reviewer | None) -> QuerySet[Ticket]:
+    """What rows show of these tickets, with their votes."""
+    rows = (
+        Ticket.objects.filter(pk__in=keys)
+        .select_related("arguments")
+        .only(*_ROW)
+        .prefetch_related(Prefetch("decisions", _VOTES, to_attr="voted"))
+    )
+    if who is None:
+        return rows
+    return rows.annotate(
+        handed_by=Subquery(given_by(who.person.pk, who.groups).values("giver__name")[:1]),
+        away_until=Subquery(put_away(who.person.pk).values("until")[:1]),
+    )
 
-    members: tuple[tuple[UUID, UUID], ...] = ()
-    lent: tuple[tuple[UUID, UUID, UUID], ...] = ()
+
+type _Group = tuple[UUID, str, str]  # key, slug and name
 
 
-def _voters_in_groups(tickets: Iterable[Ticket]) -> Voters:
-    """Which of those who voted have a vote today, of all these tickets at once."""
+def _asked(keys: Sequence[int]) -> dict[int, list[_Group]]:
+    """The groups that each of these tickets asks."""
+    rows = Asked.objects.filter(ticket__in=keys).values_list(
+        "ticket_id", "reviewergroup_id", "reviewergroup__slug", "reviewergroup__name"
+    )
+    found: dict[int, list[_Group]] = {}
+    for ticket, key, slug, name in rows:
+        found.setdefault(ticket, []).append((key, slug, name))
+    return found
+
+
+def _seats_of_voters(
+    tickets: Iterable[Ticket], asked: Mapping[int, Sequence[_Group]]
+) -> Sequence[tuple[UUID, UUID, UUID]]:
+    """Whose votes those who voted can cast today, of all these tickets at once."""
     groups: set[UUID] = set()
     people: set[UUID] = set()
     for ticket in tickets:
-        if ticket.state == State.PENDING and (votes := ticket.decisions.all()):
-            groups |= {group.pk for group in ticket.groups.all()}
+        if ticket.state == State.PENDING and (votes := _votes(ticket)):
+            groups |= {key for key, _, _ in asked.get(ticket.pk, ())}
             people |= {vote.person_id for vote in votes}
-    rows = GroupMembership.objects.filter(
-        group__in=groups, person__in=people, person__accounts__is_active=True
-    ).distinct()
-    members = tuple(rows.values_list("person_id", "group_id"))
-    lent = tuple(row for row in stand_ins(groups) if row[0] in people)
-    return Voters(members=members, lent=lent)
+    return seats_in(groups, people) if people else ()
 
 
-def _listed(ticket: Ticket, voters: Voters, *, one_person: bool) -> Listed:
-    groups = ticket.groups.all()
+def _votes(ticket: Ticket) -> list[Decision]:
+    """The votes on its revision of now, oldest first."""
+    voted: list[Decision] = getattr(ticket, "voted", [])
+    return [vote for vote in voted if vote.revision == ticket.revision]
+
+
+def _listed(
+    ticket: Ticket,
+    groups: Sequence[_Group],
+    seats: Sequence[tuple[UUID, UUID, UUID]],
+    *,
+    one_person: bool,
+) -> Listed:
     obligations = obligations_of(ticket)
-    decisions = [d for d in ticket.decisions.all() if d.revision == ticket.revision]
-    if ticket.state == State.PENDING:
-        asked = {group.pk: group.slug for group in groups}
-        people = electorate_of(obligations, asked, voters.members, voters.lent)
-    else:
+    decisions = _votes(ticket)
+    people: People = {}
+    if decisions and ticket.state == State.PENDING:
+        people = electorate_of(obligations, {key: slug for key, slug, _ in groups}, seats)
+    elif decisions:
         people = electorate_then(decisions)
     return Listed(
         ticket=ticket,
@@ -131,5 +154,7 @@ def _listed(ticket: Ticket, voters: Voters, *, one_person: bool) -> Listed:
             eligible=people,
             parties=parties_of(ticket, one_person=one_person),
         ),
-        groups=tuple(sorted(group.name for group in groups)),
+        groups=tuple(sorted(name for _, _, name in groups)),
+        handed_by=getattr(ticket, "handed_by", None) or "",
+        away_until=getattr(ticket, "away_until", None),
     )

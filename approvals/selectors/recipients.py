@@ -40,7 +40,8 @@ from approvals.models import (
     Ticket,
 )
 from approvals.selectors.absence import away_now, stand_ins
-from approvals.selectors.counting import needing, reviewer
+from approvals.selectors.counting import needing
+from approvals.selectors.readers import reviewer
 from approvals.selectors.visibility import tickets_visible_to
 
 NOT_AWAITED: Final = say("nothing is awaited of them any more")

@@ -13,9 +13,10 @@ from typing import Final
 
 from django.db.models import Q
 
-from approvals.models import Person, Ticket
+from approvals.models import Ticket
 from approvals.selectors.criteria import criteria_of
 from approvals.selectors.listing import Listed, listed
+from approvals.selectors.readers import Reviewer
 from approvals.selectors.visibility import is_visible_to
 from approvals.selectors.walks import along, ends_of, walks_of
 from approvals.selectors.wanted import Wanted
@@ -48,31 +49,30 @@ class Found:
 
 
 def history(
-    person: Person,
+    who: Reviewer,
     wanted: Wanted,
     *,
-    one_person: bool,
     before: int | None = None,
     limit: int = PAGE,
 ) -> Found:
     """A page of what this person may see of what is wanted; `before` is the page's key."""
-    page = newest(person, wanted, before=before, limit=limit)
-    return Found(rows=listed(page.keys, one_person=one_person), page=page)
+    page = newest(who, wanted, before=before, limit=limit)
+    return Found(rows=listed(page.keys, one_person=who.one_person), page=page)
 
 
 def newest(
-    person: Person, wanted: Wanted, *also: Q, before: int | None = None, limit: int = PAGE
+    who: Reviewer, wanted: Wanted, *also: Q, before: int | None = None, limit: int = PAGE
 ) -> Keys:
     """The newest of what is wanted that this person may see, before a key."""
     criteria = criteria_of(wanted)
     if criteria.nothing:
         return Keys(keys=[], left_off=criteria.left_off)
     low, below = _span(wanted, before)
-    walks, narrowed = walks_of(person), criteria.walks
+    walks, narrowed = walks_of(who), criteria.walks
     condition = Q(criteria.condition, *also)
     my_end, end = ends_of(walks, narrowed, below=below)
     if my_end is not None and narrowed:
-        walks, condition = narrowed, condition & is_visible_to(person)
+        walks, condition = narrowed, condition & is_visible_to(who)
     else:
         end = my_end
     lowest = max((bound for bound in (low, end) if bound is not None), default=None)

@@ -15,27 +15,36 @@ from django.db.models.lookups import IsNull
 
 from approvals.models import Person, TeamMembership, Ticket
 from approvals.selectors.absence import voting_groups
+from approvals.selectors.readers import Reader, Reviewer, person_of
 
 Asked = Ticket.groups.through  # which ticket asks which group
 
 
-def sees_everything(person: Person) -> bool:
+def sees_everything(reader: Reader) -> bool:
     """Admins and auditors; neither has a vote by it."""
+    person = person_of(reader)
     return person.is_admin or person.is_auditor
 
 
-def tickets_visible_to(person: Person) -> QuerySet[Ticket]:
+def tickets_visible_to(reader: Reader) -> QuerySet[Ticket]:
     """The tickets this person may see."""
-    return Ticket.objects.filter(is_visible_to(person))
+    return Ticket.objects.filter(is_visible_to(reader))
 
 
-def is_visible_to(person: Person) -> Q:
+def is_visible_to(reader: Reader) -> Q:
     """The condition on tickets that this person may see them."""
-    if sees_everything(person):
+    if sees_everything(reader):
         return Q()
-    teams = TeamMembership.objects.filter(person=person).values("team")
-    asked = IsNull(asked_of(voting_groups(person)), False)  # noqa: FBT003 (the lookup's right-hand side)
-    return Q(team__in=teams) | Q(asked) | Q(person=person)
+    if isinstance(reader, Reviewer):
+        asked = is_asked_of(reader.voting_groups)
+        return Q(team__in=reader.teams) | asked | Q(person=reader.person)
+    teams = TeamMembership.objects.filter(person=reader).values("team")
+    return Q(team__in=teams) | is_asked_of(voting_groups(reader)) | Q(person=reader)
+
+
+def is_asked_of(groups: Collection[UUID] | QuerySet[Any]) -> Q:
+    """The condition on tickets that one of these groups is asked."""
+    return Q(IsNull(asked_of(groups), False))  # noqa: FBT003 (the lookup's right-hand side)
 
 
 def asked_of(groups: Collection[UUID] | QuerySet[Any]) -> Subquery:

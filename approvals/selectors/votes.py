@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
@@ -12,7 +13,7 @@ from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve
 from approvals.domain.seats import Mandate, mandates_from
 from approvals.domain.states import State
 from approvals.models import Decision, GroupMembership, ReviewerGroup, Ticket
-from approvals.selectors.absence import stand_ins
+from approvals.selectors.absence import seats_in
 
 
 def obligations_of(ticket: Ticket) -> Obligations:
@@ -26,6 +27,22 @@ def votes_of(ticket: Ticket) -> list[Vote]:
 
 
 type People = dict[UUID, tuple[Mandate, ...]]
+type Seats = Sequence[tuple[UUID, UUID, UUID]]
+"""Who has whose vote in which group: person, holder, group."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedGroup:
+    """A group that a ticket asks."""
+
+    slug: str
+    name: str
+
+
+def groups_asked(ticket: Ticket) -> dict[UUID, AskedGroup]:
+    """The groups that a ticket asks, by their names."""
+    rows = ticket.groups.order_by("name").values_list("pk", "slug", "name")
+    return {key: AskedGroup(slug, name) for key, slug, name in rows}
 
 
 def eligible_people(ticket: Ticket) -> People:
@@ -35,13 +52,11 @@ def eligible_people(ticket: Ticket) -> People:
     """
     asked = Ticket.groups.through.objects.filter(ticket=ticket)
     groups = dict(asked.values_list("reviewergroup_id", "reviewergroup__slug"))
-    return electorate_of(
-        obligations_of(ticket), groups, members_of(groups), stand_ins(groups) if groups else ()
-    )
+    return electorate_of(obligations_of(ticket), groups, seats_in(groups))
 
 
-def named_groups(ticket: Ticket, obligations: Obligations) -> list[tuple[str, str, bool]]:
-    """Every group that has to do with this ticket, by name: slug, name, whether it is asked now.
+def named_groups(ticket: Ticket, obligations: Obligations) -> list[tuple[UUID, AskedGroup, bool]]:
+    """Every group that has to do with this ticket, by name: its key, and whether it is asked now.
 
     A group that is only asked later (`escalate`) is among them.
     """
@@ -51,7 +66,8 @@ def named_groups(ticket: Ticket, obligations: Obligations) -> list[tuple[str, st
         named.add(obligations.escalate.to)
     found = ReviewerGroup.objects.annotate(asked=Exists(asked))
     found = found.filter(Q(asked=True) | Q(slug__in=named)).order_by("name")
-    return list(found.values_list("slug", "name", "asked"))
+    rows = found.values_list("pk", "slug", "name", "asked")
+    return [(key, AskedGroup(slug, name), is_asked) for key, slug, name, is_asked in rows]
 
 
 def members_of(groups: Iterable[UUID]) -> list[tuple[UUID, UUID]]:
@@ -65,16 +81,15 @@ def members_of(groups: Iterable[UUID]) -> list[tuple[UUID, UUID]]:
 def electorate_of(
     obligations: Obligations,
     groups: Mapping[UUID, str],
-    members: Iterable[tuple[UUID, UUID]],
-    lent: Iterable[tuple[UUID, UUID, UUID]],
+    seats: Seats,
 ) -> People:
-    """Everybody's mandates in these groups (by key and slug).
+    """Everybody's mandates in these groups (by key and slug): `seats` are whose vote they have.
 
     Who was asked because nobody had decided in time may fill any group's seat.
     """
     further = obligations.escalate.to if obligations.escalate is not None else ""
     found: dict[UUID, list[Mandate]] = {}
-    for person, holder, group in (*((p, p, g) for p, g in members), *lent):
+    for person, holder, group in seats:
         slug = groups.get(group)
         if slug is not None:
             seat = None if slug == further else slug

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet, Value
 
-from approvals.models import Person, TeamMembership, Ticket
-from approvals.selectors.absence import voting_groups
+from approvals.models import Ticket
+from approvals.selectors.readers import Reviewer
 from approvals.selectors.visibility import Asked, sees_everything
 
 LOOK: Final = 5000  # tickets along each way for one page
@@ -34,16 +34,15 @@ class Walk:
 type Walks = tuple[Walk, ...]
 
 
-def walks_of(person: Person) -> Walks:
+def walks_of(who: Reviewer) -> Walks:
     """Every reason of this person to see tickets, each by itself."""
-    if sees_everything(person):
+    if sees_everything(who):
         return (Walk(Ticket.objects.all()),)
-    teams = TeamMembership.objects.filter(person=person).values_list("team_id", flat=True)
-    groups = voting_groups(person)
+    groups = who.voting_groups
     return (
-        Walk(Ticket.objects.filter(person=person)),
-        *(Walk(Ticket.objects.filter(team_id=team)) for team in teams),
-        *(Walk(Asked.objects.filter(reviewergroup_id=key), "ticket_id") for (key,) in groups),
+        Walk(Ticket.objects.filter(person=who.person)),
+        *(Walk(Ticket.objects.filter(team_id=team)) for team in who.teams),
+        *(Walk(Asked.objects.filter(reviewergroup_id=key), "ticket_id") for key in groups),
     )
 
 

@@ -14,6 +14,7 @@ from approvals.domain.errors import Refusal
 from approvals.domain.quorum import Answer
 from approvals.models import User
 from approvals.selectors.bursts import open_calls
+from approvals.selectors.readers import reviewer
 from approvals.services.pausing import pause_agent
 from approvals.services.voting import decide
 
@@ -45,7 +46,12 @@ def reject_and_pause(
     ReasonTooLong (then nothing was rejected).
     """
     pause_agent(agent_id=agent_id, user=user)
-    calls = open_calls(user.person, agent_id=agent_id, upstream_id=upstream_id, tool_name=tool_name)
+    calls = open_calls(
+        reviewer(user.person, one_person=False),
+        agent_id=agent_id,
+        upstream_id=upstream_id,
+        tool_name=tool_name,
+    )
     rejected, refusals = 0, []
     for uid, digest in list(calls.values_list("uid", "digest")[:AT_ONCE]):
         try:

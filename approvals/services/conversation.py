@@ -102,7 +102,13 @@ def answer_question(*, uid: UUID, question: UUID, user: User, words: str, nonce:
 
 def owner_to_ask(ticket: Ticket) -> Person:
     """Who owns the agent now, if they may see the ticket; else who did when it was submitted."""
-    now = ports.owner_of_agent(ticket.agent_id)
+    return owner_among(ticket, ports.owner_of_agent(ticket.agent_id))
+
+
+def owner_among(ticket: Ticket, now: UUID | None) -> Person:
+    """As `owner_to_ask`, where it is known who owns the agent `now`."""
+    if now == ticket.person_id:
+        return ticket.person
     owner = Person.objects.filter(pk=now).first() if now is not None else None
     return owner if owner is not None and may_see(owner, ticket) else ticket.person
 

@@ -48,6 +48,12 @@ def passkeys_of(user: User) -> tuple[Passkey, ...]:
     return tuple(_passkey(row) for row in rows)
 
 
+def kinds_of(user: User) -> frozenset[str]:
+    """Which of PASSKEY and TOTP the account has; one query."""
+    rows = Authenticator.objects.filter(user=user, type__in=(PASSKEY, TOTP))
+    return frozenset(rows.values_list("type", flat=True))
+
+
 def totp_of(user: User) -> Authenticator | None:
     """The account's authenticator app."""
     found: Authenticator | None = Authenticator.objects.filter(user=user, type=TOTP).first()

@@ -38,12 +38,12 @@ from approvals.domain.forms import SCHEMA_KEY
 from approvals.domain.inspection import argument_rows
 from approvals.domain.obligations import Obligations, tighten
 from approvals.domain.policy import CallFacts
-from approvals.domain.quorum import Answer
+from approvals.domain.quorum import Answer, Parties
 from approvals.domain.risk import Level, risk_of
 from approvals.domain.verdicts import Effect
 from approvals.domain.wording import say
 from approvals.models import Edit, Gate, Payload, Ticket, User
-from approvals.selectors.votes import eligible_people, obligations_of, parties_of
+from approvals.selectors.votes import People, eligible_people, obligations_of, parties_of
 from approvals.services import actors
 from approvals.services.ballots import (
     Ballot,
@@ -156,13 +156,24 @@ def require_editor(ticket: Ticket, user: User, seen_digest: bytes) -> None:
         raise Expired(uid=str(ticket.uid))
     if seen_digest != bytes(ticket.digest):
         raise StaleDigest(digest=bytes(ticket.digest).hex(), revision=ticket.revision)
-    mandates = eligible_people(ticket).get(user.person_id)
-    if not mandates:
-        raise NotEligible
     owner_now = ports.owner_of_agent(ticket.agent_id)
     parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
+    require_author(ticket, user.person_id, eligible=eligible_people(ticket), parties=parties)
+
+
+def require_author(
+    ticket: Ticket,
+    person: UUID,
+    *,
+    eligible: People,
+    parties: Parties,
+) -> None:
+    """Refuse whoever is not to edit this pending ticket, whatever they saw of it and when."""
+    mandates = eligible.get(person)
+    if not mandates:
+        raise NotEligible
     if not parties.one_person:
-        if user.person_id in parties.owners:
+        if person in parties.owners:
             raise OwnerMayNotEdit
         if all(mandate.holder in parties.owners for mandate in mandates):
             raise StandInBarred

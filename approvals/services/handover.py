@@ -18,7 +18,17 @@ from approvals.domain.errors import AlreadyVoted, Expired, NobodyToHandTo, NotEl
 from approvals.domain.quorum import Answer, why_not
 from approvals.domain.telling import Kind as News
 from approvals.models import Handoff, Person, Ticket, User
-from approvals.selectors.votes import eligible_people, obligations_of, parties_of, votes_of
+from approvals.selectors.absence import seats_in
+from approvals.selectors.votes import (
+    AskedGroup,
+    Seats,
+    electorate_of,
+    eligible_people,
+    groups_asked,
+    obligations_of,
+    parties_of,
+    votes_of,
+)
 from approvals.services import actors
 from approvals.services.ballots import overdue, require_nonce, require_pending, words_of
 from approvals.services.notifications import tell
@@ -87,8 +97,10 @@ def hand_on(
 
 def takers_of(ticket: Ticket, giver: UUID) -> Takers:
     """Everybody else whose approval would count now, and the groups with such a person."""
-    eligible = eligible_people(ticket)
+    asked = groups_asked(ticket)
+    seats = seats_in(asked)
     votes, obligations = votes_of(ticket), obligations_of(ticket)
+    eligible = electorate_of(obligations, {key: its.slug for key, its in asked.items()}, seats)
     owner_now = ports.owner_of_agent(ticket.agent_id)
     parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
     could = {
@@ -105,9 +117,15 @@ def takers_of(ticket: Ticket, giver: UUID) -> Takers:
         )
         is None
     }
-    groups = ticket.groups.filter(memberships__person__in=could).distinct().order_by("name")
     people = Person.objects.filter(pk__in=could).order_by("name", "pk")
+    return takers_among(dict(people.values_list("pk", "name")), asked, seats)
+
+
+def takers_among(
+    people: Mapping[UUID, str], asked: Mapping[UUID, AskedGroup], seats: Seats
+) -> Takers:
+    """These people, and of the groups `asked` those with one of them for a member."""
+    theirs = {group for person, holder, group in seats if person == holder and person in people}
     return Takers(
-        people=dict(people.values_list("pk", "name")),
-        groups=dict(groups.values_list("pk", "name")),
+        people=people, groups={key: its.name for key, its in asked.items() if key in theirs}
     )

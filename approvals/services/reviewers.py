@@ -14,8 +14,8 @@ from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import barred, reachable
 from approvals.domain.wording import Sentence, say
 from approvals.models import ReviewerGroup, Team, Ticket, plain
-from approvals.selectors.absence import away_beyond, stand_ins
-from approvals.selectors.votes import electorate_of, members_of, parties_of
+from approvals.selectors.absence import away_beyond, seats_in
+from approvals.selectors.votes import electorate_of, parties_of
 from approvals.services.contract import Submission
 
 REMEMBERED: Final = 1000
@@ -90,7 +90,7 @@ def _look(ticket: Ticket, groups: list[ReviewerGroup], obligations: Obligations)
     if obligations.escalate is not None:
         later = ReviewerGroup.objects.filter(slug=obligations.escalate.to)
         asked |= dict(later.values_list("pk", "slug"))
-    people = electorate_of(obligations, asked, members_of(asked), stand_ins(asked))
+    people = electorate_of(obligations, asked, seats_in(asked))
     for person in away_beyond(people, seconds=obligations.approval_seconds):
         del people[person]
     parties = parties_of(

@@ -97,9 +97,14 @@ def moment(value: datetime | None, detail: str = "minutes") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def shell(context: Context) -> Shell | None:
-    """The frame's facts for whoever is signed in, or None."""
+    """The frame's facts for whoever is signed in, or None.
+
+    A page that has read who its `reader` is, or how much `needs` them, has that in its context.
+    """
     user = getattr(context.get("request"), "user", None)
-    return shell_for(user) if isinstance(user, User) else None
+    if not isinstance(user, User):
+        return None
+    return shell_for(user, reader=context.get("reader"), needs=context.get("needs"))
 
 
 @register.simple_tag(takes_context=True)

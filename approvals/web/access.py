@@ -11,7 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from approvals import conf
 from approvals.models import User
+from approvals.selectors.readers import Reviewer, reviewer
 
 
 def reviewer_page[**P, R: HttpResponseBase](
@@ -32,6 +34,11 @@ def signed_in(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied("Sign in first.")
     return request.user
+
+
+def reader(user: User) -> Reviewer:
+    """Who looks at a page, with their teams and groups of now; read once and handed on."""
+    return reviewer(user.person, one_person=conf.one_person())
 
 
 def is_part(request: HttpRequest, target: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -10,7 +12,6 @@ from approvals.domain.errors import Refusal
 from approvals.domain.locality import zone_of
 from approvals.domain.snoozing import choices
 from approvals.domain.states import State
-from approvals.models import Ticket, User, database_now
 from approvals.presenters.conversation import (
     Option,
     Received,
@@ -22,13 +23,13 @@ from approvals.presenters.conversation import (
 )
 from approvals.presenters.decision import Posted
 from approvals.presenters.editing import EditView, present_edits
+from approvals.presenters.ticket import Reading
 from approvals.selectors.conversation import edits_of, remarks_of
 from approvals.selectors.handover import handoff_to
-from approvals.selectors.snoozing import snoozed_until
-from approvals.selectors.votes import eligible_people
-from approvals.services.conversation import owner_to_ask
-from approvals.services.editing import require_editor
-from approvals.services.handover import takers_of
+from approvals.selectors.readers import Reviewer
+from approvals.services.conversation import owner_among
+from approvals.services.editing import require_author
+from approvals.services.handover import takers_among
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Around:
     takers: tuple[Option, ...]
     snoozes: tuple[Option, ...]
     snoozed: bool
-    snoozed_until: object
+    snoozed_until: datetime | None
     posted: Posted
     error: str
     nonce: str
@@ -53,33 +54,34 @@ class Around:
         return bool(self.edit_url or self.takers or self.snoozes or self.snoozed)
 
 
-def around(ticket: Ticket, user: User, *, posted: Posted, nonce: str) -> Around:
-    """Everything around `ticket` for `user`, who may see it."""
-    viewer = user.person_id
+def around(reading: Reading, who: Reviewer, *, posted: Posted, nonce: str) -> Around:
+    """Everything around the ticket for somebody who may see it."""
+    ticket, viewer = reading.ticket, who.person.pk
+    now: datetime = getattr(ticket, "read_at", reading.now)
     pending = ticket.state == State.PENDING
-    asked = pending and viewer in eligible_people(ticket)
-    may_ask = pending and (asked or user.person.is_admin)
-    until = snoozed_until(ticket, viewer) if pending else None
-    takers = takers_of(ticket, viewer) if asked else None
-    groups = list(user.person.reviewer_groups.values_list("pk", flat=True)) if pending else []
+    asked = pending and viewer in reading.eligible
+    may_ask = pending and (asked or who.person.is_admin)
+    until: datetime | None = getattr(ticket, "away_until", None) if pending else None
+    others = {key: name for key, name in reading.may_still_vote.items() if key != viewer}
+    takers = takers_among(others, reading.asked, reading.seats) if asked else None
     return Around(
         edits=present_edits(edits_of(ticket)),
         talk=present_talk(
             remarks_of(ticket),
             viewer=viewer,
             may_ask=may_ask,
-            owner=owner_to_ask(ticket).name if may_ask else "",
+            owner=owner_among(ticket, reading.owner_key).name if may_ask else "",
         ),
-        received=present_received(handoff_to(ticket, viewer, groups)) if pending else None,
+        received=present_received(handoff_to(ticket, viewer, who.groups)) if pending else None,
         edit_url=reverse("approvals:edit", args=[ticket.uid])
-        if asked and _may_edit(ticket, user)
+        if asked and _may_edit(reading, viewer, now=now)
         else "",
         takers=present_takers(takers.people, takers.groups) if takers else (),
         snoozes=present_choices(
             choices(
-                now=database_now(),
+                now=now,
                 deadline=ticket.approval_expires_at,
-                zone=zone_of(user.person.time_zone),
+                zone=zone_of(who.person.time_zone),
             )
         )
         if asked and until is None
@@ -92,9 +94,11 @@ def around(ticket: Ticket, user: User, *, posted: Posted, nonce: str) -> Around:
     )
 
 
-def _may_edit(ticket: Ticket, user: User) -> bool:
+def _may_edit(reading: Reading, viewer: UUID, *, now: datetime) -> bool:
+    if reading.ticket.approval_expires_at <= now:
+        return False
     try:
-        require_editor(ticket, user, bytes(ticket.digest))
+        require_author(reading.ticket, viewer, eligible=reading.eligible, parties=reading.parties)
     except Refusal:
         return False
     return True

@@ -18,7 +18,6 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from approvals import conf
 from approvals.domain.errors import Refusal
 from approvals.domain.inspection import one_line
 from approvals.models import User
@@ -31,7 +30,7 @@ from approvals.selectors.listing import listed
 from approvals.selectors.visibility import tickets_visible_to
 from approvals.services.bursts import Swatted, reject_and_pause
 from approvals.services.pausing import pause_agent, resume_agent
-from approvals.web.access import reviewer_page
+from approvals.web.access import reader, reviewer_page
 from approvals.web.addresses import key_in
 from approvals.web.posted import STATUS, FormIncomplete, nonce_in
 
@@ -90,7 +89,8 @@ def _page(
     request: HttpRequest, user: User, agent_id: UUID, *, error: str = "", status: int = 200
 ) -> HttpResponse:
     upstream_id, tool = _asked(request)
-    calls = open_calls(user.person, agent_id=agent_id, upstream_id=upstream_id, tool_name=tool)
+    who = reader(user)
+    calls = open_calls(who, agent_id=agent_id, upstream_id=upstream_id, tool_name=tool)
     many = calls.values("pk")[:MOST_COUNTED].count()
     some = calls.values_list("agent_name", "upstream_name").first()
     if some is None and not error:
@@ -101,7 +101,7 @@ def _page(
     agent_name, upstream_name = some or ("", "")
     after = key_in(request.GET.get("after", "")) or 0
     keys = list(calls.filter(pk__gt=after).values_list("pk", flat=True)[: PAGE + 1])
-    rows = present_rows(listed(keys[:PAGE], one_person=conf.one_person()), now=timezone.now())
+    rows = present_rows(listed(keys[:PAGE], one_person=who.one_person), now=timezone.now())
     here = burst_url(agent_id, upstream_id, tool)
     onward = "&" if "?" in here else "?"
     view = BurstPage(
@@ -125,7 +125,7 @@ def _page(
         reason=request.POST.get("reason", "") or suggested_reason(many),
         error=error,
     )
-    return render(request, "approvals/burst.html", {"view": view}, status=status)
+    return render(request, "approvals/burst.html", {"view": view, "reader": who}, status=status)
 
 
 def _tell(request: HttpRequest, done: Swatted) -> None:

@@ -39,7 +39,7 @@ from approvals.services.grants import (
     revoke_grant,
 )
 from approvals.web import opened as opening
-from approvals.web.access import reviewer_page
+from approvals.web.access import reader, reviewer_page
 from approvals.web.addresses import key_in, uuid_in
 from approvals.web.posted import (
     STATUS,
@@ -195,7 +195,7 @@ def _new_page(
     refusal: Refusal | None = None,
 ) -> HttpResponse:
     """The page as it is for these terms; the ticket's own page where none can be given."""
-    reading = read_ticket(ticket, user)
+    reading = read_ticket(ticket, reader(user))
     blocked = told(reading.rights.approve.message) if reading.rights.approve is not None else ""
     if ticket.state != State.PENDING:
         blocked = gettext("This ticket is decided, so no permission can come of it any more.")

@@ -15,15 +15,14 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from approvals import conf
 from approvals.domain.states import OPEN, TERMINAL, State
-from approvals.models import Person, User
+from approvals.models import User
 from approvals.presenters import history as words
 from approvals.presenters.spreadsheet import heading_line, lines_of
 from approvals.presenters.words import RISK_MARKS
 from approvals.selectors.searching import history as select
 from approvals.selectors.wanted import Wanted
-from approvals.web.access import reviewer_page
+from approvals.web.access import reader, reviewer_page
 from approvals.web.addresses import day_in, key_in, start_of, words_in
 
 MOST_CHARS: Final = 256
@@ -44,11 +43,12 @@ def history(request: HttpRequest, user: User) -> HttpResponse:
     """Show a page of the tickets that this person may see, narrowed as the address says."""
     chosen, problems = _chosen(request)
     before = key_in(request.GET.get("before", ""))
-    found = select(user.person, _wanted(chosen), one_person=conf.one_person(), before=before)
+    who = reader(user)
+    found = select(who, _wanted(chosen), before=before)
     view = words.present_history(
         found, chosen=chosen, is_first=before is None, problems=problems, now=timezone.now()
     )
-    return render(request, "approvals/history.html", {"view": view})
+    return render(request, "approvals/history.html", {"view": view, "reader": who})
 
 
 @require_safe
@@ -58,7 +58,7 @@ def export(request: HttpRequest, user: User) -> HttpResponseBase:
     """The same tickets as comma-separated lines, at most EXPORT_ROWS of them."""
     chosen, _ = _chosen(request)
     base = request.build_absolute_uri("/").removesuffix("/")
-    lines = _lines(user.person, _wanted(chosen), base)
+    lines = _lines(user, _wanted(chosen), base)
     response = StreamingHttpResponse(
         without_blocking(lines) if isinstance(request, ASGIRequest) else lines,
         content_type="text/csv; charset=utf-8",
@@ -67,12 +67,12 @@ def export(request: HttpRequest, user: User) -> HttpResponseBase:
     return response
 
 
-def _lines(person: Person, wanted: Wanted, base: str) -> Iterator[str]:
+def _lines(user: User, wanted: Wanted, base: str) -> Iterator[str]:
     """A heading, then the lines of page after page."""
     yield heading_line()
     before, left = None, EXPORT_ROWS
     for _ in range(EXPORT_PAGES):
-        found = select(person, wanted, one_person=conf.one_person(), before=before)
+        found = select(reader(user), wanted, before=before)
         yield lines_of(found.rows[:left], base=base)
         before, left = found.page.next_before, left - len(found.rows)
         if before is None or left <= 0:

@@ -11,9 +11,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from approvals import conf
 from approvals.models import User
-from approvals.presenters.bursts import burst_rows, present_paused
+from approvals.presenters.bursts import present_paused
 from approvals.presenters.inbox import (
     NEEDS,
     OTHERS,
@@ -24,9 +23,9 @@ from approvals.presenters.inbox import (
 )
 from approvals.selectors import inbox as lists
 from approvals.selectors.bursts import paused_for
-from approvals.selectors.counting import next_needing
 from approvals.selectors.listing import one_row
-from approvals.web.access import is_part, reviewer_page
+from approvals.selectors.readers import Reviewer
+from approvals.web.access import is_part, reader, reviewer_page
 from approvals.web.addresses import key_in
 
 _PARTS: Final = {NEEDS: lists.needs_you, OTHERS: lists.waiting_on_others}
@@ -40,11 +39,12 @@ def inbox(request: HttpRequest, user: User) -> HttpResponse:
 
     `?group=needs&after=17` shows one group alone, from behind the ticket with that number.
     """
-    view = _inbox_page(request, user)
+    who = reader(user)
+    view, needs = _inbox_page(request, user, who)
     template = "approvals/inbox.html"
     if is_part(request, "inbox"):
         template += "#inbox"
-    return render(request, template, {"view": view})
+    return render(request, template, {"view": view, "reader": who, "needs": needs})
 
 
 @require_safe
@@ -60,29 +60,20 @@ def frame(request: HttpRequest, user: User) -> HttpResponse:
 @reviewer_page
 def row(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     """Show one ticket as a row of a list."""
-    found = one_row(user.person, uid, one_person=conf.one_person())
+    found = one_row(reader(user), uid)
     if found is None:
         raise Http404("There is no such ticket, or you may not see it.")
     (view,) = present_rows([found], now=timezone.now())
     return render(request, "approvals/row.html", {"row": view})
 
 
-def next_for(user: User, uid: UUID) -> UUID | None:
-    """The ticket that needs this person next, after the one with `uid`."""
-    return next_needing(user.person, one_person=conf.one_person(), after=uid)
-
-
-def _inbox_page(request: HttpRequest, user: User) -> InboxPage:
-    person, one_person, now = user.person, conf.one_person(), timezone.now()
+def _inbox_page(request: HttpRequest, user: User, who: Reviewer) -> tuple[InboxPage, int | None]:
+    """The page, and how many tickets need its reader where it has counted them."""
+    now = timezone.now()
     after = key_in(request.GET.get("after", ""))
     selected = _PARTS.get(request.GET.get("group", ""))
     if selected is None or after is None:
-        found = lists.inbox(person, one_person=one_person)
-        return present_inbox(
-            found,
-            now=now,
-            bursts=burst_rows(found.bursts),
-            paused=present_paused(paused_for(person), user),
-        )
-    part = selected(person, one_person=one_person, after=after)
-    return present_part(request.GET["group"], part, now=now)
+        found = lists.inbox(who)
+        paused = present_paused(paused_for(who), user)
+        return present_inbox(found, now=now, paused=paused), found.needs
+    return present_part(request.GET["group"], selected(who, after=after), now=now), None

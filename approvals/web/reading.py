@@ -9,7 +9,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from approvals import conf, ports
+from approvals import ports
 from approvals.domain.errors import Refusal
 from approvals.domain.quorum import Answer, resolve, standing_votes, why_not
 from approvals.domain.states import OPEN, State
@@ -20,10 +20,12 @@ from approvals.presenters.ticket import Reading
 from approvals.presenters.timeline import people_in
 from approvals.presenters.words import figure
 from approvals.selectors import canaries, grants, history
+from approvals.selectors.absence import seats_in
+from approvals.selectors.readers import Reader, Reviewer
 from approvals.selectors.votes import (
     as_votes,
+    electorate_of,
     electorate_then,
-    eligible_people,
     named_groups,
     obligations_of,
     parties_of,
@@ -32,29 +34,32 @@ from approvals.selectors.votes import (
 UNSENT = (State.APPROVED, State.CLAIMED)
 
 
-def visible_ticket(user: User, uid: UUID) -> Ticket:
+def visible_ticket(user: User, uid: UUID, *, reader: Reader | None = None) -> Ticket:
     """The ticket with all that its page shows, or the same 404 for hidden and for absent."""
-    ticket = history.ticket_for(user.person, uid)
+    ticket = history.ticket_for(reader or user.person, uid)
     if ticket is None:
         raise Http404("There is no such ticket, or you may not see it.")
     return ticket
 
 
-def read_ticket(ticket: Ticket, user: User) -> Reading:
-    """The page's reading of `ticket` for `user`, who may see it."""
-    viewer = user.person_id
+def read_ticket(ticket: Ticket, who: Reviewer) -> Reading:
+    """The page's reading of `ticket` for somebody who may see it."""
+    viewer, is_admin = who.person.pk, who.person.is_admin
     state = State(ticket.state)
     obligations = obligations_of(ticket)
     digest = bytes(ticket.digest)
     decisions = list(
         Decision.objects.filter(ticket=ticket, revision=ticket.revision)
-        .select_related("person", "reason", "mandate", "mandate__stands_in_for")
+        .select_related("person", "reason", "mandate", "mandate__stands_in_for", "terms")
         .order_by("created_at", "pk")
     )
     votes = as_votes(decisions)
-    eligible = eligible_people(ticket)
+    groups = named_groups(ticket, obligations)
+    asked = {key: its for key, its, now in groups if now}
+    seats = seats_in(asked)
+    eligible = electorate_of(obligations, {key: its.slug for key, its in asked.items()}, seats)
     owner_now = ports.owner_of_agent(ticket.agent_id)
-    parties = parties_of(ticket, owner_now=owner_now, one_person=conf.one_person())
+    parties = parties_of(ticket, owner_now=owner_now, one_person=who.one_person)
     owners = {ticket.person_id} | ({owner_now} if owner_now else set())
     standing = standing_votes(votes, digest=digest)
 
@@ -64,11 +69,10 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             eligible=eligible, parties=parties,
         )  # fmt: skip
 
-    groups = named_groups(ticket, obligations)
     events = tuple(history.timeline(ticket))
-    candidates = [p for p in eligible if refusal(p, Answer.APPROVE) is None]
+    candidates = {p for p in eligible if refusal(p, Answer.APPROVE) is None}
     names = _names({*people_in(events), *candidates, *owners})
-    concerned = user.person.is_admin or viewer in eligible
+    concerned = is_admin or viewer in eligible
     return Reading(
         ticket=ticket,
         viewer=viewer,
@@ -89,28 +93,34 @@ def read_ticket(ticket: Ticket, user: User) -> Reading:
             may_revoke=state in UNSENT and concerned,
             may_cancel=state in OPEN
             and not (state is State.SENT and ticket.abort_requested_at)
-            and (viewer in owners or user.person.is_admin),
+            and (viewer in owners or is_admin),
             may_annotate=concerned or viewer in owners,
         ),
-        groups={slug: name for slug, name, asked in groups if asked},
-        named={slug: name for slug, name, _ in groups},
+        groups={its.slug: its.name for its in asked.values()},
+        named={its.slug: its.name for _, its, _ in groups},
+        asked=asked,
+        seats=seats,
+        eligible=eligible,
+        parties=parties,
+        owner_key=owner_now,
         votes=tuple(decisions),
-        may_still_vote={person: names[person] for person in candidates if person in names},
+        may_still_vote={person: name for person, name in names.items() if person in candidates},
         events=events,
         names=names,
-        previous=history.last_approved_like(ticket, user.person),
-        activity=_activity(history.agent_activity(ticket, user.person)),
-        earlier=history.earlier_decisions(ticket, user.person),
+        previous=history.last_approved_like(ticket, who),
+        activity=_activity(history.agent_activity(ticket, who)),
+        earlier=history.earlier_decisions(ticket, who),
         owner_now=names.get(owner_now, "") if owner_now else "",
         killed=Gate.objects.filter(pk=1, killed=True).exists(),
         canary=canaries.revealed(ticket),
         grants=() if state is State.PENDING else grants.made_of(ticket),
-        agreed=grants.agreed_terms(ticket) if state is State.PENDING and votes else {},
+        agreed=grants.terms_in(decisions) if state is State.PENDING else {},
     )
 
 
 def _names(people: Collection[UUID]) -> dict[UUID, str]:
-    return dict(Person.objects.filter(pk__in=people).values_list("pk", "name"))
+    found = Person.objects.filter(pk__in=people).order_by("name", "pk")
+    return dict(found.values_list("pk", "name"))
 
 
 def _activity(found: history.Activity) -> Activity:

@@ -68,11 +68,12 @@ def step_up_part(
     if reading.rights.approve is not None:
         return None
     asked = obligations.step_up is not StepUp.NONE
+    factors = credentials.kinds_of(user) if asked else frozenset()
     return present_step_up(
         reading.ticket,
         obligations=obligations,
-        has_passkey=asked and bool(credentials.passkeys_of(user)),
-        has_app=asked and credentials.totp_of(user) is not None,
+        has_passkey=credentials.PASSKEY in factors,
+        has_app=credentials.TOTP in factors,
         name=_name(reading.ticket) if obligations.type_target else "",
         typed=presented.target,
         posted=posted,

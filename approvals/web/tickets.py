@@ -15,11 +15,12 @@ from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
 from approvals.presenters.sealed import open_bytes, open_json
 from approvals.presenters.ticket import present_ticket
+from approvals.selectors.counting import next_needing
 from approvals.selectors.looks import nonce_shown_now
+from approvals.selectors.readers import Reviewer
 from approvals.web import opened as opening
-from approvals.web.access import is_part, reviewer_page
+from approvals.web.access import is_part, reader, reviewer_page
 from approvals.web.around import around
-from approvals.web.inbox import next_for
 from approvals.web.reading import read_ticket, visible_ticket
 from approvals.web.stepup import presented_in, step_up_part
 
@@ -31,8 +32,9 @@ NOTHING_POSTED = Posted()
 @reviewer_page
 def ticket(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     """Show a ticket; `?open=3` shows the value in row 3 whole."""
-    found = visible_ticket(user, uid)
-    return ticket_page(request, user, found, opened=_asked_for(request, found))
+    who = reader(user)
+    found = visible_ticket(user, uid, reader=who)
+    return ticket_page(request, user, found, opened=_asked_for(request, found), who=who)
 
 
 def ticket_page(
@@ -45,10 +47,15 @@ def ticket_page(
     note: Note | None = None,
     just_decided: bool = False,
     status: int = 200,
+    who: Reviewer | None = None,
 ) -> HttpResponse:
-    """The ticket as it is now, whole or as the part that a page exchanges."""
+    """The ticket as it is now, whole or as the part that a page exchanges.
+
+    `who` is who looks, where that was read before.
+    """
     nonce = nonce_shown_now()
-    reading = read_ticket(ticket, user)
+    who = who or reader(user)
+    reading = read_ticket(ticket, who)
     view = present_ticket(
         reading,
         opened=opened,
@@ -58,15 +65,16 @@ def ticket_page(
         nonce=nonce,
         posted=posted,
         note=note,
-        next_uid=next_for(user, ticket.uid) if just_decided else None,
+        next_uid=next_needing(who, after=ticket.uid) if just_decided else None,
         just_decided=just_decided,
         step_up=step_up_part(reading, user, presented=presented_in(request), posted=posted),
     )
     template = "approvals/ticket.html"
     if is_part(request, "ticket"):
         template += "#ticket"
-    beside = around(ticket, user, posted=posted, nonce=nonce)
-    return render(request, template, {"view": view, "around": beside}, status=status)
+    beside = around(reading, who, posted=posted, nonce=nonce)
+    told = {"view": view, "around": beside, "reader": who}
+    return render(request, template, told, status=status)
 
 
 def _asked_for(request: HttpRequest, ticket: Ticket) -> frozenset[str]:

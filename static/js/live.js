@@ -1,14 +1,20 @@
 // Keeps the inbox and the ticket true while somebody looks at them. Lists never move under a
 // pointer or while one of their rows has focus: then rows are renewed in place and arrivals wait
-// behind a "2 new" button.
+// behind a "2 new" button. However much happens, a page asks again once a second at most, and
+// for many changed rows once for all of them.
 import { listen } from "./doorbell.js";
+import { localise } from "./moments.js";
 import { say } from "./words.js";
 
 const POLL_MS = 10000;
 const GATHER_MS = 120;
+const REST_MS = 1000;
+const FEW_ROWS = 2;
 const arrivals = new Set();
 let polling = null;
 let gathering = null;
+let answering = false;
+let answeredAt = -REST_MS;
 let wantsAll = false;
 const rung = new Map();
 
@@ -55,6 +61,35 @@ async function renewRow(row) {
   await fetchInto(row.dataset.rowUrl, target);
 }
 
+function replaceRow(row, fresh) {
+  const focused = row.contains(document.activeElement) ? document.activeElement : null;
+  const [was, is] = [row.querySelector(".tick"), fresh.querySelector(".tick")];
+  if (was && is) is.checked = was.checked;
+  row.replaceWith(fresh);
+  html()?.process(fresh);
+  if (!focused) return;
+  const same = focused.id && document.getElementById(focused.id);
+  (same || fresh.querySelector(".call a")).focus({ preventScroll: true });
+}
+
+// One answer for all of them: the inbox as it is now, of which only these rows are taken.
+async function renewRows(rows) {
+  let left = rows;
+  if (rows.length > FEW_ROWS) {
+    const headers = { "HX-Request": "true", "HX-Target": "inbox" };
+    const answer = await fetch(location.pathname + location.search, { headers }).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+    left = rows.filter((row) => {
+      const fresh = now.getElementById(row.id);
+      if (fresh && row.isConnected) replaceRow(row, document.adoptNode(fresh));
+      return !fresh;
+    });
+    localise(document);
+  }
+  for (const row of left) await renewRow(row);
+}
+
 async function answerInbox(inbox, tickets, all) {
   if (!busy(inbox)) {
     await refreshInbox(true);
@@ -62,13 +97,11 @@ async function answerInbox(inbox, tickets, all) {
   }
   const rows = [...inbox.querySelectorAll("tr[data-uid]")];
   const known = new Map(rows.map((row) => [row.dataset.uid, row]));
-  for (const [uid, version] of tickets) {
-    const row = known.get(uid);
-    if (!row) arrivals.add(uid);
-    else if (version > Number(row.dataset.version)) await renewRow(row);
-  }
-  if (all) for (const row of rows) await renewRow(row);
+  for (const uid of tickets.keys()) if (!known.has(uid)) arrivals.add(uid);
   showPill();
+  await renewRows(
+    all ? rows : rows.filter((row) => tickets.get(row.dataset.uid) > Number(row.dataset.version)),
+  );
 }
 
 async function answerTicket(ticket, tickets, all) {
@@ -81,6 +114,14 @@ async function answerTicket(ticket, tickets, all) {
 
 async function answer() {
   gathering = null;
+  answering = true;
+  answeredAt = performance.now();
+  await answerAll().catch(() => {});
+  answering = false;
+  if (rung.size || wantsAll) gather();
+}
+
+async function answerAll() {
   const tickets = new Map(rung);
   const all = wantsAll;
   rung.clear();
@@ -92,7 +133,9 @@ async function answer() {
 }
 
 function gather() {
-  gathering ??= setTimeout(answer, GATHER_MS);
+  if (answering) return; // what rings meanwhile is asked for afterwards
+  const rest = answeredAt + REST_MS - performance.now();
+  gathering ??= setTimeout(answer, Math.max(GATHER_MS, rest));
 }
 
 function everything() {

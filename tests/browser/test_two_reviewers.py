@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
@@ -180,6 +183,29 @@ def test_what_happened_while_the_socket_was_cut_is_shown_once_it_is_back(
 def deaf(page: Page) -> None:
     """From its next load on the page hears of nothing."""
     page.route_web_socket("**/ws/doorbell/", lambda socket: socket.close())
+
+
+def test_many_changes_are_asked_for_together_and_the_reader_keeps_their_place(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    backstage(a_policy, quorum=2)
+    walks = [pending(backstage, cast, path=f"/srv/{number}") for number in range(4)]
+    page = visit(cast.bob)
+    expect(page.locator("body")).to_have_attribute("data-signed-in", "")
+    page.locator(f"#pick-{walks[1].uid}").check()  # whoever has focus in the list finds it as it is
+    asked: list[tuple[str, float]] = []
+    page.on("request", lambda request: asked.append((request.url, time.monotonic())))
+
+    for walk in walks:
+        backstage(walk.approved_by, cast.carol)
+    for walk in walks:
+        expect(page.locator(f"#t-{walk.uid} .quorum")).to_contain_text("1 of 2")
+
+    expect(page.locator(f"#pick-{walks[1].uid}")).to_be_checked()
+    expect(page.locator(f"#pick-{walks[1].uid}")).to_be_focused()
+    frames = [at for url, at in asked if url.endswith("/frame/")]
+    assert all(later - earlier > 0.8 for earlier, later in pairwise(frames))
+    assert len(asked) <= 2 * len(frames) + 2, "rows are asked for together"
 
 
 def the_pack(cast: Cast) -> list[str]:

@@ -12,8 +12,9 @@ from approvals.domain import errors
 from approvals.domain.snoozing import Choice, choices
 from approvals.models import AuditEvent, Handoff, Notice, Remark, ReviewerGroup, Snooze
 from approvals.selectors.counting import needs_count
+from approvals.selectors.history import ticket_for
 from approvals.selectors.inbox import inbox
-from approvals.selectors.snoozing import snoozed_until
+from approvals.selectors.readers import reviewer
 from approvals.services import conversation, editing, handover, people, snoozing
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
@@ -21,11 +22,11 @@ from tests.support.clock import later
 
 
 def lists(user):
-    return inbox(user.person, one_person=False)
+    return inbox(reviewer(user.person, one_person=False))
 
 
 def needs(user):
-    assert needs_count(user.person, one_person=False) == sum(
+    assert needs_count(reviewer(user.person, one_person=False)) == sum(
         len(rows)
         for rows in (
             lists(user).needs_you.rows,
@@ -54,7 +55,7 @@ def test_the_owner_is_asked_and_answers_and_both_stand_in_the_record(cast):
     asked = Remark.objects.get()
     assert uids(lists(cast.alice).asks_you) == [walk.uid]
     assert uids(lists(cast.alice).waiting_on_others.rows) == []
-    assert needs_count(cast.alice.person, one_person=False) == 1
+    assert needs_count(reviewer(cast.alice.person, one_person=False)) == 1
     conversation.answer_question(
         uid=walk.uid, question=asked.pk, user=cast.alice, words="The disk is full.", nonce="1"
     )
@@ -151,7 +152,7 @@ def test_a_ticket_that_is_handed_on_leaves_one_list_and_heads_another(cast):
     (mine,) = lists(cast.carol).handed_to_you
     assert (mine.ticket.uid, mine.handed_by) == (walk.uid, "bob")
     assert needs(cast.carol) == [], "it stands twice"
-    assert needs_count(cast.carol.person, one_person=False) == 1
+    assert needs_count(reviewer(cast.carol.person, one_person=False)) == 1
     assert Notice.objects.filter(kind="handed").exists()
     hand(walk, cast.carol, to_person=cast.bob.person_id)
     assert uids(lists(cast.bob).handed_to_you) == [walk.uid]
@@ -236,8 +237,8 @@ def test_a_ticket_that_was_put_away_comes_back_by_itself(cast):
     assert away.away_until is not None
     assert lists(cast.bob).waiting_on_others.rows == ()
     assert needs(cast.carol) == [walk.uid], "somebody else lost it"
-    assert snoozed_until(walk.ticket, cast.bob.person_id) is not None
-    assert snoozed_until(walk.ticket, cast.carol.person_id) is None
+    assert ticket_for(cast.bob.person, walk.uid).away_until is not None
+    assert ticket_for(cast.carol.person, walk.uid).away_until is None
     with later(16 * 60):
         assert needs(cast.bob) == [walk.uid]
         assert lists(cast.bob).put_away == ()

@@ -12,6 +12,7 @@ from approvals.domain.bursts import Opening, bursts_among
 from approvals.domain.errors import NotEligible, NotVisible
 from approvals.models import AgentPause, AuditEvent, Decision, Ticket
 from approvals.selectors.inbox import inbox
+from approvals.selectors.readers import reviewer
 from approvals.services.bursts import reject_and_pause
 from tests.support.builders import a_ticket
 
@@ -29,6 +30,9 @@ def openings(*minutes, tool="delete", agent=AGENT):
             upstream_name="files",
             tool_name=tool,
             at=NOW + timedelta(minutes=minute),
+            deadline=NOW + timedelta(minutes=minute + 60),
+            risk="low",
+            arguments=uuid7(),
         )
         for minute in minutes
     ]
@@ -84,11 +88,11 @@ def swat(cast, user=None, **changes):
 @pytest.mark.both_engines
 def test_a_flood_stands_apart_and_the_rest_of_the_inbox_stays_readable(flood):
     cast, _, other = flood
-    mine = inbox(cast.bob.person, one_person=False)
+    mine = inbox(reviewer(cast.bob.person, one_person=False))
     assert [row.ticket.uid for row in mine.needs_you.rows] == [other.uid]
     (burst,) = mine.bursts
     assert (len(burst.openings), burst.tool_name) == (6, "delete_file")
-    assert inbox(cast.charlie.person, one_person=False).bursts == ()
+    assert inbox(reviewer(cast.charlie.person, one_person=False)).bursts == ()
 
 
 @pytest.mark.both_engines

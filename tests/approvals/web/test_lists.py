@@ -120,7 +120,7 @@ def test_the_inbox_takes_the_same_number_of_queries_whatever_its_length(
     client = signed_in(cast.bob)
     client.get("/account/")
 
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(14):
         client.get("/")
 
 

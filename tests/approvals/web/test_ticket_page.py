@@ -214,7 +214,19 @@ def test_a_ticket_takes_the_same_number_of_queries_whatever_happened_to_it(
     client = signed_in(cast.bob)
     client.get("/")
 
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(20):
+        client.get(f"/tickets/{walk.uid}/")
+
+
+def test_a_ticket_that_can_be_decided_takes_few_queries(
+    cast: Cast, signed_in: SignIn, django_assert_max_num_queries
+):
+    a_policy(quorum=2)
+    walk = a_ticket(cast).approved_by(cast.bob)
+    client = signed_in(cast.carol)
+    client.get("/")
+
+    with django_assert_max_num_queries(22):
         client.get(f"/tickets/{walk.uid}/")
 
 
