@@ -24,11 +24,17 @@ from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Little of what is imported and collected becomes garbage: the collector waits."""
+    gc.disable()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What was imported and collected lives to the end: the collector need not look at it again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

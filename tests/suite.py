@@ -36,6 +36,11 @@ SLOW = (
 )
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 NOTHING_COLLECTED = 5
+LEFT_OUT = {
+    "DJANGO_SETTINGS_MODULE",
+    # Hundreds of processes import Placet: what each compiles anew takes minutes in all.
+    "PYTHONDONTWRITEBYTECODE",
+}
 
 
 @dataclass
@@ -132,7 +137,7 @@ def main(arguments: list[str]) -> int:
     except (ChromiumMissing, RuntimeError) as missing:
         print(f"The suite cannot run: {missing}", file=sys.stderr)
         return 2
-    env = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"} | found
+    env = {k: v for k, v in os.environ.items() if k not in LEFT_OUT} | found
     pytest = [sys.executable, "-m", "pytest", "--color=no"]
     crowd = ["-n", "4", "--dist", "worksteal", "-m", "not alone"]
     alone = [*pytest, "-m", "alone", *files_with("mark.alone")]
