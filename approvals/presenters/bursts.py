@@ -52,7 +52,7 @@ class PausedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstPage:
-    """The open calls of a burst, and what can be done about all of them."""
+    """The open calls of a burst, and what can be done about all of them, `up_to` the newest."""
 
     agent: InspectedText
     agent_plain: str
@@ -65,6 +65,7 @@ class BurstPage:
     first_url: str
     here: str
     nonce: str
+    up_to: int
     reason: str
     error: str
 

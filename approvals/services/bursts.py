@@ -1,7 +1,8 @@
 """Rejecting a burst: the agent is paused first, so that nothing more comes, then each is decided.
 
 Each ticket is rejected by a vote of its own, with its own audit row, in a transaction of its own;
-a large burst takes several acts, and each says how much is left.
+a large burst takes several acts, and each says how much is left. What was opened after a person
+looked is left as well: it is for another look.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from approvals.domain.quorum import Answer
 from approvals.models import User
 from approvals.selectors.bursts import open_calls
 from approvals.selectors.readers import reviewer
+from approvals.services.ballots import words_of
 from approvals.services.pausing import pause_agent
 from approvals.services.voting import decide
 
@@ -36,15 +38,18 @@ def reject_and_pause(
     agent_id: UUID,
     upstream_id: UUID | None,
     tool_name: str,
+    up_to: int,
     user: User,
     reason: str,
     nonce: str,
 ) -> Swatted:
     """Pause the agent and reject its open calls (of one tool, or of all), oldest first.
 
+    `up_to` is the key of the newest ticket that the person was shown; none above it is touched.
     Sending it again with the same nonce decides nothing twice. Raises NotVisible, NotEligible,
-    ReasonTooLong (then nothing was rejected).
+    ReasonTooLong (then nothing was done).
     """
+    words_of(reason)
     pause_agent(agent_id=agent_id, user=user)
     calls = open_calls(
         reviewer(user.person, one_person=False),
@@ -53,7 +58,8 @@ def reject_and_pause(
         tool_name=tool_name,
     )
     rejected, refusals = 0, []
-    for uid, digest in list(calls.values_list("uid", "digest")[:AT_ONCE]):
+    shown = calls.filter(pk__lte=up_to)
+    for uid, digest in list(shown.values_list("uid", "digest")[:AT_ONCE]):
         try:
             decide(
                 uid=uid,

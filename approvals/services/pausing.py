@@ -12,11 +12,11 @@ from django.db import transaction
 
 from approvals import audit, transitions
 from approvals.domain.errors import NotEligible, NotVisible
-from approvals.domain.states import State
 from approvals.domain.wording import say
 from approvals.models import AgentPause, DatabaseNow, Ticket, User
+from approvals.selectors.bursts import open_calls
+from approvals.selectors.readers import reviewer
 from approvals.selectors.visibility import tickets_visible_to
-from approvals.selectors.votes import eligible_people
 from approvals.services import actors
 from approvals.services.contract import PausedAgent
 
@@ -98,12 +98,13 @@ def _ticket_of(agent_id: UUID, user: User) -> Ticket:
         raise NotVisible(say("There is no ticket of such an agent that you may see."))
     if user.person.is_admin:
         return newest
-    for ticket in visible.filter(state=State.PENDING).order_by("-pk")[:20]:
-        if user.person_id in eligible_people(ticket):
-            return ticket
-    raise NotEligible(
-        say("You have no vote on any open ticket of this agent, so you cannot pause it.")
-    )
+    who = reviewer(user.person, one_person=False)
+    mine = open_calls(who, agent_id=agent_id, upstream_id=None, tool_name="").first()
+    if mine is None:
+        raise NotEligible(
+            say("You have no vote on any open ticket of this agent, so you cannot pause it.")
+        )
+    return mine
 
 
 def _record(paused: AgentPause, actor: str, action: str, epoch: int) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Count, Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -54,10 +55,14 @@ def burst(request: HttpRequest, user: User, agent_id: UUID) -> HttpResponse:
             pause_agent(agent_id=agent_id, user=user)
             messages.success(request, gettext("The agent is paused. Its open calls still wait."))
             return redirect(burst_url(agent_id, upstream_id, tool))
+        up_to = key_in(request.POST.get("up_to", ""))
+        if up_to is None:
+            raise FormIncomplete
         done = reject_and_pause(
             agent_id=agent_id,
             upstream_id=upstream_id,
             tool_name=tool,
+            up_to=up_to,
             user=user,
             reason=request.POST.get("reason", ""),
             nonce=nonce,
@@ -91,7 +96,8 @@ def _page(
     upstream_id, tool = _asked(request)
     who = reader(user)
     calls = open_calls(who, agent_id=agent_id, upstream_id=upstream_id, tool_name=tool)
-    many = calls.values("pk")[:MOST_COUNTED].count()
+    counted = calls[:MOST_COUNTED].aggregate(many=Count("pk"), newest=Max("pk"))
+    many: int = counted["many"]
     some = calls.values_list("agent_name", "upstream_name").first()
     if some is None and not error:
         if not tickets_visible_to(user.person).filter(agent_id=agent_id).exists():
@@ -122,6 +128,7 @@ def _page(
         first_url=here if after else "",
         here=here,
         nonce=secrets.token_urlsafe(24),
+        up_to=counted["newest"] or 0,
         reason=request.POST.get("reason", "") or suggested_reason(many),
         error=error,
     )

@@ -68,6 +68,9 @@ PROMISES: dict[str, Requirement] = {
                 "test_a_hostile_schema_checks_nothing_and_reaches_nothing",
             ),
             "approvals/test_state_machine.py": ("test_a_walk_notices_the_planted_bug",),
+            "mcpbridge/server/test_verbs.py": (
+                "test_a_call_that_was_edited_needs_new_votes_and_its_agent_reads_what_ran",
+            ),
         },
     ),
     "edit-told": Requirement(
@@ -95,6 +98,18 @@ PROMISES: dict[str, Requirement] = {
                 "test_a_question_is_asked_and_answered_on_the_ticket",
                 "test_a_page_that_is_only_looked_at_changes_nothing",
             ),
+            "mcpbridge/server/test_verbs.py": (
+                "test_what_people_say_to_each_other_reaches_no_agent",
+            ),
+        },
+    ),
+    "second-thoughts": Requirement(
+        "A vote is taken back while people decide, an approval until the call was sent.",
+        {
+            "mcpbridge/server/test_verbs.py": (
+                "test_a_quorum_of_two_runs_once_both_agree_and_a_vote_taken_back_is_none",
+                "test_an_approval_that_is_revoked_before_the_send_reaches_only_the_agent",
+            ),
         },
     ),
     "quorum-over-groups": Requirement(
@@ -109,7 +124,7 @@ PROMISES: dict[str, Requirement] = {
                 "test_one_rejection_of_any_group_ends_it",
                 "test_quorums_that_their_groups_cannot_make_up_are_not_published",
             ),
-            "mcpbridge/server/test_journeys.py": (
+            "mcpbridge/server/test_verbs.py": (
                 "test_a_call_that_two_groups_have_to_approve_runs_once_both_did",
             ),
         },
@@ -123,9 +138,13 @@ PROMISES: dict[str, Requirement] = {
                 "test_the_agent_s_owner_stands_in_for_nobody_in_its_calls",
                 "test_what_one_stands_in_for_is_not_passed_on",
                 "test_a_stand_in_s_vote_lapses_with_the_absence",
+                "test_a_stand_in_has_the_vote_from_the_beginning_of_the_absence_to_its_end",
                 "test_nobody_waits_for_the_absent",
             ),
-            "mcpbridge/server/test_journeys.py": (
+            "race/test_once.py": (
+                "test_nobody_is_away_twice_at_a_time_so_that_their_vote_is_in_one_hand",
+            ),
+            "mcpbridge/server/test_verbs.py": (
                 "test_a_stand_in_approves_for_whoever_is_away_and_the_agent_gets_its_result",
             ),
         },
@@ -138,23 +157,35 @@ PROMISES: dict[str, Requirement] = {
                 "test_two_sweepers_escalate_once",
                 "test_the_row_itself_refuses_an_escalation_too_early_or_after_the_deadline",
             ),
-            "mcpbridge/server/test_journeys.py": (
+            "mcpbridge/server/test_verbs.py": (
                 "test_a_call_that_nobody_decided_on_is_decided_by_the_second_group",
             ),
         },
     ),
     "floods": Requirement(
-        "A flood is one row; rejecting it votes on each call and pauses its agent, who is told.",
+        "A flood is one row; rejecting what is shown of it pauses its agent first, who is told.",
         {
             "approvals/services/test_bursts.py": (
                 "test_a_flood_stands_apart_and_the_rest_of_the_inbox_stays_readable",
                 "test_all_are_rejected_by_one_vote_each_and_the_agent_is_paused",
+                "test_the_agent_is_paused_before_the_first_call_is_rejected",
+                "test_nobody_else_s_calls_are_rejected_and_nobody_else_is_paused",
+                "test_a_call_that_came_after_the_page_is_left_for_another_look",
                 "test_who_has_no_vote_rejects_nothing_and_pauses_nobody",
                 "test_a_paused_agent_goes_on_when_who_paused_it_or_an_admin_says_so",
             ),
-            "mcpbridge/server/test_journeys.py": (
+            "mcpbridge/server/test_verbs.py": (
                 "test_a_flood_is_rejected_and_its_agent_learns_that_it_is_paused",
             ),
+        },
+    ),
+    "room": Requirement(
+        "An agent never has more open tickets than it may, however many calls come at once.",
+        {
+            "approvals/services/test_submission.py": (
+                "test_an_agent_has_only_so_many_open_tickets",
+            ),
+            "race/test_once.py": ("test_two_calls_at_once_do_not_both_get_the_agents_last_place",),
         },
     ),
     "step-up-over-this-ticket": Requirement(

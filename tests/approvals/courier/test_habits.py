@@ -145,6 +145,8 @@ def test_whoever_is_on_call_is_told_first_and_everybody_else_if_nothing_happens(
         assert told() == {}
     with later(11 * 60):
         assert told().keys() == {"bob"}
+    with later(HOUR / 2 + 1):  # a reminder waits for nobody's head start
+        assert told().keys() == {"bob", "carol"}
 
 
 def test_a_decision_within_the_head_start_leaves_the_others_in_peace(cast: Cast):

@@ -10,6 +10,7 @@ from approvals import api, courier
 from approvals.domain.telling import Kind
 from approvals.models import GroupMembership, Lookout, Notice, TeamMembership, User, Watch
 from approvals.services import gate, watching
+from approvals.services.editing import edit_arguments
 from approvals.services.notifications import tell
 from tests.support.builders import Cast, a_policy, a_ticket
 from tests.support.clock import later
@@ -119,6 +120,34 @@ def test_nobody_is_reminded_of_what_was_decided(cast: Cast):
     told()
     walk.rejected_by(cast.bob)
     with later(HOUR / 2 + 1):
+        assert told() == {}
+
+
+def test_nobody_is_reminded_of_what_is_too_late(cast: Cast):
+    a_ticket(cast).pending()
+    told()
+    with later(HOUR + 1):
+        assert told() == {}
+
+
+def test_an_edited_call_asks_everybody_anew_and_reminds_them_anew(cast: Cast):
+    walk = a_ticket(cast).pending()
+    told()
+    with later(HOUR / 2 + 1):
+        assert told().keys() == {"bob", "carol"}
+        edit_arguments(
+            uid=walk.uid,
+            user=cast.bob,
+            raw=b'{"path":"/tmp/b"}',
+            seen_digest=bytes(walk.ticket.digest),
+            reason="",
+            nonce="1",
+        )
+        asked = [f"Placet: Call #{walk.ticket.pk} waits for your decision"]
+        assert told() == {"bob": asked, "carol": asked}
+        assert told() == {}
+    with later(HOUR * 3 / 4 + 2):  # half of the time that was left
+        assert told().keys() == {"bob", "carol"}
         assert told() == {}
 
 

@@ -4,14 +4,17 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from uuid6 import uuid7
 
 from approvals.domain.states import State
+from approvals.models import Ticket
 from approvals.selectors import walks
 from approvals.selectors.readers import reviewer
 from approvals.selectors.searching import history
 from approvals.selectors.wanted import OVER, Wanted
 from approvals.services import naming, people
 from tests.support.builders import a_policy, a_ticket
+from tests.support.record import a_hand_at_the_console
 
 pytestmark = pytest.mark.both_engines
 
@@ -95,6 +98,38 @@ def test_times_bound_what_is_found(cast, tickets):
     assert len(keys(cast.bob, since=now - hour, until=now + hour)) == 5
     assert keys(cast.bob, since=now + hour) == []
     assert keys(cast.bob, until=now - hour) == []
+
+
+def test_times_bound_what_is_found_where_numbers_are_out_of_their_order(cast):
+    late, early, middle = (
+        a_ticket(cast, arguments=b'{"n":%d}' % n).pending().ticket for n in range(3)
+    )
+    with a_hand_at_the_console():
+        for ticket, minutes in ((late, 120), (middle, 90)):
+            at = early.created_at + timedelta(minutes=minutes)
+            Ticket.objects.filter(pk=ticket.pk).update(created_at=at)
+    hour = early.created_at + timedelta(hours=1)
+    assert keys(cast.bob, until=hour) == [early.pk]
+    assert keys(cast.bob, since=hour) == [middle.pk, late.pk]
+
+
+def test_far_back_along_a_name_nobody_finds_what_they_may_not_see(cast, monkeypatch):
+    people.ensure_group(slug="theirs")
+    people.set_members(group="theirs", people=[cast.charlie.person_id])
+    team = people.ensure_team(slug="theirs", default_group="theirs")
+    mine = [a_ticket(cast, arguments=b'{"n":%d}' % n).pending().ticket.pk for n in range(2)]
+    a_ticket(cast, team_id=team, agent_id=uuid7(), arguments=b'{"n":9}').pending()
+    monkeypatch.setattr(walks, "LOOK", 1)
+    seen, before = [], None
+    for _ in range(5):
+        found = history(
+            reviewer(cast.bob.person, one_person=False), Wanted(tool="delete"), before=before
+        )
+        seen += [row.ticket.pk for row in found.rows]
+        before = found.page.next_before
+        if before is None:
+            break
+    assert seen == mine[::-1]
 
 
 def test_nothing_wanted_is_everything_visible_newest_first(cast, tickets):

@@ -200,7 +200,19 @@ def test_a_ticket_is_only_handed_to_somebody_whose_approval_would_count(cast):
     for to in wrong:
         with pytest.raises(errors.NobodyToHandTo):
             hand(walk, cast.bob, **to)
+    rings.owners[cast.robo] = cast.carol.person_id  # owns it by now
+    for to in ({"to_person": cast.carol.person_id}, {"to_group": cast.group_id}):
+        with pytest.raises(errors.NobodyToHandTo):
+            hand(walk, cast.bob, **to)
     assert Handoff.objects.count() == 0
+
+
+def test_a_ticket_is_not_handed_to_somebody_who_has_voted(cast):
+    a_policy(quorum=2)
+    walk = a_ticket(cast).approved_by(cast.carol)
+    for to in ({"to_person": cast.carol.person_id}, {"to_group": cast.group_id}):
+        with pytest.raises(errors.NobodyToHandTo):
+            hand(walk, cast.bob, **to)
 
 
 def test_only_people_with_an_open_vote_hand_a_pending_ticket_on(cast):
@@ -245,6 +257,16 @@ def test_a_ticket_that_was_put_away_comes_back_by_itself(cast):
     snoozing.wake(uid=walk.uid, user=cast.bob)
     assert needs(cast.bob) == [walk.uid]
     assert walk.ticket.version == 1, "it changed the ticket"
+
+
+def test_each_person_puts_a_ticket_away_for_themselves(cast):
+    walk = a_ticket(cast).pending()
+    for user, choice in ((cast.bob, Choice.HALF), (cast.carol, Choice.QUARTER)):
+        snoozing.snooze(uid=walk.uid, user=user, choice=choice)
+    snoozing.wake(uid=walk.uid, user=cast.carol)
+    assert needs(cast.carol) == [walk.uid]
+    with later(16 * 60):
+        assert needs(cast.bob) == []
 
 
 def test_an_edit_wakes_a_ticket(cast):

@@ -13,8 +13,9 @@ from approvals.domain.errors import NotEligible, NotVisible
 from approvals.models import AgentPause, AuditEvent, Decision, Ticket
 from approvals.selectors.inbox import inbox
 from approvals.selectors.readers import reviewer
+from approvals.services import bursts, people
 from approvals.services.bursts import reject_and_pause
-from tests.support.builders import a_ticket
+from tests.support.builders import a_policy, a_ticket
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AGENT, UPSTREAM = uuid7(), uuid7()
@@ -43,6 +44,11 @@ def test_five_calls_of_one_tool_within_minutes_are_a_burst_and_four_are_not():
     assert (len(burst.openings), burst.tool_name) == (5, "delete")
     assert (burst.first, burst.last) == (NOW, NOW + timedelta(minutes=4))
     assert bursts_among(openings(0, 1, 2, 3)) == ()
+
+
+def test_the_fifth_call_makes_a_burst_until_the_window_is_over():
+    assert bursts_among(openings(0, 1, 2, 3, 5)) != ()
+    assert bursts_among(openings(0, 1, 2, 3, 5.01)) == ()
 
 
 def test_calls_that_come_now_and_then_are_no_burst():
@@ -78,6 +84,7 @@ def swat(cast, user=None, **changes):
         "agent_id": cast.robo,
         "upstream_id": cast.files,
         "tool_name": "delete_file",
+        "up_to": Ticket.objects.latest("pk").pk,
         "user": user or cast.bob,
         "reason": "Stop it.",
         "nonce": "n1",
@@ -111,6 +118,49 @@ def test_all_are_rejected_by_one_vote_each_and_the_agent_is_paused(flood):
     assert verify() == []
 
 
+def test_nobody_else_s_calls_are_rejected_and_nobody_else_is_paused(flood):
+    cast, *_ = flood
+    other = {"agent_id": uuid7(), "agent_name": "other"}
+    beside = [
+        a_ticket(cast, **other).pending(),
+        a_ticket(cast, upstream_id=uuid7(), arguments=b'{"path":"/u"}').pending(),
+    ]
+    assert swat(cast).rejected == 6
+    assert {walk.ticket.state for walk in beside} == {"pending"}
+    assert list(api.paused_agents()) == [cast.robo]
+    assert a_ticket(cast, arguments=b"{}", **other).pending().submitted.kind == "opened"
+
+
+def test_a_call_that_came_after_the_page_is_left_for_another_look(flood):
+    cast, walks, other = flood
+    late = a_ticket(cast, arguments=b'{"path":"/late"}').pending()
+    done = swat(cast, up_to=other.ticket.pk)
+    assert (done.rejected, done.refused, done.left) == (6, 0, 1)
+    assert {walk.ticket.state for walk in walks} == {"rejected"}
+    assert late.ticket.state == "pending"
+
+
+def test_the_agent_is_paused_before_the_first_call_is_rejected(flood, monkeypatch):
+    cast, *_ = flood
+    seen = []
+
+    def looking(**vote):
+        seen.append(cast.robo in api.paused_agents())
+        return decide(**vote)
+
+    decide = bursts.decide
+    monkeypatch.setattr(bursts, "decide", looking)
+    swat(cast)
+    assert seen == [True] * 6
+
+
+def test_words_that_are_too_long_reject_nothing_and_pause_nobody(flood):
+    with pytest.raises(api.ReasonTooLong):
+        swat(flood[0], reason="x" * 2001)
+    assert not Decision.objects.exists()
+    assert not AgentPause.objects.exists()
+
+
 @pytest.mark.both_engines
 def test_the_same_request_again_decides_nothing_twice(flood):
     cast, *_ = flood
@@ -133,6 +183,16 @@ def test_who_has_no_vote_rejects_nothing_and_pauses_nobody(flood):
             swat(cast, user)
     assert {walk.ticket.state for walk in walks} == {"pending"}
     assert not AgentPause.objects.exists()
+
+
+def test_a_vote_on_the_oldest_of_many_calls_is_enough_to_pause(cast):
+    a_ticket(cast).pending()
+    people.ensure_group(slug="theirs")
+    people.set_members(group="theirs", people=[cast.charlie.person_id])
+    a_policy(groups=["theirs"])
+    for n in range(21):
+        a_ticket(cast, arguments=b'{"n":%d}' % n, max_open_tickets=99).pending()
+    assert swat(cast).rejected == 1
 
 
 @pytest.mark.both_engines

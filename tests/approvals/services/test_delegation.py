@@ -82,6 +82,19 @@ def test_a_stand_in_s_vote_lapses_with_the_absence(team):
         assert away_now() == set()
 
 
+def test_a_stand_in_has_the_vote_from_the_beginning_of_the_absence_to_its_end(team):
+    cast = team
+    people.set_members(group="legal", people=[cast.bob.person_id, cast.dora.person_id])
+    a_policy(groups=["legal"], approval_seconds=7 * 86_400)
+    away(cast, starts_at=database_now() + DAY, days=2)
+    walk = a_ticket(cast).pending()
+    for days in (0, 3):
+        with later(days * 86_400), pytest.raises(api.NotEligible):
+            walk.voted(cast.carol, APPROVE)
+    with later(1.5 * 86_400):
+        assert walk.voted(cast.carol, APPROVE).ticket.state == "approved"
+
+
 def test_the_absent_person_may_still_vote_and_then_the_stand_in_is_not_needed(team):
     cast = team
     people.set_members(group="legal", people=[cast.bob.person_id, cast.dora.person_id])
@@ -166,6 +179,12 @@ def test_nobody_waits_for_the_absent(team):
     away(cast, stand_in="")
     with pytest.raises(api.QuorumUnreachable, match="whoever is away"):
         a_ticket(cast).pending()
+
+
+def test_whoever_came_back_early_is_waited_for_again(team):
+    cast = team
+    end_absence(absence_id=away(cast, stand_in="").pk, user=cast.bob)
+    assert a_ticket(cast).pending().ticket.state == "pending"
 
 
 def test_who_is_back_before_the_deadline_is_waited_for(team):

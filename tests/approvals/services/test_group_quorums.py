@@ -8,7 +8,7 @@ from approvals.audit.verification import verify
 from approvals.domain.errors import NotVisible, PolicyInvalid, StaleState
 from approvals.models import DueEscalation, Notice, Ticket, VoteMandate
 from approvals.selectors.counting import needs_count
-from approvals.selectors.listing import one_row
+from approvals.selectors.listing import listed, one_row
 from approvals.selectors.readers import reviewer
 from approvals.services import people
 from approvals.services.escalation import escalate_due
@@ -50,6 +50,18 @@ def test_somebody_who_left_a_group_after_voting_does_not_fill_its_seat(two_group
     )
     assert walk.voted(cast.bob, APPROVE).ticket.state == "pending"
     assert walk.view.have == 2
+
+
+def test_a_list_counts_no_vote_by_a_group_that_only_another_ticket_asks(two_groups):
+    cast = two_groups
+    legal_and_tech = a_ticket(cast).approved_by(cast.bob)
+    people.ensure_group(slug="tech")
+    people.set_members(group="tech", people=[cast.bob.person_id, cast.charlie.person_id])
+    people.set_members(group="legal", people=[cast.carol.person_id], answerable_later=True)
+    a_policy(groups=["tech"], quorum=2)
+    tech = a_ticket(cast, arguments=b"{}").approved_by(cast.bob)
+    keys = [walk.ticket.pk for walk in (legal_and_tech, tech)]
+    assert [row.standing.have for row in listed(keys, one_person=False)] == [0, 1]
 
 
 def test_one_rejection_of_any_group_ends_it(two_groups):

@@ -1,4 +1,4 @@
-"""What an agent receives when reviewers edit its call, think again, or take an approval back."""
+"""What an agent receives when reviewers edit its call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from approvals import api
 from approvals.models import Ticket, User
 from approvals.services import editing
 from mcpbridge.calls.dispositions import DISPOSITION_KEY
@@ -82,46 +81,3 @@ async def test_an_agent_that_comes_back_reads_of_the_edit_before_and_after_the_d
     for result in (*results, awaited):
         assert "edited the arguments first" in text_of(result)
         assert result.meta[EDITED_KEY]["arguments"] == {"note": EDITED}
-
-
-async def test_a_vote_that_was_taken_back_runs_nothing_until_somebody_approves_again(
-    face: ServedFace, witness: Witness, bridge: Bridge
-) -> None:
-    await in_database(
-        api.publish_policy,
-        document={"rules": [], "defaults": {"quorum": 2, "approval_seconds": 600}},
-    )
-    async with face.agent("modern") as agent:
-        calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "x"}))
-        ticket = await open_ticket()
-        await decide(ticket, bridge.cast.bob, "approve")
-        await in_database(
-            api.withdraw_vote, uid=ticket.uid, user=bridge.cast.bob, nonce=secrets.token_hex(8)
-        )
-        await decide(ticket, bridge.cast.carol, "approve")
-        await run_ticket(ticket.uid, worker="test")
-        assert witness.calls() == []
-        await decide(ticket, bridge.cast.bob, "reject", "on second thought, no")
-        result = await asyncio.wait_for(calling, 10)
-    assert result.is_error
-    assert "on second thought, no" in text_of(result)
-    assert witness.calls() == []
-
-
-@pytest.mark.parametrize("era", ERAS)
-async def test_an_approval_that_is_revoked_before_the_send_reaches_only_the_agent(
-    face: ServedFace, witness: Witness, bridge: Bridge, era: str
-) -> None:
-    async with face.agent(era) as agent:
-        calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "x"}))
-        ticket = await open_ticket()
-        await decide(ticket, bridge.cast.bob, "approve")
-        await in_database(api.revoke_approval, uid=ticket.uid, user=bridge.cast.carol)
-        await run_ticket(ticket.uid, worker="test")
-        result = await asyncio.wait_for(calling, 10)
-    assert result.is_error
-    assert "its approval was taken back before it was sent" in text_of(result)
-    assert "Nothing was executed" in text_of(result)
-    assert result.meta is not None
-    assert result.meta[DISPOSITION_KEY] == "denied-not-executed"
-    assert witness.calls() == []

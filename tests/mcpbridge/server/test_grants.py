@@ -12,11 +12,12 @@ from approvals.domain.pins import Terms
 from approvals.models import Ticket, User
 from approvals.selectors.grants import session_of
 from approvals.services.decisions import decide
-from approvals.services.grants import GrantRefused, Wanted, revoke_grant
+from approvals.services.grants import GrantRefused, Wanted
 from mcpbridge.executor.tickets import run_ticket
 from mcpbridge.offload import in_database
 from tests.mcpbridge.server.test_journeys import open_ticket, text_of
 from tests.support.bridge import Bridge
+from tests.support.desk import Desk
 from tests.support.face import ServedFace
 from tests.support.witness import Witness
 
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.requirement("grant-journeys")
 NOTE = "witness__write_note"
 
 
-async def grant(ticket: Ticket, user: User, *, session_only: bool) -> api.Decided:
-    """Approve the call and agree to two more like it, whatever the note says."""
+async def grant(ticket: Ticket, user: User) -> api.Decided:
+    """Approve the call and agree to two more like it in its session, whatever the note says."""
     return await in_database(
         decide,
         uid=ticket.uid,
@@ -34,38 +35,35 @@ async def grant(ticket: Ticket, user: User, *, session_only: bool) -> api.Decide
         seen_digest=bytes(ticket.digest),
         reason="",
         nonce=secrets.token_hex(16),
-        grant=Wanted(
-            terms=Terms(session_only=session_only, free=("/note",), max_uses=2, seconds=600)
-        ),
+        grant=Wanted(terms=Terms(session_only=True, free=("/note",), max_uses=2, seconds=600)),
     )
 
 
 async def test_a_permission_lets_the_next_call_through_and_its_revocation_asks_again(
     face: ServedFace, witness: Witness, bridge: Bridge
 ) -> None:
-    bob = bridge.cast.bob
+    bob = await in_database(Desk, bridge.cast.bob)
     async with face.agent("modern") as agent:
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "one"}))
         ticket = await open_ticket()
         assert await in_database(session_of, ticket) == ""
         with pytest.raises(GrantRefused, match="in no session"):
-            await grant(ticket, bob, session_only=True)
-        given = await grant(ticket, bob, session_only=False)
+            await grant(ticket, bridge.cast.bob)
+        given = await in_database(bob.permit, ticket.uid, free="/note", uses=3)
         await run_ticket(ticket.uid, worker="test")
         assert not (await asyncio.wait_for(calling, 10)).is_error
 
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "two"}))
         again = await open_ticket()
-        assert (again.grant_id, again.state) == (given.grant, "approved")
+        assert (again.grant_id, again.state) == (given.pk, "approved")
         await run_ticket(again.uid, worker="test")
         told = await asyncio.wait_for(calling, 10)
         assert "Allowed by a standing permission" in text_of(told)
         assert len(witness.calls()) == 2
 
-        assert given.grant is not None
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "three"}))
         unsent = await open_ticket()
-        assert await in_database(revoke_grant, grant_id=given.grant, user=bob) == 1
+        await in_database(bob.revoke_grant, given)
         told = await asyncio.wait_for(calling, 10)
         assert "the standing permission behind it was revoked" in text_of(told)
         assert (await in_database(Ticket.objects.get, pk=unsent.pk)).state == "cancelled"
@@ -83,7 +81,7 @@ async def test_a_permission_for_a_session_ends_with_it(
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "one"}))
         ticket = await open_ticket()
         assert await in_database(session_of, ticket)
-        await grant(ticket, bridge.cast.bob, session_only=True)
+        await grant(ticket, bridge.cast.bob)
         await run_ticket(ticket.uid, worker="test")
         await asyncio.wait_for(calling, 10)
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "two"}))

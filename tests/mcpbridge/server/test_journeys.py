@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from mcp.client.client import Client
 
 from approvals import api
 from approvals.models import Ticket, User
-from approvals.services.bursts import reject_and_pause
-from approvals.services.delegation import declare_absence
-from approvals.services.escalation import escalate_due
 from mcpbridge.calls.dispositions import DISPOSITION_KEY
 from mcpbridge.calls.naming import AWAIT_TICKET
 from mcpbridge.calls.wording import TICKET_KEY
@@ -207,100 +202,3 @@ async def wait_to_the_end(agent: Client, ticket_id: str) -> Any:
 def hold_for(bridge: Bridge, seconds: int) -> None:
     bridge.agent.hold_seconds = seconds
     bridge.agent.save(update_fields=["hold_seconds"])
-
-
-async def policy(**obligations: Any) -> None:
-    await in_database(api.publish_policy, document={"rules": [], "defaults": obligations})
-
-
-def together(*users: User) -> None:
-    """These people are in one team."""
-    api.ensure_team(slug="together", name="Together")
-    api.set_members(team="together", people=[user.person_id for user in users])
-
-
-async def group(slug: str, *users: User) -> None:
-    await in_database(api.ensure_group, slug=slug, name=slug.title())
-    await in_database(api.set_members, group=slug, people=[user.person_id for user in users])
-
-
-async def test_a_call_that_two_groups_have_to_approve_runs_once_both_did(
-    face: ServedFace, witness: Witness, bridge: Bridge
-) -> None:
-    await group("legal", bridge.cast.carol)
-    await group("tech", bridge.cast.bob)
-    await policy(quorums=[{"group": "legal"}, {"group": "tech"}])
-    async with face.agent("modern") as agent:
-        calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "contract"}))
-        ticket = await open_ticket()
-        await decide(ticket, bridge.cast.bob, "approve")
-        await run_ticket(ticket.uid, worker="test")
-        assert witness.calls() == []
-        await approve_and_execute(ticket, bridge.cast.carol)
-        result = await asyncio.wait_for(calling, 10)
-    assert result.meta[DISPOSITION_KEY] == "approved-executed"
-    assert [call["arguments"] for call in witness.calls()] == [{"note": "contract"}]
-
-
-async def test_a_stand_in_approves_for_whoever_is_away_and_the_agent_gets_its_result(
-    face: ServedFace, witness: Witness, bridge: Bridge
-) -> None:
-    cast = bridge.cast
-    await group("legal", cast.bob)
-    await group("others", cast.carol)
-    await in_database(together, cast.bob, cast.carol)
-    await policy(groups=["legal"])
-    legal = await in_database(api.ensure_group, slug="legal")
-    await in_database(
-        declare_absence,
-        user=cast.bob,
-        starts_at=None,
-        ends_at=timezone.now() + timedelta(days=1),
-        delegate_id=cast.carol.person_id,
-        group_ids=[legal],
-    )
-    async with face.agent("modern") as agent:
-        calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "holiday"}))
-        await approve_and_execute(await open_ticket(), cast.carol)
-        result = await asyncio.wait_for(calling, 10)
-    assert result.meta[DISPOSITION_KEY] == "approved-executed"
-    assert len(witness.calls()) == 1
-
-
-async def test_a_call_that_nobody_decided_on_is_decided_by_the_second_group(
-    face: ServedFace, witness: Witness, bridge: Bridge
-) -> None:
-    await group("duty", bridge.cast.charlie)
-    await policy(escalate={"to": "duty", "after_seconds": 1})
-    async with face.agent("modern") as agent:
-        calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "late"}))
-        ticket = await open_ticket()
-        await eventually_async(lambda: in_database(escalate_due), within=10)
-        await decide(ticket, bridge.cast.charlie, "reject", "Not tonight.")
-        result = await asyncio.wait_for(calling, 10)
-    assert result.meta[DISPOSITION_KEY] == "denied-not-executed"
-    assert "Not tonight." in text_of(result)
-    assert witness.calls() == []
-
-
-async def test_a_flood_is_rejected_and_its_agent_learns_that_it_is_paused(
-    face: ServedFace, witness: Witness, bridge: Bridge
-) -> None:
-    async with face.agent("modern") as agent:
-        calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "again"}))
-        ticket = await open_ticket()
-        await in_database(
-            reject_and_pause,
-            agent_id=ticket.agent_id,
-            upstream_id=ticket.upstream_id,
-            tool_name=ticket.tool_name,
-            user=bridge.cast.bob,
-            reason="Stop.",
-            nonce="n",
-        )
-        rejected = await asyncio.wait_for(calling, 10)
-        refused = await agent.call_tool("witness__write_note", {"note": "and again"})
-    assert "Stop." in text_of(rejected)
-    assert refused.meta[DISPOSITION_KEY] == "denied-not-executed"
-    assert "paused this agent" in text_of(refused)
-    assert witness.calls() == []
