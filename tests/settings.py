@@ -20,7 +20,7 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 os.environ["PLACET_DATA_DIR"] = str(FOLDER)
 
 from placet.settings import *  # noqa: E402, F403  # the environment comes first
-from placet.settings import CELERY_BROKER_TRANSPORT_OPTIONS, DATABASES  # noqa: E402
+from placet.settings import CELERY_BROKER_TRANSPORT_OPTIONS, DATABASES, MIDDLEWARE  # noqa: E402
 
 # A file, not shared memory: WAL, write locks and other processes are then the real ones.
 DATABASES["default"]["TEST"] = (
@@ -46,3 +46,5 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ACCOUNT_RATE_LIMITS = False
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+STATIC_FILES = "servestatic.middleware.ServeStaticMiddleware"
+MIDDLEWARE[MIDDLEWARE.index(STATIC_FILES)] = "tests.support.static_files.StaticFilesFoundOnce"
