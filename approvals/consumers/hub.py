@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -18,7 +19,7 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
 from approvals.events import bus
-from approvals.selectors.sights import Sight, concerned, standing_sights
+from approvals.selectors.sights import Sight, changed_since, concerned, standing_sights
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,20 @@ class Hub:
                 for work in (self._ring(), self._recheck())
             ]
 
+    async def catch_up(self, listener: Listener, since: datetime) -> None:
+        """Tell one that has just joined what changed while its page was on its way."""
+        try:
+            changes = await _changed_since(since)
+        except DatabaseError as problem:
+            logger.warning("What a new doorbell has missed cannot be read (%s).", problem)
+            changes = None
+        if changes is None:
+            listener.tell(LOST)
+            return
+        for change in changes:
+            if listener.sight.covers(change.concerned):
+                listener.tell(_ticket(change.uid, change.version))
+
     def leave(self, listener: Listener) -> None:
         """Ring for this one no more; with the last one everything stops."""
         self._listeners.discard(listener)
@@ -113,7 +128,7 @@ class Hub:
         The row is read at each change, because whom a ticket concerns may grow.
         """
         uid, team = UUID(message["t"]), UUID(message["m"])
-        text = json.dumps({"ticket": str(uid), "version": int(message["v"])})
+        text = _ticket(uid, int(message["v"]))
         others = []
         for listener in self._listeners:
             if listener.sight.everything or team in listener.sight.teams:
@@ -160,6 +175,10 @@ class Hub:
                 listener.sight = sight
 
 
+def _ticket(uid: UUID, version: int) -> str:
+    return json.dumps({"ticket": str(uid), "version": version})
+
+
 def _newest(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """These messages without those that a later one of the same ticket makes idle."""
     newest: dict[object, dict[str, Any]] = {}
@@ -173,6 +192,7 @@ def _newest(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 standing = database_sync_to_async(standing_sights)
 _concerned = database_sync_to_async(concerned)
+_changed_since = database_sync_to_async(changed_since)
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 

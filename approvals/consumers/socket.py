@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from approvals.consumers import hub as hubs
 from approvals.selectors.sights import Sight
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 WAITING_MESSAGES: Final = 500  # beyond them the page is told to look at everything
 SESSION_OVER: Final = 4401  # the page signs in again
 NOT_LISTENING: Final = 1003
+MILLISECOND_DIGITS: Final = 13
+MARGIN: Final = timedelta(seconds=2)  # between clocks, and from a write to its commit
 BROKEN: Final = 1011
 
 type Scope = MutableMapping[str, Any]
@@ -100,11 +104,22 @@ async def doorbell(scope: Scope, receive: Receive, send: Send) -> None:
     hubs.hub().join(socket)  # before the page knows that it may stop asking
     try:
         await send({"type": "websocket.accept"})
+        since = _since(scope)
+        if since is not None:
+            await hubs.hub().catch_up(socket, since)
         code = await socket.serve()
     finally:
         hubs.hub().leave(socket)
     if code is not None:
         await send({"type": "websocket.close", "code": code})
+
+
+def _since(scope: Scope) -> datetime | None:
+    """When the page was made that connects for the first time; None where it does not say."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("since", [""])[0]
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= MILLISECOND_DIGITS):
+        return None
+    return datetime.fromtimestamp(int(asked) / 1000, UTC) - MARGIN
 
 
 def _code(ended: set[asyncio.Future[int | None]]) -> int | None:

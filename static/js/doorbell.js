@@ -1,5 +1,8 @@
 // One WebSocket per page that only rings: which ticket changed, or that everything may have.
-// Nothing is read from it but identifiers; the pages fetch what they show.
+// Nothing is read from it but identifiers; the pages fetch what they show. Its first connection says
+// when the page was made, and so hears of what changed before it could listen.
+import { served } from "./clock.js";
+
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15000;
 const SILENT_MS = 5000;
@@ -18,6 +21,7 @@ export function listen({ onTicket, onGate, onLost, onDown, onUp }) {
 
   function connect() {
     const address = new URL("/ws/doorbell/", location.href);
+    if (!missed && !Number.isNaN(served)) address.searchParams.set("since", served);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address);
     socket.onopen = () => {

@@ -108,7 +108,7 @@ async function answerTicket(ticket, tickets, all) {
   const version = tickets.get(ticket.dataset.uid);
   if (all || version > Number(ticket.dataset.version)) {
     const query = document.querySelector("#args")?.dataset.query || "";
-    await fetchInto(location.pathname + query, "#ticket");
+    await fetchInto(`/tickets/${ticket.dataset.uid}/${query}`, "#ticket");
   }
 }
 
@@ -132,6 +132,10 @@ async function answerAll() {
   if (part?.dataset.live === "ticket") await answerTicket(part, tickets, all);
 }
 
+function shown(uid) {
+  return Number(document.querySelector(`[data-uid="${CSS.escape(uid)}"]`)?.dataset.version ?? -1);
+}
+
 function gather() {
   if (answering) return; // what rings meanwhile is asked for afterwards
   const rest = answeredAt + REST_MS - performance.now();
@@ -147,6 +151,7 @@ if (document.body.dataset.signedIn !== undefined) {
   const banner = document.querySelector("#offline");
   listen({
     onTicket: (uid, version) => {
+      if (version <= shown(uid)) return;
       rung.set(uid, Math.max(version, rung.get(uid) || 0));
       gather();
     },

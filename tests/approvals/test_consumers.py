@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,9 +24,10 @@ from approvals.consumers import socket as sockets
 from approvals.events import bus
 from approvals.events.wire import GROUP, gate_message, ticket_message
 from approvals.models import Person, TeamMembership, User
+from approvals.selectors import sights
 from approvals.selectors.sights import standing_sights
 from placet.dispatch import build_application
-from tests.support.builders import Cast, a_cast, a_ticket
+from tests.support.builders import Cast, a_cast, a_ticket, killed
 from tests.support.databases import RealDatabase
 
 type Connect = Callable[..., Awaitable[WebsocketCommunicator]]
@@ -45,14 +47,15 @@ async def connect() -> AsyncIterator[Connect]:
     opened: list[WebsocketCommunicator] = []
 
     async def connect(
-        user: User | None, *, origin: str | None = None, token: str = ""
+        user: User | None, *, origin: str | None = None, token: str = "", query: str = ""
     ) -> WebsocketCommunicator:
         headers = [(b"origin", (settings.ENV.origins[0] if origin is None else origin).encode())]
         if token:
             headers.append((b"authorization", f"Bearer {token}".encode()))
         if user is not None:
             headers.append((b"cookie", await in_thread(_cookie)(user)))
-        socket = WebsocketCommunicator(build_application(no_pages), "/ws/doorbell/", headers)
+        path = f"/ws/doorbell/{query}"
+        socket = WebsocketCommunicator(build_application(no_pages), path, headers)
         opened.append(socket)
         return socket
 
@@ -69,8 +72,8 @@ def _cookie(user: User) -> bytes:
     return f"{name}={client.cookies[name].value}".encode()
 
 
-async def open_socket(connect: Connect, user: User) -> WebsocketCommunicator:
-    socket = await connect(user)
+async def open_socket(connect: Connect, user: User, query: str = "") -> WebsocketCommunicator:
+    socket = await connect(user, query=query)
     connected, _ = await socket.connect()
     assert connected
     await bus().subscribed()
@@ -148,6 +151,40 @@ async def test_changes_of_one_moment_are_heard_as_the_last_of_them(cast: Cast, c
 
     assert await heard(socket) == {"ticket": str(walk.uid), "version": 4}
     assert await heard(socket) == {"gate": 1}
+
+
+async def test_who_connects_first_hears_what_changed_since_their_page_was_made(
+    cast: Cast, connect: Connect
+):
+    walk = await in_thread(a_ticket(cast).pending)()
+    made = f"?since={time.time_ns() // 1_000_000}"
+    mate = await open_socket(connect, cast.alice, made)
+    stranger = await open_socket(connect, cast.charlie, made)
+    others = [await open_socket(connect, cast.alice, f"?since={bent}") for bent in ("", "-1", "x")]
+
+    await ring(gate_message(epoch=7, killed=False))
+
+    assert await heard(mate) == {"ticket": str(walk.uid), "version": 1}
+    for socket in (mate, stranger, *others):
+        assert await heard(socket) == {"gate": 7}
+
+
+async def test_who_missed_much_or_the_kill_switch_is_told_to_look_at_everything(
+    cast: Cast, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    await in_thread(a_ticket(cast).pending)()
+    made = f"?since={time.time_ns() // 1_000_000}"
+    monkeypatch.setattr(sights, "MOST_EVENTS", 0)
+    assert await heard(await open_socket(connect, cast.charlie, made)) == {"lost": True}
+    monkeypatch.undo()
+    await in_thread(killed)(cast)
+    assert await heard(await open_socket(connect, cast.charlie, made)) == {"lost": True}
+
+    async def unreadable(moment: object) -> None:
+        raise DatabaseError("gone away")
+
+    monkeypatch.setattr(hubs, "_changed_since", unreadable)
+    assert await heard(await open_socket(connect, cast.charlie, made)) == {"lost": True}
 
 
 async def test_other_teams_hear_nothing(cast: Cast, connect: Connect):

@@ -182,7 +182,7 @@ def test_a_page_without_its_doorbell_says_so_and_asks_again(
     cast: Cast, visit: Visit, backstage: Backstage
 ):
     page = visit(cast.bob)
-    page.route_web_socket("**/ws/doorbell/", lambda socket: socket.close())
+    page.route_web_socket("**/ws/doorbell/*", lambda socket: socket.close())
     page.clock.install()
     page.reload()
     expect(page.locator("#offline")).to_be_hidden()

@@ -13,7 +13,7 @@ from approvals.models import Decision
 from approvals.services.decisions import cancel_by_person
 from tests.browser.conftest import Backstage, Visit
 from tests.browser.test_reviewing import decidable, pending, state
-from tests.support.builders import Cast, a_policy, a_ticket
+from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 from tests.support.hostile import HOSTILE, a_megabyte
 
 PHONE = {"width": 390, "height": 844}
@@ -165,7 +165,7 @@ def test_what_happened_while_the_socket_was_cut_is_shown_once_it_is_back(
         sockets.append(socket)
         socket.connect_to_server()
 
-    page.route_web_socket("**/ws/doorbell/", between)
+    page.route_web_socket("**/ws/doorbell/*", between)
     page.goto(f"/tickets/{first.uid}/")
     decidable(page)
     assert len(sockets) == 1
@@ -180,9 +180,25 @@ def test_what_happened_while_the_socket_was_cut_is_shown_once_it_is_back(
     expect(page.locator("#approve")).to_have_count(0)
 
 
+def test_a_page_hears_of_what_changed_before_its_first_connection(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    walk = pending(backstage, cast, path="/srv/a")
+    page = visit(cast.bob)
+
+    def late(socket: WebSocketRoute) -> None:
+        backstage(cancel_by_person, uid=walk.uid, user=cast.alice)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/ws/doorbell/*", late)
+    page.goto(f"/tickets/{walk.uid}/")
+
+    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+
+
 def deaf(page: Page) -> None:
     """From its next load on the page hears of nothing."""
-    page.route_web_socket("**/ws/doorbell/", lambda socket: socket.close())
+    page.route_web_socket("**/ws/doorbell/*", lambda socket: socket.close())
 
 
 def test_many_changes_are_asked_for_together_and_the_reader_keeps_their_place(
@@ -206,6 +222,44 @@ def test_many_changes_are_asked_for_together_and_the_reader_keeps_their_place(
     frames = [at for url, at in asked if url.endswith("/frame/")]
     assert all(later - earlier > 0.8 for earlier, later in pairwise(frames))
     assert len(asked) <= 2 * len(frames) + 2, "rows are asked for together"
+
+
+def test_a_page_of_another_origin_shows_no_ticket_and_decides_on_none(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    walk = pending(backstage, cast, path="/srv/a")
+    page = visit(cast.bob, f"/tickets/{walk.uid}/")
+    ticket = page.url
+    fields = {"verdict": "approve", "nonce": "n", "seen_digest": str(backstage(digest, walk))}
+    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
+    foreign = page.context.new_page()
+    origin = "http://127.0.0.1:18080"  # of the same site, so that the session's cookie goes along
+    foreign.route(
+        f"{origin}/**",
+        lambda route: route.fulfill(
+            content_type="text/html",
+            body=f'<iframe src="{ticket}"></iframe>'
+            f'<form method="post" action="{ticket}decide/">{inputs}<button>Win</button></form>',
+        ),
+    )
+
+    with foreign.expect_response(ticket) as framed:
+        foreign.goto(origin)
+    _, frame = foreign.frames
+    expect(frame.locator("#ticket")).to_have_count(0)
+    assert framed.value.status == 200  # its reader is signed in there: the frame is refused
+    assert frame.url.startswith("chrome-error:")
+    with foreign.expect_response("**/decide/") as posted:
+        foreign.get_by_role("button", name="Win").click()
+
+    assert posted.value.status == 403
+    assert "placet=" in posted.value.request.all_headers()["cookie"]
+    assert (state(backstage, walk), votes(backstage, walk.uid)) == ("pending", 0)
+
+
+def digest(walk: TicketWalk) -> str:
+    """What the ticket's page was shown with."""
+    return bytes(walk.ticket.digest).hex()
 
 
 def the_pack(cast: Cast) -> list[str]:
