@@ -1,4 +1,4 @@
-"""The names that tickets carry, each once: what a search by name looks through."""
+"""The names that tickets carry: what a search by name looks through."""
 
 from typing import ClassVar
 
@@ -6,7 +6,10 @@ from django.db import models
 
 
 class KnownName(models.Model):
-    """A name that some ticket carries. Rows are only added; there are as many as names."""
+    """A name that some ticket carries, once for each reason to see such tickets.
+
+    Rows are only added. `audience` is a team, a group that is asked, or an agent's owner.
+    """
 
     class Kind(models.TextChoices):
         AGENT = "agent"
@@ -14,13 +17,14 @@ class KnownName(models.Model):
         TOOL = "tool"
 
     id = models.BigAutoField(primary_key=True)
+    audience = models.UUIDField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=256)
     folded = models.CharField(max_length=1024)  # case folding may lengthen a name
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["kind", "name"], name="known_name_once")
+            models.UniqueConstraint(fields=["audience", "kind", "name"], name="known_name_once")
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """What is wanted of the history as conditions on tickets, and the indexes that lead along them.
 
-Names are looked up on the short list of all names, people among the people; both as parts of the
-name, whatever its case.
+Names are looked up on the short list of the names that the reader's tickets carry, people among the
+people; both as parts of the name, whatever its case.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from operator import and_
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Length
 
 from approvals.domain.states import State
-from approvals.models import Decision, KnownName, Person, Ticket
+from approvals.models import Decision, KnownName, Person, TeamMembership, Ticket
+from approvals.selectors.readers import Reviewer
+from approvals.selectors.visibility import sees_everything
 from approvals.selectors.walks import Walk, Walks
 from approvals.selectors.wanted import Wanted
 
@@ -34,7 +36,8 @@ _COLUMNS: Final = {
 class Criteria:
     """All conditions together, and the ways along the one that promises the fewest tickets.
 
-    `left_off`: a word stands for more names than are looked for. `nothing`: for none at all.
+    `left_off`: a word stands for more names than are looked for, as far as the reader may know.
+    `nothing`: it stands for none at all.
     """
 
     condition: Q
@@ -53,9 +56,9 @@ class _One:
     nothing: bool = False
 
 
-def criteria_of(wanted: Wanted) -> Criteria:
+def criteria_of(wanted: Wanted, who: Reviewer) -> Criteria:
     """The conditions of what is wanted, in at most three queries."""
-    ordered = list(_all_of(wanted))
+    ordered = list(_all_of(wanted, who))
     return Criteria(
         condition=reduce(and_, (one.condition for one in ordered), Q()),
         walks=next((one.walks for one in ordered if one.walks), ()),
@@ -64,22 +67,22 @@ def criteria_of(wanted: Wanted) -> Criteria:
     )
 
 
-def _all_of(wanted: Wanted) -> Iterable[_One]:
+def _all_of(wanted: Wanted, who: Reviewer) -> Iterable[_One]:
     """What was asked for, the most telling first."""
     if wanted.number is not None:
         yield _by("pk", [wanted.number])
     if wanted.reviewer:
-        yield _decided_by(_people_called(wanted.reviewer))
+        yield _decided_by(_people_called(wanted.reviewer, who))
     for kind, text in (("tool", wanted.tool), ("agent", wanted.agent)):
         if text:
-            yield _by(_COLUMNS[kind], _names_like(text, kinds=[kind])[kind])
+            yield _by(_COLUMNS[kind], _names_like(text, who, kinds=[kind])[kind])
     if wanted.words:
-        yield _named(wanted.words)
+        yield _named(wanted.words, who)
     if wanted.owner:
-        yield _by("person_id", _people_called(wanted.owner))
+        yield _by("person_id", _people_called(wanted.owner, who))
     if wanted.upstream:
         kind = KnownName.Kind.UPSTREAM.value
-        yield _by(_COLUMNS[kind], _names_like(wanted.upstream, kinds=[kind])[kind])
+        yield _by(_COLUMNS[kind], _names_like(wanted.upstream, who, kinds=[kind])[kind])
     if wanted.states and wanted.states != frozenset(State):
         yield _by("state", sorted(state.value for state in wanted.states))
     if wanted.risk:
@@ -105,11 +108,11 @@ def _decided_by(people: list[UUID]) -> _One:
     return _One(condition, walks, len(people) > MOST_NAMES, not people)
 
 
-def _named(words: str) -> _One:
+def _named(words: str, who: Reviewer) -> _One:
     """Tickets of which any name, or the owner's, holds these words."""
-    names = _names_like(words, kinds=list(_COLUMNS))
+    names = _names_like(words, who, kinds=list(_COLUMNS))
     each = [_by(_COLUMNS[kind], found) for kind, found in names.items()]
-    each.append(_by("person_id", _people_called(words)))
+    each.append(_by("person_id", _people_called(words, who)))
     condition = reduce(lambda one, other: one | other, (one.condition for one in each))
     return _One(
         condition,
@@ -119,18 +122,31 @@ def _named(words: str) -> _One:
     )
 
 
-def _names_like(text: str, *, kinds: list[str]) -> dict[str, list[str]]:
-    """Names of each kind that hold this text; of too many the shortest, one more than are used."""
+def _names_like(text: str, who: Reviewer, *, kinds: list[str]) -> dict[str, list[str]]:
+    """Names of each kind that hold this text; of too many the shortest, one more than are used.
+
+    Only those of tickets that the reader has a reason to see: how many others there are, and
+    which, is nothing that a search may tell.
+    """
     found: dict[str, list[str]] = {kind: [] for kind in kinds}
     rows = KnownName.objects.filter(kind__in=kinds, folded__contains=text.casefold())
-    ordered = rows.order_by(Length("name"), "name").values_list("kind", "name")
-    for kind, name in ordered[: (MOST_NAMES + 1) * len(kinds)]:
+    if not sees_everything(who):
+        rows = rows.filter(audience__in=[who.person.pk, *who.teams, *who.voting_groups])
+    ordered = rows.annotate(size=Length("name")).order_by("size", "name")
+    distinct = ordered.values_list("kind", "name", "size").distinct()
+    for kind, name, _ in distinct[: (MOST_NAMES + 1) * len(kinds)]:
         found[kind].append(name)
     return found
 
 
-def _people_called(text: str) -> list[UUID]:
-    """People whose name holds this text or whose address it is."""
+def _people_called(text: str, who: Reviewer) -> list[UUID]:
+    """People whose name holds this text or whose address it is, the reader's own teams first.
+
+    One more than are used only for who sees everything: to others, how many people there are is
+    nothing that a search may tell.
+    """
+    mates = TeamMembership.objects.filter(person=OuterRef("pk"), team__in=who.teams)
     rows = Person.objects.filter(Q(name__icontains=text) | Q(accounts__email=text.lower()))
-    ordered = rows.order_by(Length("name"), "pk").values_list("pk", flat=True)
-    return list(dict.fromkeys(ordered[: MOST_NAMES + 1]))
+    ordered = rows.order_by(Exists(mates).desc(), Length("name"), "pk").values_list("pk", flat=True)
+    most = MOST_NAMES + 1 if sees_everything(who) else MOST_NAMES
+    return list(dict.fromkeys(ordered[:most]))

@@ -64,7 +64,7 @@ def newest(
     who: Reviewer, wanted: Wanted, *also: Q, before: int | None = None, limit: int = PAGE
 ) -> Keys:
     """The newest of what is wanted that this person may see, before a key."""
-    criteria = criteria_of(wanted)
+    criteria = criteria_of(wanted, who)
     if criteria.nothing:
         return Keys(keys=[], left_off=criteria.left_off)
     low, below = _span(wanted, before)

@@ -29,6 +29,7 @@ from approvals.domain.wording import say
 from approvals.models import Canary, Payload, Ticket, User
 from approvals.services import actors
 from approvals.services.contract import Submission
+from approvals.services.naming import note_names
 from approvals.services.policies import judge
 from approvals.services.repeats import RepeatKeys
 from approvals.services.reviewers import require_reachable, who_decides
@@ -95,6 +96,7 @@ def seed_canary(
             findings_in(call),
         )
         require_reachable(ticket, groups, obligations)
+        note_names(ticket, groups=[group.pk for group in groups])
         actor = actors.person(user.person_id)
         stored = transitions.open_pending(
             ticket=ticket,

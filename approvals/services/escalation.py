@@ -17,6 +17,7 @@ from approvals.domain.telling import Kind
 from approvals.models import DatabaseNow, DueEscalation, ReviewerGroup, Ticket, after_seconds
 from approvals.selectors.votes import obligations_of
 from approvals.services import actors
+from approvals.services.naming import note_names
 from approvals.services.notifications import tell
 
 
@@ -59,5 +60,6 @@ def _ask(ticket: Ticket) -> bool:
         after=escalate.after_seconds,
         actor=actors.SWEEPER,
     )
+    note_names(ticket, groups=[group.pk])
     tell(kind=Kind.ESCALATED, ticket=ticket, groups=[group.pk], occasion=f"to:{group.pk}")
     return True

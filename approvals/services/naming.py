@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db import connection, transaction
 
 from approvals.models import KnownName, Ticket
 
-type _Name = tuple[str, str]
+type _Name = tuple[UUID, str, str]
 
 _noted: set[tuple[str, _Name]] = set()  # by database; only what was committed
 
 
-def note_names(ticket: Ticket) -> None:
-    """See to it that the ticket's names are on the list; joins its transaction.
+def note_names(ticket: Ticket, *, groups: Iterable[UUID]) -> None:
+    """See to it that whoever sees the ticket finds its names on the list; joins its transaction.
 
-    A process asks the database once for each name.
+    `groups` are those that it asks. A process asks the database once for each name and audience.
     """
     database = str(connection.settings_dict["NAME"])
-    missing = [name for name in names_of(ticket) if (database, name) not in _noted]
+    audiences = {ticket.team_id, ticket.person_id, *groups}
+    named = [(audience, *name) for audience in audiences for name in names_of(ticket)]
+    missing = [name for name in named if (database, name) not in _noted]
     if not missing:
         return
     KnownName.objects.bulk_create(
-        [KnownName(kind=kind, name=name, folded=name.casefold()) for kind, name in missing],
+        [
+            KnownName(audience=audience, kind=kind, name=name, folded=name.casefold())
+            for audience, kind, name in missing
+        ],
         ignore_conflicts=True,
     )
     transaction.on_commit(lambda: _noted.update((database, name) for name in missing))
 
 
-def names_of(ticket: Ticket) -> tuple[_Name, ...]:
+def names_of(ticket: Ticket) -> tuple[tuple[str, str], ...]:
     """The names that a ticket can be found by, each with its kind."""
     return (
         (KnownName.Kind.AGENT.value, ticket.agent_name),

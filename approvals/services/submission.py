@@ -140,6 +140,7 @@ def _open(
     ticket = ticket_of(call, judgement, keys, obligations, findings)
     ticket.possible_repeat_of = before
     group_ids = [group.pk for group in groups]
+    note_names(ticket, groups=group_ids)
     grants = matching_grants(ticket, call.arguments, session=call.session)
     if grants and not grants_disabled(keys):
         for grant_id in grants:
@@ -259,7 +260,6 @@ def ticket_of(
     if call.waiting is Waiting.HANDED_OVER:
         ticket.waits_until = after_seconds(conf.handover_seconds())
     ticket.digest = ticket_digest(ticket_binding(ticket, call.arguments))
-    note_names(ticket)
     return ticket
 
 

@@ -88,9 +88,12 @@ def fill(crowd: Crowd, *, past: int, still_open: int) -> None:
         for kind, column in (("agent", "agent_name"), ("upstream", "upstream_name"),
                              ("tool", "tool_name")):  # fmt: skip
             cursor.execute(
-                f"INSERT INTO {KnownName._meta.db_table} (kind, name, folded)"
-                f" SELECT DISTINCT '{kind}', {column}, lower({column}) FROM approvals_ticket"
-                " ON CONFLICT DO NOTHING"
+                f"INSERT INTO {KnownName._meta.db_table} (audience, kind, name, folded)"
+                f" SELECT DISTINCT audience, '{kind}', {column}, lower({column})"
+                " FROM approvals_ticket t CROSS JOIN LATERAL (VALUES (t.team_id), (t.person_id),"
+                " ((SELECT g.reviewergroup_id FROM approvals_ticket_groups g"
+                "   WHERE g.ticket_id = t.id LIMIT 1))) seen (audience)"
+                " WHERE audience IS NOT NULL ON CONFLICT DO NOTHING"
             )
         cursor.execute("SET session_replication_role = origin")
         cursor.execute("VACUUM ANALYZE")

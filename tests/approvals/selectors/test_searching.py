@@ -184,6 +184,23 @@ def test_a_word_that_stands_for_many_names_says_so(cast, monkeypatch):
     assert found.page.left_off
 
 
+def test_names_and_people_of_others_are_neither_counted_nor_in_the_way(cast, monkeypatch):
+    monkeypatch.setattr("approvals.selectors.criteria.MOST_NAMES", 1)
+    theirs = people.ensure_team(slug="theirs", default_group="reviewers")
+    people.set_members(group="reviewers", people=[cast.carol.person_id])
+    people.set_members(team="ops", people=[cast.alice.person_id, cast.bob.person_id])
+    other = {"team_id": theirs, "person_id": cast.charlie.person_id}
+    for n in range(3):
+        a_ticket(cast, tool_name="tool" + "x" * n, arguments=b'{"n":%d}' % n, **other).pending()
+    mine = a_ticket(cast, tool_name="tool_of_ops").rejected_by(cast.carol)
+    bob, dora = (reviewer(user.person, one_person=False) for user in (cast.bob, cast.dora))
+    for wanted in (Wanted(tool="tool"), Wanted(owner="a"), Wanted(words="tool")):
+        found = history(bob, wanted)
+        assert [row.ticket.pk for row in found.rows] == [mine.ticket.pk]
+        assert not found.page.left_off
+        assert history(dora, wanted).page.left_off
+
+
 @pytest.mark.parametrize(
     "wanted",
     [Wanted(), OVER, Wanted(words="file"), Wanted(reviewer="bob", tool="delete")],
