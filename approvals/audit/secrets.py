@@ -13,6 +13,8 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from approvals import conf
 
@@ -50,6 +52,12 @@ def fingerprint(purpose: str, plain: bytes) -> bytes:
     """The same 32 bytes for the same value, from which it cannot be guessed without our key."""
     key = next(iter(conf.sealing_keys().values()))
     return hmac.digest(_key(key, f"{purpose}:fingerprint"), plain, "sha256")
+
+
+def derived(purpose: str, *, size: int) -> bytes:
+    """So many bytes of this installation's own for a purpose, always the same."""
+    key = next(iter(conf.sealing_keys().values()))
+    return HKDFExpand(SHA256(), length=size, info=f"placet:{purpose}".encode()).derive(key)
 
 
 def _key(key: bytes, purpose: str) -> bytes:

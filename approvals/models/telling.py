@@ -250,19 +250,3 @@ class Lookout(models.Model):
 
     def __str__(self) -> str:
         return f"lookout at ticket {self.reached}"
-
-
-class PushKey(models.Model):
-    """The installation's own key towards push services (VAPID, RFC 8292); made once, sealed."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    public = models.BinaryField(max_length=65)  # uncompressed point
-    sealed = models.BinaryField()
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(condition=Q(id=1), name="push_key_is_one_row")
-        ]
-
-    def __str__(self) -> str:
-        return "push key"

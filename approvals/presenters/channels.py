@@ -47,9 +47,9 @@ STATES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelRow:
-    """One channel on a page."""
+    """One channel on a page; `url` takes what is done to it."""
 
-    key: str
+    url: str
     label: str
     sort: str
     owner: str
@@ -123,7 +123,7 @@ def in_words(why: str) -> str:
 def _row(reach: Reach) -> ChannelRow:
     channel, test = reach.channel, reach.test
     return ChannelRow(
-        key=str(channel.pk),
+        url=_url(channel),
         label=channel.label,
         sort=str(SORTS[Channel.Sort(channel.sort)][1]),
         owner=owner_of(channel),
@@ -140,6 +140,12 @@ def _row(reach: Reach) -> ChannelRow:
         is_room=channel.person_id is None,
         kinds=tuple(str(KINDS[Kind(kind)]) for kind in channel.kinds),
     )
+
+
+def _url(channel: Channel) -> str:
+    if channel.sort == Channel.Sort.MAIL:
+        return reverse("approvals:channel-mail")
+    return reverse("approvals:channel", args=[channel.pk])
 
 
 def _mark(channel: Channel) -> Mark:

@@ -25,9 +25,17 @@ class Reach:
 
 
 def channels_of(person: Person) -> list[Reach]:
-    """The channels of a person, the oldest first."""
+    """The channels of a person, the oldest first; mail is one of them before its first use."""
     found = Channel.objects.filter(person=person, removed_at__isnull=True)
-    return _with_tests(found.select_related("person"))
+    reached = _with_tests(found.select_related("person"))
+    if any(reach.channel.sort == Channel.Sort.MAIL for reach in reached):
+        return reached
+    return [Reach(channel=unused_mail(person), test=None), *reached]
+
+
+def unused_mail(person: Person) -> Channel:
+    """The person's mail as it is before its first use, when it has no row."""
+    return Channel(sort=Channel.Sort.MAIL, person=person, label="E-mail")
 
 
 def rooms() -> list[Reach]:

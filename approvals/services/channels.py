@@ -12,16 +12,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 from django.db import transaction
 
 from approvals import audit, conf
-from approvals.audit.secrets import SecretUnreadable, fingerprint, lock, unlock
+from approvals.audit.secrets import SecretUnreadable, derived, fingerprint, lock, unlock
 from approvals.carriers import chat, mail, push, webhook
 from approvals.carriers.errors import Refused
 from approvals.domain.canonical import JSON
@@ -34,10 +28,10 @@ from approvals.models import (
     Delivery,
     Notice,
     Person,
-    PushKey,
     User,
     database_now,
 )
+from approvals.selectors.deliveries import unused_mail
 from approvals.services import actors
 from approvals.services.notifications import tell
 
@@ -57,15 +51,20 @@ def with_mail(person: Person) -> list[Channel]:
         Channel.objects.filter(person=person, removed_at__isnull=True).order_by("created_at", "pk")
     )
     if not any(channel.sort == Channel.Sort.MAIL for channel in channels):
-        row = Channel(sort=Channel.Sort.MAIL, person=person, label="E-mail")
-        Channel.objects.bulk_create([row], ignore_conflicts=True)
-        channels += Channel.objects.filter(person=person, sort=Channel.Sort.MAIL)
+        channels.append(mail_of(person))
     mails = mail.configured()
     return [
         channel
         for channel in channels
         if channel.enabled and (mails or channel.sort != Channel.Sort.MAIL)
     ]
+
+
+def mail_of(person: Person) -> Channel:
+    """The person's mail, whose row is made at its first use. Joins."""
+    row = unused_mail(person)
+    Channel.objects.bulk_create([row], ignore_conflicts=True)
+    return Channel.objects.get(person=person, sort=Channel.Sort.MAIL)
 
 
 def subscribe(*, user: User, endpoint: object, p256dh: object, auth: object, label: str) -> UUID:
@@ -212,19 +211,13 @@ def secret_of(channel: Channel) -> Mapping[str, str]:
 
 
 def push_key() -> ec.EllipticCurvePrivateKey:
-    """The installation's key towards push services, made at first use."""
-    row = PushKey.objects.filter(pk=1).first()
-    if row is None:
-        made = ec.generate_private_key(ec.SECP256R1())
-        plain = made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        sealed = lock(PUSH_KEY, "1", plain)
-        fresh = PushKey(pk=1, public=push.public_point(made), sealed=sealed)
-        PushKey.objects.bulk_create([fresh], ignore_conflicts=True)
-        row = PushKey.objects.get(pk=1)
-    key = load_der_private_key(unlock(PUSH_KEY, "1", row.sealed), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise SecretUnreadable("the push key is not of its curve")
-    return key
+    """The installation's key towards push services.
+
+    Its number is derived from the sealing key with 128 bits to spare (FIPS 186-5, A.2.1).
+    """
+    curve = ec.SECP256R1()
+    number = int.from_bytes(derived(PUSH_KEY, size=48)) % (curve.group_order - 1) + 1
+    return ec.derive_private_key(number, curve)
 
 
 def _new(channel: Channel, secret: Mapping[str, Any], mark: str, *, actor: str) -> Channel:

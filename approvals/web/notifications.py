@@ -98,8 +98,19 @@ def subscribe(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_POST
 @reviewer_page
+def change_mail(request: HttpRequest, user: User) -> HttpResponse:
+    """As `change`, for the mail of whoever asks; it is a channel before it has a row."""
+    return _changed(request, user, channels.mail_of(user.person).pk)
+
+
+@require_POST
+@reviewer_page
 def change(request: HttpRequest, user: User, channel_id: UUID) -> HttpResponse:
     """Test, change or remove one channel, a person's own or, for admins, a room's."""
+    return _changed(request, user, channel_id)
+
+
+def _changed(request: HttpRequest, user: User, channel_id: UUID) -> HttpResponse:
     verb, posted = request.POST.get("verb", ""), request.POST
     try:
         if verb == "test":
@@ -147,7 +158,6 @@ def _habit_form(request: HttpRequest, user: User, *, bound: bool = True) -> Habi
 def _page(
     request: HttpRequest, user: User, form: HabitForm, chat: ChatForm, *, status: int
 ) -> HttpResponse:
-    channels.with_mail(user.person)
     rows = present_channels(selectors.channels_of(user.person))
     context = {
         "channels": rows,

@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/chat/", notifications.add_chat, name="chat-new"),
     path("notifications/browser/", notifications.subscribe, name="push-new"),
+    path("notifications/mail/", notifications.change_mail, name="channel-mail"),
     path("notifications/<uuid:channel_id>/", notifications.change, name="channel"),
     path("notices/", notices.notices, name="notices"),
     path("notices/rooms/", notices.add_room, name="room-new"),

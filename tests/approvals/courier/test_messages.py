@@ -178,6 +178,8 @@ def test_a_test_button_tells_at_once_whatever_the_hour(cast: Cast):
     assert told()["bob"] == ["Placet: This is a test"]
 
 
-def test_the_push_key_is_made_once_and_sealed(cast: Cast):
+def test_the_push_key_is_the_installation_s_own(settings):
     first, again = channels.push_key(), channels.push_key()
     assert first.private_numbers() == again.private_numbers()
+    settings.APPROVALS_SEALING_KEYS = {"another": bytes(32)}
+    assert channels.push_key().private_numbers() != first.private_numbers()

@@ -11,6 +11,7 @@ from approvals.models import Channel, Delivery, Habit, ReviewerGroup, Rotation
 from approvals.services import channels, watching
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_ticket
+from tests.support.pages import form_to
 
 POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 BROWSER = {"endpoint": "https://push.example/1", "p256dh": POINT, "auth": "BTBZMqHH6r4Tts7J_aSIgg"}
@@ -123,12 +124,16 @@ def test_a_channel_is_tested_changed_and_removed_by_its_owner_alone(
     assert Channel.objects.get(pk=key).sealed is None
 
 
-def test_looking_changes_nothing(bob: Client, cast: Cast):
-    key = channels.add_chat(user=cast.bob, url="ntfys://topic", label="Phone")
-    for address in (f"/notifications/{key}/", "/notifications/browser/", "/notifications/chat/"):
-        assert bob.get(address).status_code == 405
-    assert bob.head("/notifications/").status_code == 200
-    assert Channel.objects.get(pk=key).enabled
+def test_mail_is_shown_before_it_has_a_row_and_has_one_once_it_is_changed(bob: Client, cast: Cast):
+    page = bob.get("/notifications/").content
+    form = form_to(page, "/notifications/mail/")
+    assert not Channel.objects.exists()
+    bob.post(form.action, form.values(verb="test"))
+    bob.post(form.action, {"verb": "save", "urgent": "on"})
+    bob.post(form.action, {"verb": "remove"})
+    mail = Channel.objects.get(person=cast.bob.person)
+    assert (mail.sort, mail.enabled, mail.urgent, mail.removed_at) == ("mail", False, True, None)
+    assert Delivery.objects.filter(channel=mail, notice__kind="test").count() == 1
 
 
 def test_a_number_leads_to_a_ticket_that_one_may_see_and_to_nothing_else(
@@ -241,8 +246,8 @@ def test_no_page_costs_more_with_more_rows(dora: Client, cast: Cast):
             assert dora.get(address).status_code == 200
         return len(queries)
 
-    dora.get("/notifications/")  # makes what is made once
     a_room(dora, cast)
+    channels.add_chat(user=cast.dora, url="ntfys://topic", label="")
     a_ticket(cast, arguments=b'{"n":0}').pending()
     courier.look()
     addresses = ("/notices/?show=waiting", "/notifications/")
