@@ -142,12 +142,7 @@ def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> Gra
         made_from=grant.made_from_id,
         made_from_url=reverse("approvals:ticket", args=[grant.made_from.uid]),
         session=bool(grant.pins["session"]),
-        held_back=gettext(
-            "Held back: a call that it let through has an unknown outcome. It works again when"
-            " somebody has recorded what happened."
-        )
-        if standing.held_back and standing.is_live
-        else "",
+        held_back=_held_back(standing),
         pins=pin_rows(arguments, tuple(grant.pins["free"])),
         purged=arguments is None,
         revoked_at=grant.revoked_at,
@@ -215,11 +210,28 @@ def terms_in_words(terms: Terms) -> str:
     return text.format(uses=uses, length=length)
 
 
+def _held_back(standing: Standing) -> str:
+    """Why a live permission lets nothing through for now."""
+    if not standing.is_live:
+        return ""
+    if standing.lapsed:
+        return gettext(
+            "Held back: not everybody who agreed to it may still approve its calls, so people are"
+            " asked about each."
+        )
+    if standing.held_back:
+        return gettext(
+            "Held back: a call that it let through has an unknown outcome. It works again when"
+            " somebody has recorded what happened."
+        )
+    return ""
+
+
 def _mark(standing: Standing) -> Mark:
     grant = standing.grant
     if grant.revoked_at is not None:
         return Mark("off", "minus", gettext("Revoked"))
-    if standing.held_back and standing.is_live:
+    if _held_back(standing):
         return Mark("wait", "unknown", gettext("Held back"))
     if standing.is_live:
         return Mark("good", "seal", gettext("Live"))

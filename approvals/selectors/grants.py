@@ -5,23 +5,23 @@ Nothing is counted beyond the bounds below: where more may exist, the answer say
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 
+from approvals import ports
 from approvals.audit import ticket_subject
 from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.inspection.arguments import read_canonical
-from approvals.domain.pins import Terms, without
+from approvals.domain.pins import without
 from approvals.domain.states import State
 from approvals.models import (
     AuditEvent,
     DatabaseNow,
-    Decision,
     Grant,
     GroupMembership,
     Person,
@@ -29,6 +29,7 @@ from approvals.models import (
     Ticket,
     after_seconds,
 )
+from approvals.selectors.agreement import AGREEMENT, agreement_on, backed
 from approvals.selectors.visibility import Asked, sees_everything, tickets_visible_to
 
 DAYS: Final = 30
@@ -54,11 +55,15 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A permission as it stands; `held_back` while an outcome of its own is unknown."""
+    """A permission as it stands; `held_back` while an outcome of its own is unknown.
+
+    `lapsed`: those who agreed to it could not give it today.
+    """
 
     grant: Grant
     is_live: bool
     held_back: bool
+    lapsed: bool
     agreed_by: tuple[str, ...]
 
 
@@ -107,24 +112,6 @@ def session_of(ticket: Ticket) -> str:
     return session if isinstance(session, str) else ""
 
 
-def agreed_terms(ticket: Ticket) -> dict[UUID, Terms]:
-    """The terms that each person's newest approval of this revision agrees to."""
-    approvals = Decision.objects.filter(ticket=ticket, revision=ticket.revision)
-    return terms_in(approvals.select_related("terms").order_by("created_at", "id"))
-
-
-def terms_in(decisions: Iterable[Decision]) -> dict[UUID, Terms]:
-    """As `agreed_terms`, of votes that were read with their `terms`, oldest first."""
-    found: dict[UUID, Terms] = {}
-    for decision in decisions:
-        agreed = getattr(decision, "terms", None)
-        if agreed is not None:
-            found[decision.person_id] = agreed.as_terms()
-        else:
-            found.pop(decision.person_id, None)
-    return found
-
-
 def live() -> Q:
     """Neither over nor used up nor revoked."""
     return Q(revoked_at__isnull=True, expires_at__gt=DatabaseNow(), uses__lt=F("max_uses"))
@@ -152,21 +139,28 @@ def grants_visible_to(person: Person) -> QuerySet[Grant]:
 
 
 def grants_page(
-    person: Person, *, is_live: bool, before: UUID | None
+    person: Person, *, is_live: bool, before: UUID | None, one_person: bool
 ) -> tuple[list[Standing], UUID | None]:
-    """A page of permissions, newest first, and the key of the page that follows."""
+    """A page of permissions, newest first, and the key of the page that follows.
+
+    Who owns the agents now is not asked: that would be a question for each.
+    """
     rows = _rows(grants_visible_to(person))
     rows = rows.filter(live()) if is_live else rows.exclude(live())
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    found = [_standing(row) for row in rows.order_by("-pk")[: PAGE + 1]]
-    return found[:PAGE], found[PAGE - 1].grant.pk if len(found) > PAGE else None
+    found = list(rows.order_by("-pk")[: PAGE + 1])
+    older = found[PAGE - 1].pk if len(found) > PAGE else None
+    return _standings(found[:PAGE], owners={}, one_person=one_person), older
 
 
-def grant_for(person: Person, grant_id: UUID) -> Standing | None:
+def grant_for(person: Person, grant_id: UUID, *, one_person: bool) -> Standing | None:
     """One permission; None when hidden just as when absent."""
     row = _rows(grants_visible_to(person)).filter(pk=grant_id).first()
-    return None if row is None else _standing(row)
+    if row is None:
+        return None
+    owners = {row.agent_id: ports.owner_of_agent(row.agent_id)}
+    return _standings([row], owners=owners, one_person=one_person)[0]
 
 
 def made_of(ticket: Ticket) -> list[Grant]:
@@ -187,31 +181,30 @@ def let_through(
 
 
 def _rows(grants: QuerySet[Grant]) -> QuerySet[Any]:
-    approvals = Decision.objects.select_related("person", "terms")
     return (
         grants.annotate(
             held_back=unresolved_outcome(), is_live=Case(When(live(), then=True), default=False)
         )
         .select_related("team", "made_from", "made_from__arguments", "granted_by", "revoked_by")
-        .prefetch_related(Prefetch("made_from__decisions", approvals.order_by("created_at", "pk")))
+        .prefetch_related(*AGREEMENT)
     )
 
 
-def _standing(row: Any) -> Standing:
-    """`row` with what `_rows` adds; whoever's newest vote agreed to these very terms gave it."""
-    agreed: dict[UUID, tuple[str, Terms]] = {}
-    for decision in row.made_from.decisions.all():
-        if decision.revision == row.made_from.revision and hasattr(decision, "terms"):
-            agreed[decision.person_id] = decision.person.name, decision.terms.as_terms()
-        else:
-            agreed.pop(decision.person_id, None)
-    _, terms = agreed.get(row.granted_by_id, ("", None))
-    return Standing(
-        grant=row,
-        is_live=row.is_live,
-        held_back=row.held_back,
-        agreed_by=tuple(name for name, theirs in agreed.values() if theirs == terms),
-    )
+def _standings(
+    rows: list[Any], *, owners: Mapping[UUID, UUID | None], one_person: bool
+) -> list[Standing]:
+    """`rows` with what `_rows` adds; whoever's newest vote agreed to these very terms gave it."""
+    holding = backed(rows, owners=owners, one_person=one_person)
+    return [
+        Standing(
+            grant=row,
+            is_live=row.is_live,
+            held_back=row.held_back,
+            lapsed=row.pk not in holding,
+            agreed_by=tuple(agreement_on(row).values()),
+        )
+        for row in rows
+    ]
 
 
 def _arguments(ticket: Ticket) -> tuple[JSON] | None:

@@ -17,6 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from approvals import conf, ports, transitions
 from approvals.audit.sealing import unseal
@@ -30,6 +31,7 @@ from approvals.domain.states import CANCELLABLE, CancelReason
 from approvals.domain.wording import say
 from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds, plain
 from approvals.selectors import grants as selectors
+from approvals.selectors.agreement import AGREEMENT, agreed_terms, backed
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
 
@@ -118,9 +120,7 @@ def grant_if_agreed(
     `add_up` resolves the approvals of some people as the ticket's own quorum does: whatever the
     ticket needed (groups, numbers, distinct people), the permission needs of those who agreed.
     """
-    agreed = {
-        person for person, theirs in selectors.agreed_terms(ticket).items() if theirs == terms
-    }
+    agreed = {person for person, theirs in agreed_terms(ticket).items() if theirs == terms}
     if add_up(agreed).state != "approved":
         return None
     arguments = read_canonical(unseal(ticket.arguments))
@@ -183,7 +183,10 @@ def _revoke(grant: Grant, user: User) -> int:
 
 
 def matching_grants(ticket: Ticket, arguments: bytes, *, session: str = "") -> list[UUID]:
-    """The live grants that allow this very call, narrowest deadline first."""
+    """The live grants that allow this very call, narrowest deadline first.
+
+    Those who agreed to one have to be people who could still agree to it.
+    """
     standing = "SELECT 1 FROM approvals_grant WHERE agent_id = %s AND revoked_at IS NULL LIMIT 1"
     if plain.one(standing, ticket.agent_id) is None:
         return []  # as for most agents
@@ -201,7 +204,13 @@ def matching_grants(ticket: Ticket, arguments: bytes, *, session: str = "") -> l
     if not found:
         return []
     value = read_canonical(arguments)
-    return [grant.pk for grant in found if _covers(grant, ticket, value, session)]
+    covering = [grant for grant in found if _covers(grant, ticket, value, session)]
+    if not covering:
+        return []
+    prefetch_related_objects(covering, *AGREEMENT)
+    owners = {ticket.agent_id: ports.owner_of_agent(ticket.agent_id)}
+    held = backed(covering, owners=owners, one_person=conf.one_person())
+    return [grant.pk for grant in covering if grant.pk in held]
 
 
 def _covers(grant: Grant, ticket: Ticket, arguments: JSON, session: str) -> bool:

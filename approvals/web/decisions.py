@@ -179,7 +179,7 @@ def answered(
     try:
         done = act()
     except Refusal as refusal:
-        return _refused(request, user, uid, refusal, posted or Posted(), opened)
+        return refused(request, user, uid, refusal, posted or Posted(), opened)
     if not is_part(request, "ticket"):
         messages.success(request, done)
         return redirect("approvals:ticket", uid=uid, permanent=False)
@@ -188,7 +188,7 @@ def answered(
     )
 
 
-def _refused(
+def refused(
     request: HttpRequest,
     user: User,
     uid: UUID,
@@ -196,6 +196,7 @@ def _refused(
     posted: Posted,
     opened: frozenset[str],
 ) -> HttpResponse:
+    """The ticket as it stands now, with the refusal first and what was typed still there."""
     ticket = visible_ticket(user, uid)
     changed = isinstance(refusal, StaleDigest)
     if isinstance(refusal, AuditBroken):

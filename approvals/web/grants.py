@@ -18,6 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from approvals import conf
 from approvals.audit.sealing import PayloadPurged, SealBroken
 from approvals.domain.errors import Refusal
 from approvals.domain.pins import Terms
@@ -29,6 +30,7 @@ from approvals.presenters.grants import past_calls, present_grant, terms_in_word
 from approvals.presenters.new_grant import HOUR, present_new_grant
 from approvals.presenters.words import told
 from approvals.selectors import grants as selectors
+from approvals.selectors.agreement import agreed_terms
 from approvals.selectors.looks import nonce_shown_now
 from approvals.selectors.votes import eligible_people
 from approvals.services import decisions
@@ -41,6 +43,7 @@ from approvals.services.grants import (
 from approvals.web import opened as opening
 from approvals.web.access import reader, reviewer_page
 from approvals.web.addresses import key_in, uuid_in
+from approvals.web.decisions import refused
 from approvals.web.posted import (
     STATUS,
     FormIncomplete,
@@ -60,7 +63,10 @@ DEFAULT_SECONDS: Final = HOUR
 @never_cache
 @reviewer_page
 def new_grant(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
-    """Show what a permission would allow; a POST approves the call and agrees to it."""
+    """Show what a permission would allow; a POST approves the call and agrees to it.
+
+    A refusal that other terms would not mend shows the ticket as it stands now.
+    """
     ticket = visible_ticket(user, uid)
     if request.method != "POST":
         return _new_page(request, user, ticket, request.GET)
@@ -68,8 +74,8 @@ def new_grant(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
         return _give(request, user, ticket)
     except Refusal as refusal:
         if refusal.kind != "invalid":
-            messages.warning(request, told(refusal.message))
-            return redirect("approvals:ticket", uid=uid)
+            posted = Posted(reason=request.POST.get("reason", ""))
+            return refused(request, user, uid, refusal, posted, _opened(request.POST, user, ticket))
         return _new_page(request, user, ticket, request.POST, refusal=refusal)
 
 
@@ -80,7 +86,9 @@ def grants(request: HttpRequest, user: User) -> HttpResponse:
     """Show the permissions of this person's teams; `?show=over` those that no longer count."""
     is_live = request.GET.get("show") != "over"
     before = uuid_in(request.GET.get("before", ""))
-    rows, older = selectors.grants_page(user.person, is_live=is_live, before=before)
+    rows, older = selectors.grants_page(
+        user.person, is_live=is_live, before=before, one_person=conf.one_person()
+    )
     now = timezone.now()
     here = reverse("approvals:grants")
     shown = QueryDict(mutable=True)
@@ -144,7 +152,7 @@ def revoke(request: HttpRequest, user: User, grant_id: UUID) -> HttpResponse:
 
 
 def _visible(user: User, grant_id: UUID) -> selectors.Standing:
-    standing = selectors.grant_for(user.person, grant_id)
+    standing = selectors.grant_for(user.person, grant_id, one_person=conf.one_person())
     if standing is None:
         raise Http404("There is no such permission, or you may not see it.")
     return standing
@@ -183,6 +191,10 @@ def _give(request: HttpRequest, user: User, ticket: Ticket) -> HttpResponse:
             " everybody whose approval was needed agreed to the same terms."
         )
         messages.warning(request, words.format(number=number))
+    elif decided.kind == "canary":
+        messages.info(request, gettext("Ticket {number} was a test.").format(number=number))
+    elif decided.kind == "repeated":
+        messages.info(request, gettext("This was sent before. Below is how it stands now."))
     return redirect("approvals:ticket", uid=ticket.uid)
 
 
@@ -204,7 +216,7 @@ def _new_page(
     if blocked:
         messages.warning(request, blocked)
         return redirect("approvals:ticket", uid=ticket.uid)
-    agreed = selectors.agreed_terms(ticket)
+    agreed = agreed_terms(ticket)
     terms = terms_in(form) or next(iter(agreed.values()), None) or _narrowest(form)
     try:
         past = selectors.past_like(ticket, user.person, free=terms.free)

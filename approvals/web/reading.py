@@ -21,6 +21,7 @@ from approvals.presenters.timeline import people_in
 from approvals.presenters.words import figure
 from approvals.selectors import canaries, grants, history
 from approvals.selectors.absence import seats_in
+from approvals.selectors.agreement import terms_in
 from approvals.selectors.readers import Reader, Reviewer
 from approvals.selectors.votes import (
     as_votes,
@@ -114,7 +115,7 @@ def read_ticket(ticket: Ticket, who: Reviewer) -> Reading:
         killed=Gate.objects.filter(pk=1, killed=True).exists(),
         canary=canaries.revealed(ticket),
         grants=() if state is State.PENDING else grants.made_of(ticket),
-        agreed=grants.terms_in(decisions) if state is State.PENDING else {},
+        agreed=terms_in(decisions) if state is State.PENDING else {},
     )
 
 

@@ -12,7 +12,7 @@ from approvals import api
 from approvals.audit.verification import verify
 from approvals.domain.canonical import canonical_bytes
 from approvals.domain.pins import Terms, members, without
-from approvals.models import AgreedTerms, AuditEvent, Grant
+from approvals.models import AgreedTerms, AuditEvent, Grant, User
 from approvals.selectors import grants as selectors
 from approvals.services import editing, people, submission
 from approvals.services import grants as service
@@ -194,6 +194,44 @@ def test_a_grant_ends_at_its_deadline(cast):
         assert a_ticket(cast, arguments=OTHER).pending().submitted.kind == "opened"
 
 
+def test_a_grant_rests_on_people_who_could_still_give_it(cast):
+    a_grant(cast, max_uses=9)
+    reviewers = [cast.bob.person_id, cast.carol.person_id]
+
+    def lets_through(arguments):
+        walk = a_ticket(cast, arguments=arguments).pending()
+        if walk.submitted.kind == "opened":
+            walk.rejected_by(cast.carol)
+        else:
+            walk.claimed().succeeded()
+        api.mark_delivered(walk.uid)
+        return walk.submitted.kind == "by_grant"
+
+    assert lets_through(ONE)
+    people.set_members(group="reviewers", people=[cast.carol.person_id])
+    assert not lets_through(OTHER)
+    people.set_members(group="reviewers", people=reviewers)
+    assert lets_through(OTHER)
+    User.objects.filter(pk=cast.bob.pk).update(is_active=False)
+    assert not lets_through(ANOTHER)
+    User.objects.filter(pk=cast.bob.pk).update(is_active=True)
+    rings.owners[cast.robo] = cast.bob.person_id
+    assert not lets_through(ONE)
+
+
+def test_of_two_who_gave_a_grant_both_have_to_stay(cast):
+    a_policy(quorum=2)
+    everybody = [user.person_id for user in (cast.bob, cast.carol, cast.dora)]
+    people.set_members(group="reviewers", people=everybody)
+    walk = a_ticket(cast, arguments=ONE).pending()
+    approve(walk, cast.bob, terms())
+    approve(walk, cast.carol, terms())
+    walk.claimed().succeeded()
+    api.mark_delivered(walk.uid)
+    people.set_members(group="reviewers", people=everybody[1:])
+    assert a_ticket(cast, arguments=OTHER).pending().submitted.kind == "opened"
+
+
 def test_an_unknown_outcome_disables_its_grant_until_somebody_looked(cast):
     a_grant(cast, max_uses=5)
     walk = a_ticket(cast, arguments=OTHER).pending().claimed().unknown()
@@ -240,7 +278,7 @@ def test_a_grant_names_those_who_agreed_to_its_terms_in_this_revision_and_nobody
     approve(walk, cast.carol, terms())
     decided = approve(walk, cast.dora, terms())
 
-    found = selectors.grant_for(cast.dora.person, decided.grant)
+    found = selectors.grant_for(cast.dora.person, decided.grant, one_person=False)
 
     assert found is not None
     assert found.agreed_by == ("carol", "dora")

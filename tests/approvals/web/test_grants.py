@@ -5,7 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from approvals.domain.canonical import canonical_bytes
-from approvals.models import AgreedTerms, Grant
+from approvals.models import Grant
+from approvals.services import people
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_policy, a_ticket, killed
 from tests.support.pages import form_to, forms, text_of
@@ -141,19 +142,6 @@ def test_a_reviewer_who_agrees_to_other_terms_is_told_that_no_permission_came_of
     assert Grant.objects.count() == 0
 
 
-def test_a_get_or_head_gives_nothing(cast: Cast, signed_in: SignIn):
-    walk = a_ticket(cast, arguments=ONE).pending()
-    client = signed_in(cast.bob)
-    page = terms_page(client, walk)
-    form = giving(page)
-
-    client.get(form.action, form.values())
-    client.head(form.action, form.values())
-
-    assert walk.ticket.state == "pending"
-    assert not AgreedTerms.objects.exists()
-
-
 @pytest.mark.parametrize("who", ["alice", "dora"])
 def test_who_may_not_approve_is_led_back_to_the_ticket(cast: Cast, signed_in: SignIn, who: str):
     walk = a_ticket(cast, arguments=ONE).pending()
@@ -207,6 +195,37 @@ def test_a_stale_or_broken_form_gives_nothing(cast: Cast, signed_in: SignIn, cha
     client.post(form.action, form.values(uses="many"))
     assert walk.ticket.state == "pending"
     assert not Grant.objects.exists()
+
+
+def test_a_form_that_is_too_old_shows_what_changed_and_one_sent_twice_says_so(
+    cast: Cast, signed_in: SignIn
+):
+    walk = a_ticket(cast, arguments=ONE).pending()
+    client = signed_in(cast.bob)
+    form = giving(terms_page(client, walk, free=["/path"], uses="2", seconds="60"))
+
+    old = client.post(form.action, form.values(seen_digest="00" * 32, reason="fine by me"))
+    assert old.status_code == 409
+    assert "The ticket changed after you saw it" in text_of(old.content)
+    assert form_to(old.content, "/decide/").fields["reason"] == ["fine by me"]
+
+    client.post(form.action, form.values())
+    again = client.post(form.action, form.values(), follow=True)
+    assert "This was sent before." in text_of(again.content)
+    late = signed_in(cast.carol).post(form.action, form.values(nonce="other"))
+    assert late.status_code == 409
+    assert "This ticket has already been decided" in text_of(late.content)
+    assert Grant.objects.count() == 1
+
+
+def test_a_permission_whose_giver_left_says_that_it_is_held_back(cast: Cast, signed_in: SignIn):
+    give(signed_in(cast.bob), a_ticket(cast, arguments=ONE).pending())
+    people.set_members(group="reviewers", people=[cast.carol.person_id])
+    client = signed_in(cast.carol)
+
+    assert "Held back" in text_of(client.get("/grants/").content)
+    page = text_of(client.get(f"/grants/{Grant.objects.get().pk}/").content)
+    assert "not everybody who agreed to it may still approve its calls" in page
 
 
 def test_while_everything_is_stopped_no_permission_is_given(cast: Cast, signed_in: SignIn):
