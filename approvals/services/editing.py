@@ -63,12 +63,15 @@ MAX_BYTES: Final = 262_144  # of edited arguments; what is longer is not edited 
 NONCE_BYTES: Final = 32
 _LEVELS: Final = (Level.LOW, Level.MEDIUM, Level.HIGH)
 
-type EditedKind = Literal["edited", "counted", "approved", "repeated"]
+type EditedKind = Literal["edited", "counted", "approved", "canary", "repeated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """An edit that was made; `counted` and `approved` say that its editor's vote came with it."""
+    """An edit that was made; but for `edited` and `repeated` its editor's vote came with it.
+
+    `canary`: the ticket was a test, which the vote ended.
+    """
 
     ticket: TicketView
     kind: EditedKind
@@ -145,7 +148,10 @@ def edit_arguments(
         )
         if decided is None:
             raise Expired(uid=str(uid))
-        done: EditedKind = "approved" if decided.kind == "approved" else "counted"
+        done: EditedKind = "counted"
+        match decided.kind:
+            case "approved" | "canary" as ended:
+                done = ended
         return Edited(ticket=decided.ticket, kind=done)
 
 

@@ -152,6 +152,7 @@ def _confirm(request: HttpRequest, user: User, ticket: Ticket, typed: _Typed) ->
         "edited": gettext("The arguments of ticket {number} are changed. Nobody has voted yet."),
         "counted": gettext("The arguments of ticket {number} are changed, and your vote counts."),
         "approved": gettext("You changed and approved ticket {number}."),
+        "canary": gettext("Ticket {number} was a test."),
         "repeated": gettext("The arguments of ticket {number} were changed before."),
     }[done.kind]
     messages.success(request, said.format(number=ticket.pk))

@@ -50,6 +50,20 @@ def test_right_after_the_decision_it_says_what_it_was(cast: Cast, signed_in: Sig
     assert "bob" in listed
 
 
+def test_one_that_is_edited_and_approved_is_revealed_and_not_said_to_count(
+    cast: Cast, signed_in: SignIn
+):
+    seed(cast, signed_in)
+    ticket = Canary.objects.get().ticket
+    values = {"step": "confirm", "verdict": "approve", "raw": CALL.decode(), "nonce": "n"}
+    values["seen_digest"] = bytes(ticket.digest).hex()
+
+    page = signed_in(cast.bob).post(f"/tickets/{ticket.uid}/edit/", values, follow=True).content
+
+    assert f"Ticket {ticket.pk} was a test." in text_of(page)
+    assert "your vote counts" not in text_of(page)
+
+
 def test_a_reviewer_who_rejects_it_is_told_that_this_was_right(cast: Cast, signed_in: SignIn):
     seed(cast, signed_in)
     ticket = Canary.objects.get().ticket
