@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from approvals import api
@@ -59,11 +58,6 @@ class SealedSecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth s
     def get_totp_issuer(self) -> str:
         """What an authenticator app lists the account under."""
         return str(settings.SITE_NAME)
-
-    def build_totp_svg(self, url: str) -> str:
-        """The picture of `url` to be set into a page: without a prologue of its own."""
-        drawn: str = super().build_totp_svg(url)
-        return mark_safe(drawn[drawn.index("<svg") :])  # noqa: S308 (squares, drawn by us)
 
     def generate_authenticator_name(self, user: AbstractBaseUser, type: Any) -> str:  # noqa: A002 (allauth's name)
         """A name for a passkey whose owner gave it none."""

@@ -1,6 +1,7 @@
 """Addresses where a second factor comes or goes: allauth's, with the change put on record.
 
-They stand before allauth's own and have its names; every other address is allauth's.
+They stand before allauth's own and have its names, but for the picture of an app's secret; every
+other address is allauth's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="mfa_remove_webauthn",
     ),
     path("totp/activate/", factors.AddApp.as_view(), name="mfa_activate_totp"),
+    path("totp/activate/code.svg", factors.app_picture, name="mfa_totp_picture"),
     path("totp/deactivate/", factors.RemoveApp.as_view(), name="mfa_deactivate_totp"),
     path(
         "recovery-codes/generate/",

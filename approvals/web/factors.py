@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.internal.auth import begin_registration
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from django.db import transaction
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 from django.views.generic import FormView
 
+from approvals.models import User
 from approvals.services import credentials
-from approvals.web.access import signed_in
+from approvals.web.access import reviewer_page, signed_in
 
 
 class _Recorded:
@@ -56,6 +62,19 @@ class RemovePasskey(_Recorded, RemoveWebAuthnView):  # type: ignore[misc]  # all
 
 class AddApp(_Recorded, ActivateTOTPView):  # type: ignore[misc]  # allauth ships no types
     """Add an authenticator app."""
+
+
+@require_safe
+@never_cache
+@reviewer_page
+def app_picture(request: HttpRequest, user: User) -> HttpResponse:
+    """The QR code of the secret that this session is about to add; nobody else has it."""
+    secret = request.session.get(SECRET_SESSION_KEY)
+    if not isinstance(secret, str) or is_reauthentication_required(request, app="allauth.mfa"):
+        raise Http404("No authenticator app is being added here.")
+    adapter = get_adapter()
+    drawn = adapter.build_totp_svg(adapter.build_totp_url(user, secret))
+    return HttpResponse(drawn, content_type="image/svg+xml")
 
 
 class RemoveApp(_Recorded, DeactivateTOTPView):  # type: ignore[misc]  # allauth ships no types

@@ -131,7 +131,15 @@ def test_opened_by_another_address_a_page_says_where_passkeys_work(cast: Cast, s
 
 def test_an_app_is_added_with_its_code_and_its_secret_is_sealed(cast: Cast, signed_in: SignIn):
     client = confirmed(signed_in(cast.bob), cast.bob)
+    picture = "/accounts/2fa/totp/activate/code.svg"
+    assert client.get(picture).status_code == 404
     page = client.get("/accounts/2fa/totp/activate/").content
+    shown = client.get(picture)
+    assert picture.encode() in page
+    assert b"<svg" in shown.content
+    assert (shown["Content-Type"], "no-store" in shown["Cache-Control"]) == ("image/svg+xml", True)
+    assert signed_in(cast.carol).get(picture).status_code == 404
+    assert Client().get(picture).status_code == 302
     secret = re.search(rb'id="secret" value="([A-Z2-7]+)"', page)[1].decode()
     counter = next(iter(totp.yield_hotp_counters_from_time()))
     code = totp.format_hotp_value(totp.hotp_value(secret, counter + 1))
@@ -142,8 +150,6 @@ def test_an_app_is_added_with_its_code_and_its_secret_is_sealed(cast: Cast, sign
     stored = Authenticator.objects.get(type="totp").data["secret"]
     assert secret not in stored
     assert SealedSecondFactors().decrypt(stored) == secret
-    assert b"<svg" in page
-    assert b"data:image" not in page
     shown = client.get("/accounts/2fa/recovery-codes/")
     assert len(re.findall(rb"<li><code>\d{8}</code>", shown.content)) == 10
     client.post("/accounts/2fa/recovery-codes/generate/")
