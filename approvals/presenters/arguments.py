@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,7 @@ from approvals.domain.inspection import (
     argument_rows,
     inspect,
 )
+from approvals.domain.inspection.arguments import Opened
 from approvals.presenters.words import byte_size, told
 
 EMPHASISED_CHARS: Final = 60
@@ -50,15 +50,13 @@ class Arguments:
     size: str = ""
     raw: InspectedText | None = None
     cut_rows: tuple[Row, ...] = ()
-    open_indexes: tuple[int, ...] = ()
+    open_rows: tuple[Row, ...] = ()  # shown whole because somebody asked for it
     purged: bool = False
     nothing: bool = False  # the tool is called without arguments
     table: ArgumentTable | None = None  # what all this was read from
 
 
-def argument_table(
-    canonical: bytes, schema: object, *, opened: Collection[str] = ()
-) -> ArgumentTable:
+def argument_table(canonical: bytes, schema: object, *, opened: Opened = ()) -> ArgumentTable:
     """The table of canonical bytes in the order of the tool's schema.
 
     The order is the same for the same call, so a row's place in it names the row.
@@ -66,10 +64,8 @@ def argument_table(
     return argument_rows(canonical, schema, opened=opened)
 
 
-def present_arguments(
-    canonical: bytes | None, schema: object, opened: Collection[str]
-) -> Arguments:
-    """The table of canonical bytes, with the rows whose pointers are in `opened` uncut."""
+def present_arguments(canonical: bytes | None, schema: object, opened: Opened) -> Arguments:
+    """The table of canonical bytes, with the rows in `opened` uncut."""
     if canonical is None:
         return Arguments(purged=True)
     table = argument_table(canonical, schema, opened=opened)
@@ -80,7 +76,7 @@ def present_arguments(
         size=byte_size(table.size),
         raw=inspect(canonical.decode(), whole=len(canonical) <= RAW_WHOLE_BYTES),
         cut_rows=tuple(row for row in rows if row.cut),
-        open_indexes=tuple(row.index for row in rows if row.pointer in opened),
+        open_rows=tuple(row for row in rows if row.index in opened or row.pointer in opened),
         nothing=canonical == b"{}",
         table=table,
     )

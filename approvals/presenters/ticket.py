@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from approvals.domain.forms import form_of
 from approvals.domain.inspection import ArgumentTable, InspectedText, inspect
+from approvals.domain.inspection.arguments import Opened
 from approvals.domain.obligations import Obligations
 from approvals.domain.pins import Terms
 from approvals.domain.quorum import Parties, Resolution
@@ -129,8 +130,8 @@ class TicketPage:
 def present_ticket(
     reading: Reading,
     *,
-    opened: Collection[str],
-    opened_token: str,
+    opened: Opened,
+    statement: Callable[[Iterable[str]], str],
     nonce: str,
     posted: Posted,
     note: Note | None = None,
@@ -138,13 +139,17 @@ def present_ticket(
     just_decided: bool = False,
     step_up: StepUpPart | None = None,
 ) -> TicketPage:
-    """The page for one person; `opened` are the pointers of values they chose to see whole."""
+    """The page for one person; `opened` are the values that they chose to see whole.
+
+    `statement` says so of their pointers, in a form that a later post can carry.
+    """
     ticket = reading.ticket
     state = State(ticket.state)
     sealed, why_gone = open_bytes(ticket.arguments)
     definition = open_json(ticket.tool_definition)
     schema = input_schema(definition)
     arguments = present_arguments(sealed, schema, opened)
+    opened_token = statement(row.pointer for row in arguments.open_rows)
     call = call_of(
         agent=ticket.agent_name,
         upstream=ticket.upstream_name,
@@ -232,7 +237,7 @@ def present_ticket(
         grants=present_ticket_grants(
             ticket,
             may_give=decision.may_approve and not decision.answers,
-            opened_token=opened_token if opened else "",
+            opened_token=opened_token if arguments.open_rows else "",
             grants=reading.grants,
             agreed=[(reading.names.get(who, ""), terms) for who, terms in reading.agreed.items()],
         ),

@@ -20,20 +20,18 @@ from approvals.domain.inspection import ArgumentTable
 SALT: Final = "approvals.opened"
 MAX_AGE_SECONDS: Final = 24 * 3600
 MOST_OPENED: Final = 200
+PLACES: Final = 4  # digits; no table has as many rows
 
 
 def indexes_in(query: QueryDict) -> frozenset[int]:
     """The rows that a page's address asks to show whole; anything unreadable is ignored."""
     asked = query.getlist("open")[:MOST_OPENED]
-    return frozenset(int(text) for text in asked if text.isascii() and text.isdigit())
+    return frozenset(
+        int(text) for text in asked if text.isascii() and text.isdigit() and len(text) <= PLACES
+    )
 
 
-def pointers_at(table: ArgumentTable, indexes: Collection[int]) -> frozenset[str]:
-    """The pointers of the rows with these indexes; an index beyond the table is ignored."""
-    return frozenset(row.pointer for at, row in enumerate(table.rows) if at in indexes)
-
-
-def statement(*, user_id: UUID, digest: bytes, pointers: Iterable[str]) -> str:
+def statement(pointers: Iterable[str], *, user_id: UUID, digest: bytes) -> str:
     """The signed statement that a page carries in its form."""
     told = {"user": str(user_id), "digest": digest.hex(), "opened": sorted(pointers)}
     return signing.dumps(told, salt=SALT, compress=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -9,11 +10,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from approvals.domain.inspection.arguments import Opened
 from approvals.models import Ticket, User
-from approvals.presenters.arguments import argument_table, input_schema
 from approvals.presenters.asking import Note
 from approvals.presenters.decision import Posted
-from approvals.presenters.sealed import open_bytes, open_json
 from approvals.presenters.ticket import present_ticket
 from approvals.selectors.counting import next_needing
 from approvals.selectors.looks import nonce_shown_now
@@ -34,7 +34,7 @@ def ticket(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     """Show a ticket; `?open=3` shows the value in row 3 whole."""
     who = reader(user)
     found = visible_ticket(user, uid, reader=who)
-    return ticket_page(request, user, found, opened=_asked_for(request, found), who=who)
+    return ticket_page(request, user, found, opened=opening.indexes_in(request.GET), who=who)
 
 
 def ticket_page(
@@ -42,7 +42,7 @@ def ticket_page(
     user: User,
     ticket: Ticket,
     *,
-    opened: frozenset[str],
+    opened: Opened,
     posted: Posted = NOTHING_POSTED,
     note: Note | None = None,
     just_decided: bool = False,
@@ -59,9 +59,7 @@ def ticket_page(
     view = present_ticket(
         reading,
         opened=opened,
-        opened_token=opening.statement(
-            user_id=user.pk, digest=bytes(ticket.digest), pointers=opened
-        ),
+        statement=partial(opening.statement, user_id=user.pk, digest=bytes(ticket.digest)),
         nonce=nonce,
         posted=posted,
         note=note,
@@ -75,13 +73,3 @@ def ticket_page(
     beside = around(reading, who, posted=posted, nonce=nonce)
     told = {"view": view, "around": beside, "reader": who}
     return render(request, template, told, status=status)
-
-
-def _asked_for(request: HttpRequest, ticket: Ticket) -> frozenset[str]:
-    """The pointers of the rows that this page's address opens."""
-    indexes = opening.indexes_in(request.GET)
-    arguments, _ = open_bytes(ticket.arguments)
-    if not indexes or arguments is None:
-        return frozenset()
-    schema = input_schema(open_json(ticket.tool_definition))
-    return opening.pointers_at(argument_table(arguments, schema), indexes)

@@ -27,6 +27,10 @@ _MAX_SCHEMA_STEPS: Final = 8
 _COMBINERS: Final = ("allOf", "anyOf", "oneOf")
 
 
+type Opened = Collection[str] | Collection[int]
+"""Rows that are shown whole: by their pointers, or by their places in the table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgumentRow:
     """One value with its JSON pointer (RFC 6901). `pointer` is exact, `path` is for eyes.
@@ -74,10 +78,8 @@ class ArgumentTable:
         )
 
 
-def argument_rows(
-    canonical: bytes, schema: object = None, *, opened: Collection[str] = ()
-) -> ArgumentTable:
-    """The table of canonical argument bytes; pointers in `opened` are shown uncut.
+def argument_rows(canonical: bytes, schema: object = None, *, opened: Opened = ()) -> ArgumentTable:
+    """The table of canonical argument bytes; rows in `opened` are shown uncut.
 
     Containers too large for a table (MAX_ROWS in all) stand in one row as JSON text, which is
     cut like any long value, so that nothing is ever left out in silence.
@@ -85,7 +87,10 @@ def argument_rows(
     value = read_canonical(canonical)
     leaves: list[_Leaf] = []
     _flatten(_Place(value, "", "", schema, schema), MAX_ROWS, leaves)
-    rows = tuple(_row(leaf, opened) for leaf in leaves)
+    rows = tuple(
+        _row(leaf, whole=at in opened or leaf.place.pointer in opened)
+        for at, leaf in enumerate(leaves)
+    )
     return ArgumentTable(rows=rows, size=len(canonical), value=value)
 
 
@@ -116,9 +121,8 @@ def _number(token: str) -> int | float:
     return value if abs(value) <= MAX_SAFE_INTEGER else float(token)
 
 
-def _row(leaf: _Leaf, opened: Collection[str]) -> ArgumentRow:
+def _row(leaf: _Leaf, *, whole: bool) -> ArgumentRow:
     place = leaf.place
-    whole = place.pointer in opened
     identifier = leaf.type == "string" and is_identifier(place.name, leaf.text)
     return ArgumentRow(
         pointer=place.pointer,

@@ -113,7 +113,8 @@ def test_opening_a_row_keeps_every_rows_place():
     assert [row.pointer for row in shut.rows] == [row.pointer for row in opened.rows]
     assert len(shut.cut_rows) == 2
     assert [row.pointer for row in opened.cut_rows] == [shut.cut_rows[1].pointer]
-    assert opened.open_indexes == (shut.cut_rows[0].index,)
+    assert [row.index for row in opened.open_rows] == [shut.cut_rows[0].index]
+    assert opened == present_arguments(canonical, None, [shut.cut_rows[0].index])
 
 
 def test_purged_arguments_have_no_rows():

@@ -309,7 +309,9 @@ def test_a_statement_of_what_was_opened_counts_for_its_ticket_and_reader_only(
 def test_opening_ignores_what_is_no_row(cast: Cast, signed_in: SignIn):
     walk = a_ticket(cast, arguments=LONG).pending()
 
-    page = signed_in(cast.bob).get(f"/tickets/{walk.uid}/?open=99&open=-1&open=x&open=\u0661")
+    page = signed_in(cast.bob).get(
+        f"/tickets/{walk.uid}/?open=99&open=-1&open=x&open=\u0661&open=" + "9" * 5000
+    )
 
     assert page.status_code == 200
     assert b'aria-disabled="true"' in page.content
@@ -322,17 +324,6 @@ def protected(user: User) -> Client:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     return client
-
-
-def test_a_post_without_the_pages_own_protection_is_refused(cast: Cast):
-    walk = a_ticket(cast).pending()
-    client = protected(cast.bob)
-    values = {"verdict": "approve", "nonce": "n", "seen_digest": bytes(walk.ticket.digest).hex()}
-
-    for address in ("decide/", "withdraw/", "revoke/", "cancel/", "annotate/"):
-        assert client.post(f"/tickets/{walk.uid}/{address}", values).status_code == 403
-    assert client.post("/kill-switch/", {"verb": "kill"}).status_code == 403
-    assert walk.ticket.state == "pending"
 
 
 def test_a_post_from_another_origin_is_refused(cast: Cast):
