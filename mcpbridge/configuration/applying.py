@@ -35,8 +35,7 @@ from mcpbridge.approvals_gateway import (
     set_members,
     unready_rules,
 )
-from mcpbridge.catalog.secrets import Secrets
-from mcpbridge.configuration.document import BadDocument, Document, UpstreamSection
+from mcpbridge.configuration.document import BadDocument, Document
 from mcpbridge.configuration.exporting import export_document
 from mcpbridge.configuration.reporting import differences
 from mcpbridge.configuration.resolving import (
@@ -46,6 +45,7 @@ from mcpbridge.configuration.resolving import (
     ids_of,
     upstream_settings,
 )
+from mcpbridge.configuration.variables import require_variables, secrets_named
 from mcpbridge.models import Agent, Upstream
 
 
@@ -97,7 +97,11 @@ class _Applying:
 
     def run(self) -> None:
         """Apply every section."""
-        had_admin = _has_admin(directory())
+        before = directory()
+        had_admin = _has_admin(before)
+        require_variables(
+            self._document, environment=self._environment, accounts=ids_by_email(before)
+        )
         self._people()
         self._upstreams(directory())
         self._tools()
@@ -109,9 +113,7 @@ class _Applying:
 
     def _people(self) -> None:
         for index, user in enumerate(self._document.users):
-            password = None
-            if user.password_env is not None:
-                password = self._variable(user.password_env, f"users[{index}].password_env")
+            password = self._environment.get(user.password_env) if user.password_env else None
             if user.same_person_as is not None:
                 self._second_account(user.email, user.same_person_as, password, f"users[{index}]")
                 continue
@@ -162,7 +164,7 @@ class _Applying:
             path = f"upstreams[{index}]"
             row = existing.get(section.name)
             settings = upstream_settings(section, teams, path)
-            secrets = self._secrets(section, path)
+            secrets = secrets_named(section, self._environment)
             try:
                 if row is None:
                     create_upstream(
@@ -238,31 +240,6 @@ class _Applying:
             require_answerable()
         except Refusal as refusal:
             raise BadDocument(f"groups: the policy in force: {refusal}") from refusal
-
-    def _secrets(self, section: UpstreamSection, path: str) -> Secrets:
-        return Secrets(
-            headers={
-                name: self._variable(variable, f"{path}.headers_env.{name}")
-                for name, variable in section.headers_env.items()
-            },
-            environment={
-                name: self._variable(variable, f"{path}.environment_env.{name}")
-                for name, variable in section.environment_env.items()
-            },
-            sampling_key=self._sampling_key(section, path),
-        )
-
-    def _sampling_key(self, section: UpstreamSection, path: str) -> str:
-        endpoint = section.questions.endpoint
-        if endpoint is None or endpoint.key_env is None:
-            return ""
-        return self._variable(endpoint.key_env, f"{path}.questions.endpoint.key_env")
-
-    def _variable(self, name: str, path: str) -> str:
-        try:
-            return self._environment[name]
-        except KeyError:
-            raise BadDocument(f"{path}: the environment variable {name} is not set") from None
 
 
 def _at(path: str, refused: Refused) -> BadDocument:

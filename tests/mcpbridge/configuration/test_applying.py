@@ -208,6 +208,34 @@ def test_what_cannot_be_applied_is_refused_by_its_place_and_nothing_is_kept(
     assert (rows(), export_document()) == (before, exported)
 
 
+def test_every_variable_that_is_missing_is_named_at_once(apply: Apply):
+    document = whole()
+    document["users"][2]["password_env"] = "UNSET_PASSWORD"
+    document["upstreams"][0]["headers_env"] = {"Authorization": "UNSET_TOKEN"}
+    document["upstreams"][0]["questions"] = {
+        "sampling": "endpoint",
+        "endpoint": {"url": "https://m.example.test", "models": ["m"], "key_env": "UNSET_KEY"},
+    }
+
+    with pytest.raises(BadDocument) as refused:
+        apply(document)
+
+    assert str(refused.value).splitlines() == [
+        "users[2].password_env: the environment variable UNSET_PASSWORD is not set",
+        "upstreams[0].headers_env.Authorization: the environment variable UNSET_TOKEN is not set",
+        "upstreams[0].questions.endpoint.key_env: the environment variable UNSET_KEY is not set",
+    ]
+
+
+def test_an_account_that_is_there_needs_its_first_password_no_more(apply: Apply):
+    apply(whole())
+    document = whole()
+    document["users"][2].update(password_env="UNSET", name="Robert")
+
+    assert apply(document).changes == ("users: bob@example.test changed in name",)
+    assert User.objects.get(email="bob@example.test").check_password(ENVIRONMENT["BOB_PASSWORD"])
+
+
 def test_a_file_does_not_make_a_group_too_small_for_the_policy_in_force(apply: Apply):
     apply(whole())
     smaller = {"groups": [{"name": "reviewers", "members": []}]}
