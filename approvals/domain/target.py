@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from approvals.domain.inspection import ArgumentTable, one_line
+from approvals.domain.inspection import ArgumentRow, ArgumentTable, one_line
 
 TARGET_CHARS: Final = 80
 
@@ -22,11 +22,17 @@ _TOKENS: Final = re.compile(r"[a-z0-9]+")
 
 
 def target_of(table: ArgumentTable) -> str:
-    """The value that says best what the call acts on, as it is shown; empty where none does.
+    """The value that says best what the call acts on, as it is shown; empty where none does."""
+    row = target_row(table)
+    return row.value.shown if row else ""
+
+
+def target_row(table: ArgumentTable) -> ArgumentRow | None:
+    """The argument whose value says best what the call acts on.
 
     The same whatever order the table is shown in: among equals the shortest path decides.
     """
-    found: list[tuple[int, int, str, str]] = []
+    found: list[tuple[int, int, str, ArgumentRow]] = []
     for row in table:
         short = not row.cut and 0 < row.value.size <= TARGET_CHARS
         if row.type != "string" or not short or not row.value.identifier_like:
@@ -34,8 +40,8 @@ def target_of(table: ArgumentTable) -> str:
         tokens = set(_TOKENS.findall(row.pointer.rpartition("/")[2].lower()))
         rank = next((i for i, word in enumerate(_TARGET_WORDS) if word in tokens), None)
         if rank is not None:
-            found.append((rank, len(row.pointer), row.pointer, row.value.shown))
-    return min(found)[-1] if found else ""
+            found.append((rank, len(row.pointer), row.pointer, row))
+    return min(found)[-1] if found else None
 
 
 def name_to_type(table: ArgumentTable, *, tool: str) -> str:

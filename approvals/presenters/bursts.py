@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -24,6 +24,7 @@ from approvals.selectors.bursts import samples
 from approvals.services.pausing import may_resume
 
 MENTIONED: Final = 4  # arguments that differ
+SHORTEST: Final = timedelta(seconds=1)  # nothing happens within 0 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def present_burst(burst: Burst, arguments: Mapping[UUID, Payload]) -> BurstRow:
         target=name(f"{burst.upstream_name}.{burst.tool_name}") if burst.tool_name else None,
         words=ngettext(
             "{number} open call within {span}", "{number} open calls within {span}", many
-        ).format(number=figure(many), span=span(burst.last - burst.first)),
+        ).format(number=figure(many), span=span(max(burst.last - burst.first, SHORTEST))),
         first=burst.first,
         last=burst.last,
         differs=tuple(inspect(path, identifier_like=True) for path in differs[:MENTIONED]),

@@ -17,7 +17,7 @@ from approvals.domain.inspection import (
     inspect,
     one_line,
 )
-from approvals.domain.target import TARGET_CHARS, target_of
+from approvals.domain.target import TARGET_CHARS, target_row
 from approvals.presenters.arguments import LONG_BYTES, argument_table
 from approvals.presenters.words import byte_size
 
@@ -41,13 +41,14 @@ def call_of(
     *, agent: str, upstream: str, tool: str, table: ArgumentTable | None, instead: str = ""
 ) -> Call:
     """Present a call; without its arguments (purged, or `instead`) only the names remain."""
-    target = target_of(table) if table else ""
+    acted_on = target_row(table) if table else None
+    target = acted_on.value.shown if acted_on else ""
     plain = one_line(tool)
     return Call(
         agent=name(agent),
         upstream=name(upstream),
         tool=name(tool),
-        target=name(target) if target else None,
+        target=acted_on.value if acted_on else None,
         gist=inspect(instead or gist_of(table, without=target), identifier_like=True),
         plain=gettext("{tool} on {target}").format(
             tool=plain, target=one_line(target, limit=TARGET_CHARS)

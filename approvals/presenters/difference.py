@@ -52,7 +52,7 @@ def present_difference(
             "{number} other value unchanged.", "{number} other values unchanged.", same
         ).format(number=figure(same))
     else:
-        words = gettext("No value is the same as then.")
+        words = gettext("No value is unchanged.")
     return DifferenceView(number=number, url=url, at=at, rows=rows, words=words)
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from approvals.domain.states import State
 from approvals.presenters.inbox import present_rows
-from approvals.presenters.rows import Row
+from approvals.presenters.rows import Row, unticked
 from approvals.presenters.words import RISK_MARKS, STATE_MARKS
 from approvals.selectors.searching import Found
 
@@ -82,7 +82,7 @@ def present_history(
     older = {**chosen, "before": page.next_before}
     folded = [name for name, _, _ in _FIELDS] + ["risk"]
     return HistoryPage(
-        rows=present_rows(found.rows, now=now),
+        rows=tuple(map(unticked, present_rows(found.rows, now=now))),
         words=chosen.get("q", ""),
         states=_states(chosen.get("state", "")),
         risks=_risks(chosen.get("risk", "")),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from approvals.presenters.bursts import BurstRow, PausedRow, present_burst
 from approvals.presenters.calls import Call
 from approvals.presenters.gists import calls_and, calls_of
-from approvals.presenters.rows import Row, present_row
+from approvals.presenters.rows import Row, present_row, unticked
 from approvals.presenters.words import any_of, figure
 from approvals.selectors.bursts import samples
 from approvals.selectors.inbox import Inbox, Part
@@ -52,6 +52,12 @@ class InboxPage:
     first_url: str = ""
     bursts: tuple[BurstRow, ...] = ()
     paused: tuple[PausedRow, ...] = ()
+
+    @property
+    def ticked_in(self) -> str:
+        """The last group with rows to tick: the verb for several at once stands below it."""
+        ticked = [group.id for group in self.groups if any(row.selectable for row in group.rows)]
+        return ticked[-1] if ticked else ""
 
 
 def present_rows(listed: Sequence[Listed], *, now: datetime) -> tuple[Row, ...]:
@@ -126,7 +132,7 @@ def beside(group: str, rows: tuple[Row, ...]) -> tuple[Group]:
             words=words,
             first_column=gettext("Risk"),
             time_column=gettext("Deadline"),
-            rows=rows,
+            rows=rows if group == HANDED else tuple(map(unticked, rows)),
             empty_heading="",
             empty_text="",
         ),
@@ -179,7 +185,7 @@ def _others(rows: tuple[Row, ...], more: int | None, *, moving_on: bool = False)
         ).format(number=figure(len(rows))),
         first_column=gettext("Risk"),
         time_column=gettext("Deadline"),
-        rows=rows,
+        rows=tuple(map(unticked, rows)),
         empty_heading=gettext("Nothing waits for others"),
         empty_text=gettext(
             "Calls that other reviewers are asked about stand here while they are open,"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.urls import reverse
@@ -73,6 +73,11 @@ def present_row(ticket: Ticket, call: Call, *, have: int, groups: str, now: date
         selectable=state is State.PENDING,
         quorum_words=groups or ngettext("approval", "approvals", need),
     )
+
+
+def unticked(row: Row) -> Row:
+    """The same row where nothing is done with several at once, and as it is renewed there."""
+    return replace(row, selectable=False, row_url=f"{row.row_url}?tick=no")
 
 
 def _when(ticket: Ticket, state: State, now: datetime) -> tuple[str, datetime, str]:

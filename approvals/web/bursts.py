@@ -6,7 +6,6 @@ The page is a GET that changes nothing; its one form is a POST. Pausing is undon
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from approvals.models import User
 from approvals.presenters.bursts import BurstPage, burst_url, suggested_reason
 from approvals.presenters.calls import name
 from approvals.presenters.inbox import present_rows
+from approvals.presenters.rows import unticked
 from approvals.presenters.words import figure, told
 from approvals.selectors.bursts import PAGE, open_calls
 from approvals.selectors.listing import listed
@@ -123,7 +123,7 @@ def _page(
             "Reject all {number} calls and pause this agent",
             many,
         ).format(number=figure(many)),
-        rows=tuple(replace(row, selectable=False) for row in rows),
+        rows=tuple(map(unticked, rows)),
         more_url=f"{here}{onward}after={keys[PAGE - 1]}" if len(keys) > PAGE else "",
         first_url=here if after else "",
         here=here,

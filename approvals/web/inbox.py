@@ -21,6 +21,7 @@ from approvals.presenters.inbox import (
     present_part,
     present_rows,
 )
+from approvals.presenters.rows import unticked
 from approvals.selectors import inbox as lists
 from approvals.selectors.bursts import paused_for
 from approvals.selectors.listing import one_row
@@ -64,6 +65,8 @@ def row(request: HttpRequest, user: User, uid: UUID) -> HttpResponse:
     if found is None:
         raise Http404("There is no such ticket, or you may not see it.")
     (view,) = present_rows([found], now=timezone.now())
+    if request.GET.get("tick") == "no":
+        view = unticked(view)
     return render(request, "approvals/row.html", {"row": view})
 
 

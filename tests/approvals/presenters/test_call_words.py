@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from approvals.domain.canonical import canonical_bytes
+from approvals.domain.target import target_of
 from approvals.presenters.arguments import argument_table, present_arguments
-from approvals.presenters.calls import gist_of, target_of
+from approvals.presenters.calls import call_of, gist_of
 from approvals.presenters.difference import present_difference
 from approvals.presenters.words import detail_of, is_soon, span, until
 
@@ -63,7 +64,19 @@ def test_the_target_is_the_value_whose_name_says_so(arguments: dict[str, object]
 
 
 def test_a_target_shows_what_could_mislead():
-    assert target_of(table(path="a\u202egnp.exe")) == "a[U+202E]gnp.exe"
+    arguments = table(path="a\u202egnp.exe")
+    assert target_of(arguments) == "a[U+202E]gnp.exe"
+
+    heading = call_of(agent="robo", upstream="files", tool="open", table=arguments).target
+    assert heading is not None
+    assert [part.text for part in heading.segments if part.is_chip] == ["[U+202E]"]
+
+
+def test_a_label_that_was_typed_is_no_chip_in_the_heading():
+    arguments = table(path="a[U+202E]gnp.exe")
+    heading = call_of(agent="robo", upstream="files", tool="open", table=arguments).target
+    assert heading is not None
+    assert not any(part.is_chip for part in heading.segments)
 
 
 def test_a_gist_names_short_values_first_and_counts_the_rest():

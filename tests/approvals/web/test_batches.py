@@ -4,7 +4,9 @@ import pytest
 from uuid6 import uuid7
 
 from approvals.domain.canonical import canonical_bytes
+from approvals.domain.quorum import Answer
 from approvals.models import Decision
+from approvals.services.handover import hand_on
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_policy, a_ticket
 from tests.support.pages import Form, forms, text_of
@@ -46,6 +48,26 @@ def test_ticked_rows_lead_to_a_page_that_shows_each_of_them_whole(cast: Cast, si
     assert "Reject 2 calls" in page
     assert "Approve and run 2 calls" in page
     assert not Decision.objects.exists()
+
+
+def test_rows_can_be_ticked_only_where_something_is_done_with_the_ticked_ones(
+    cast: Cast, signed_in: SignIn
+):
+    (walk,) = some(cast, 1)
+    hand_on(uid=walk.uid, user=cast.carol, to_person=cast.bob.person_id, words="", nonce="1")
+    bob, carol = signed_in(cast.bob), signed_in(cast.carol)
+
+    def ticks(client, address: str) -> tuple[bool, bool]:
+        page = client.get(address).content.decode()
+        return 'form="batch"' in page, 'id="batch"' in page
+
+    assert ticks(bob, "/") == (True, True)  # handed to bob, while nothing else needs him
+    assert ticks(bob, "/history/") == (False, False)
+    assert f"/tickets/{walk.uid}/row/?tick=no" in bob.get("/history/").content.decode()
+    assert ticks(bob, f"/tickets/{walk.uid}/row/") == (True, False)
+    assert ticks(bob, f"/tickets/{walk.uid}/row/?tick=no") == (False, False)
+    walk.voted(cast.bob, Answer.APPROVE)
+    assert ticks(carol, "/") == (False, False)
 
 
 def test_approving_many_is_one_decision_each(cast: Cast, signed_in: SignIn):

@@ -114,9 +114,12 @@ def test_an_unknown_verb_turns_nothing(cast: Cast, signed_in: SignIn):
 
 
 def test_the_account_says_what_its_person_may_do(cast: Cast, signed_in: SignIn):
-    bob = text_of(signed_in(cast.bob).get("/account/").content)
+    page = signed_in(cast.bob).get("/account/").content
+    bob = text_of(page)
     assert "Reviewers" in bob
     assert "Operations" in bob
+    for place in ("/notifications/", "/measures/", "/away/", "/accounts/2fa/"):
+        assert f'href="{place}"'.encode() in page
 
     charlie = text_of(signed_in(cast.charlie).get("/account/").content)
     assert "no reviewer group" in charlie
