@@ -1,13 +1,15 @@
 """Tickets as lines of a table file that is safe to open in a spreadsheet.
 
-A cell that a spreadsheet would take for a formula gets an apostrophe before it, and characters that
-nobody sees are spelled out. The heading and the codes stay English: other programs read them.
+What a spreadsheet would take for a formula gets an apostrophe before it, also behind a semicolon:
+in many countries that is where spreadsheets part cells. Characters that nobody sees are spelled
+out. The heading and the codes stay English: other programs read them.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -23,7 +25,8 @@ HEADING: Final = (
     "ticket", "opened", "state", "because", "risk", "agent", "upstream", "tool", "target",
     "arguments", "approvals", "needed", "decided", "ended", "link",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_STRIPPED: Final = ("\t", "\r", "\n")  # before a formula, by some spreadsheets
 CELL_CHARS: Final = 1000
 
 
@@ -41,7 +44,8 @@ def lines_of(rows: Sequence[Listed], *, base: str) -> str:
 def safe_cell(text: str) -> str:
     """A text that a spreadsheet shows as it is."""
     shown = one_line(text, limit=CELL_CHARS)
-    return f"'{shown}" if text.startswith(_FORMULA) or shown.startswith(_FORMULA) else shown
+    safe = _FORMULA.sub("'", shown)
+    return f"'{safe}" if text.startswith(_STRIPPED) else safe
 
 
 def _cells(row: Listed, call: Call, base: str) -> tuple[str, ...]:
