@@ -47,7 +47,7 @@ from approvals.domain.errors import (
     StaleState,
     TooManyOpenTickets,
 )
-from approvals.domain.inspection import one_line
+from approvals.domain.inspection import one_line, spelled
 from approvals.domain.obligations import Escalation, Obligations, Seats
 from approvals.domain.policy import CallFacts
 from approvals.domain.quorum import Answer
@@ -288,6 +288,7 @@ __all__ = [
     "settle_succeeded",
     "settle_unknown",
     "signed_at_home",
+    "spelled",
     "start_holder",
     "states",
     "stop_holder",

@@ -5,6 +5,7 @@ from mcpbridge.configuration.document import BadDocument, Document, parse_docume
 from mcpbridge.configuration.exporting import export_document
 from mcpbridge.configuration.reading import read_yaml
 from mcpbridge.configuration.suspicions import places_of_secrets
+from mcpbridge.configuration.writing import write_yaml
 
 __all__ = [
     "BadDocument",
@@ -15,4 +16,5 @@ __all__ = [
     "parse_document",
     "places_of_secrets",
     "read_yaml",
+    "write_yaml",
 ]

@@ -11,6 +11,7 @@ from approvals.domain.inspection.text import (
     inspect,
     is_identifier,
     one_line,
+    spelled,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "inspect",
     "is_identifier",
     "one_line",
+    "spelled",
 ]

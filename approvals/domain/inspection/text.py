@@ -117,6 +117,11 @@ def one_line(text: str, *, limit: int = ONE_LINE_CHARS) -> str:
     return shown if len(shown) <= limit else shown[: max(0, limit - 1)].rstrip() + ELLIPSIS
 
 
+def spelled(text: str) -> str:
+    """`text` for a terminal or a file: its own lines and tabs, labels for all else unseen."""
+    return _flat(_segments(text, suspects_of(text, identifier_like=False)))
+
+
 def is_identifier(name: str, text: str) -> bool:
     """Whether the value called `name` is read as an exact name rather than as prose."""
     if len(text) > IDENTIFIER_CHARS:

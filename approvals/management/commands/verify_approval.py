@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,7 +12,8 @@ from approvals.audit.approvals_verification import Checked, verify_approvals
 from approvals.domain.inspection import one_line
 from approvals.models import Ticket
 
-HOW = {
+LINE: Final = 500  # characters
+HOW: Final = {
     "signed": "SIGNED with the passkey “{key}”",
     "unsigned": "NOT SIGNED: a code from an authenticator app",
     "session": "NOT SIGNED: by a signed-in session",
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         ticket = _ticket(options["ticket"])
         report = verify_approvals(ticket)
         name = one_line(f"{ticket.upstream_name}.{ticket.tool_name}")
-        self.stdout.write(f"Ticket {ticket.pk} ({name}), {ticket.state}")
+        self.stdout.write(f"Ticket {ticket.pk} ({name}), {one_line(ticket.state)}")
         self.stdout.write(f"  digest {bytes(ticket.digest).hex()}, revision {ticket.revision}")
         for note in report.notes:
             self.stdout.write(f"  note: {note}")
@@ -44,9 +45,9 @@ class Command(BaseCommand):
         for approval in report.approvals:
             self.stdout.write(f"  {_line(approval)}")
             for problem in approval.problems:
-                self.stderr.write(f"  BROKEN {problem}")
+                self.stderr.write(f"  BROKEN {one_line(problem, limit=LINE)}")
         for problem in report.problems:
-            self.stderr.write(f"  BROKEN {problem}")
+            self.stderr.write(f"  BROKEN {one_line(problem, limit=LINE)}")
         if report.broken:
             raise CommandError(f"The approvals of ticket {ticket.pk} do not hold.")
 

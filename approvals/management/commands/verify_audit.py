@@ -5,13 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
+from approvals.audit.breaks import Break
 from approvals.audit.checkpoints import read_exported
 from approvals.audit.verification import verify
+from approvals.domain.inspection import one_line
 from approvals.models import AuditEvent, Checkpoint, Ticket
+
+LINE: Final = 500  # characters
 
 
 class Command(BaseCommand):
@@ -38,7 +42,9 @@ class Command(BaseCommand):
         try:
             kept = list(chain.from_iterable(read_exported(path) for path in options["checkpoints"]))
         except (OSError, ValueError) as problem:
-            raise CommandError(f"The exported checkpoints cannot be read: {problem}") from problem
+            raise CommandError(
+                f"The exported checkpoints cannot be read: {one_line(str(problem), limit=LINE)}"
+            ) from problem
         breaks = verify(exported=kept)
         if not breaks:
             self.stdout.write(
@@ -48,7 +54,12 @@ class Command(BaseCommand):
             )
             return
         for found in breaks[: options["limit"]]:
-            self.stderr.write(f"BROKEN {found}")
+            self.stderr.write(f"BROKEN {_line(found)}")
         raise CommandError(
-            f"The audit record is broken in {len(breaks)} places; first: {breaks[0]}"
+            f"The audit record is broken in {len(breaks)} places; first: {_line(breaks[0])}"
         )
+
+
+def _line(found: Break) -> str:
+    """One break; whoever wrote into the rows may have written for this terminal."""
+    return one_line(str(found), limit=LINE)

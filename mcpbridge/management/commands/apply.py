@@ -3,11 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mcpbridge.approvals_gateway import one_line, spelled
 from mcpbridge.configuration import BadDocument, apply_document, parse_document, read_yaml
+
+LINE: Final = 500  # characters
 
 
 class Command(BaseCommand):
@@ -24,9 +27,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Read, apply in one transaction, and print one line per change."""
-        name = options["file"]
+        path = options["file"]
+        name = one_line(path)
         try:
-            text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
             document = parse_document(read_yaml(text))
             report = apply_document(document, environment=os.environ, dry_run=options["diff"])
         except OSError as problem:
@@ -34,10 +38,10 @@ class Command(BaseCommand):
         except UnicodeDecodeError as problem:
             raise CommandError(f"{name} is not UTF-8: {problem.reason}") from problem
         except BadDocument as problem:
-            raise CommandError(f"{name} was not applied.\n{problem}") from problem
+            raise CommandError(f"{name} was not applied.\n{spelled(str(problem))}") from problem
         for line in report.warnings:
-            self.stderr.write(f"warning: {line}")
+            self.stderr.write(f"warning: {one_line(line, limit=LINE)}")
         for line in report.changes:
-            self.stdout.write(line)
+            self.stdout.write(one_line(line, limit=LINE))
         if not report.changes:
             self.stdout.write("nothing to change")

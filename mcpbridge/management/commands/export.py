@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import yaml
 from django.core.management.base import BaseCommand, CommandError
 
 from mcpbridge.administration import Refused
-from mcpbridge.configuration import export_document, places_of_secrets
+from mcpbridge.configuration import export_document, places_of_secrets, write_yaml
 
 
 class Command(BaseCommand):
@@ -29,5 +28,4 @@ class Command(BaseCommand):
                 f"Placet: {place} looks like a secret and is printed in clear; environment_env or"
                 " headers_env would keep it sealed."
             )
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        self.stdout.write(text, ending="")
+        self.stdout.write(write_yaml(document), ending="")

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcpbridge.administration import Refused, issue_token
 from mcpbridge.administration.tokens import DEFAULT_DAYS
+from mcpbridge.approvals_gateway import one_line
 from mcpbridge.models import Agent
 
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         agent = Agent.objects.filter(name=name).first()
         if agent is None:
             known = ", ".join(Agent.objects.order_by("name").values_list("name", flat=True)[:10])
-            raise CommandError(f"there is no agent {name!r}; known are {known or 'none'}")
+            raise CommandError(f"there is no agent {one_line(name)!r}; known are {known or 'none'}")
         try:
             issued = issue_token(
                 actor="system:issue_token",

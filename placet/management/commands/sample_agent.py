@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from approvals.domain.inspection import spelled
 from placet.sample.agent import GatewaySilent, SampleCall, TokenRefused, run, text_of
 from placet.sample.seed import SampleFiles, note_outcome
 
@@ -39,5 +40,7 @@ class Command(BaseCommand):
         note_outcome(files, told=text_of(result), is_error=bool(result.is_error))
 
     def _say(self, words: str) -> None:
-        self.stdout.write(f"sample-agent {words}")
+        """Print what may be an upstream's words: no line of them poses as anybody else's."""
+        for line in spelled(words).split("\n"):
+            self.stdout.write(f"sample-agent {line}")
         self.stdout.flush()
