@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
+
+from tests.support.markup import Reader
 
 
 @dataclass
@@ -25,15 +26,14 @@ class Form:
         return {**kept, **changes}
 
 
-class _Forms(HTMLParser):
+class _Forms(Reader):
     def __init__(self) -> None:
-        super().__init__()
         self.forms: list[Form] = []
         self._open: Form | None = None
         self._area = ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+    def start(self, tag: str, given: dict[str, str]) -> None:
+        """Note a form and its fields."""
         if tag == "form":
             self._open = Form(given.get("action", ""), given.get("method", "get"), {}, [])
             self.forms.append(self._open)
@@ -49,11 +49,13 @@ class _Forms(HTMLParser):
         elif tag == "button":
             self._open.buttons.append(given)
 
-    def handle_data(self, data: str) -> None:
+    def text(self, text: str) -> None:
+        """What stands in a text area is its value."""
         if self._area and self._open is not None:
-            self._open.fields[self._area][0] += data
+            self._open.fields[self._area][0] += text
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
+        """Close what the tag closes."""
         if tag == "textarea":
             self._area = ""
         if tag == "form":
@@ -62,9 +64,9 @@ class _Forms(HTMLParser):
 
 def forms(page: bytes) -> list[Form]:
     """Every form of a page."""
-    parser = _Forms()
-    parser.feed(page.decode())
-    return parser.forms
+    reader = _Forms()
+    reader.read(page.decode())
+    return reader.forms
 
 
 def form_to(page: bytes, ending: str) -> Form:

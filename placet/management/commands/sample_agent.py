@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from approvals.domain.inspection import spelled
+from approvals.api import spelled
 from placet.sample.agent import GatewaySilent, SampleCall, TokenRefused, run, text_of
 from placet.sample.seed import SampleFiles, note_outcome
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from html import escape
+from itertools import pairwise
 
 import pytest
 
+from approvals.domain.canonical import canonical_bytes
 from approvals.domain.telling import Kind
 from approvals.models import Notice, Person, Team, Ticket
-from approvals.presenters.messages import message_of
-from tests.support.hostile import HOSTILE, Hostile, judged
+from approvals.presenters import messages
+from approvals.presenters.calls import MENTION_CHARS, Call, call_of, table_of
+from approvals.presenters.messages import event_of, message_of
+from tests.support.hostile import HOSTILE, Hostile, misleading
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PAGE = re.compile(r"https?://[^/\s\"]+/(?:tickets/[0-9a-f-]{36}/)?")
@@ -23,8 +28,7 @@ MARKUP = re.compile(r"[*~`|<>\[\]\\{}@#&]|://|(?<=\w)\.(?=[^\W\d])")
 def acting(text: str) -> list[str]:
     """What is left in a message that some reader of it would act on, or that nobody sees."""
     plain = OURS.sub(" ", SPELLED.sub("", PAGE.sub("", text)))
-    unseen = judged(f"<bdi>{escape(plain)}</bdi>".encode()).faults
-    return MARKUP.findall(plain) + unseen
+    return [*MARKUP.findall(plain), *misleading(plain)]
 
 
 def a_notice(kind: Kind, hostile: Hostile) -> Notice:
@@ -57,3 +61,31 @@ def test_many_messages_in_one():
         message = message_of(notices[at : at + 10], None, detailed=False, now=NOW)
         assert not acting(message.text)
         assert all(hostile.mark in message.text for hostile in HOSTILE[at : at + 10])
+
+
+def test_arguments_where_a_channel_wants_to_know_them(monkeypatch: pytest.MonkeyPatch, db: None):
+    notices = [a_notice(Kind.NEEDS_YOU, hostile) for hostile in HOSTILE]
+    carried: dict[int, tuple[Hostile, Hostile]] = {}
+    for at, (notice, two) in enumerate(zip(notices, pairwise(HOSTILE), strict=False)):
+        assert notice.ticket is not None
+        notice.ticket.pk = at
+        carried[at] = two
+
+    def calls_of(tickets: Sequence[Ticket]) -> Mapping[int, Call]:
+        return {ticket.pk: call_with(*carried[ticket.pk]) for ticket in tickets}
+
+    monkeypatch.setattr(messages, "calls_of", calls_of)
+    for notice, (one, other) in zip(notices, carried.values(), strict=False):
+        message = message_of([notice], None, detailed=True, now=NOW)
+        assert not acting(message.text), one.mark
+        assert one.mark not in message.neutral + message.title
+        event = event_of(notice, detailed=True)
+        assert not acting(" ".join(each for each in event.values() if isinstance(each, str)))
+        assert one.mark in event["arguments"] or len(one.text) > MENTION_CHARS
+        assert json.dumps(event).isprintable(), other.mark
+
+
+def call_with(one: Hostile, other: Hostile) -> Call:
+    """A call whose target is one text, and whose further argument is called and is the other."""
+    arguments = canonical_bytes({"path": one.text, other.text: other.text})
+    return call_of(agent="a", upstream="u", tool="t", table=table_of(arguments))

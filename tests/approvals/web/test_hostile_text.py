@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.test import Client
 
 from approvals.domain.canonical import canonical_bytes
-from approvals.models import AuditEvent, Person, ReviewerGroup, Team
+from approvals.models import AuditEvent
 from approvals.services import decisions
 from tests.approvals.web.conftest import SignIn
-from tests.support.builders import Cast, a_policy, a_ticket
-from tests.support.hostile import HOSTILE, Hostile, a_megabyte, judged, packed, unseen
+from tests.support.builders import Cast, a_ticket
+from tests.support.hostile import HOSTILE, Hostile, a_megabyte, judged, unread
 from tests.support.pages import form_to
 
 STORED = [hostile for hostile in HOSTILE if hostile.fits_a_column]
 ALL = "\n".join(hostile.text for hostile in HOSTILE)
-PLACES = ("", "history/", "audit/", "account/", "kill-switch/")
 
 
 def page(client: Client, address: str, wanted: list[Hostile] | None = None) -> str:
@@ -26,41 +26,15 @@ def page(client: Client, address: str, wanted: list[Hostile] | None = None) -> s
     assert answer.status_code == 200, address
     judge = judged(answer.content)
     assert not judge.faults, f"{address}: " + "\n".join(judge.faults[:10])
-    assert not unseen(judge, wanted or []), address
+    assert not unread(judge.shown, wanted or []), address
     return judge.shown
 
 
-def hostile_people(cast: Cast) -> None:
-    """Everybody and everything is called something else now."""
-    names = list(packed(120))
-    for user, name in zip((cast.alice, cast.bob, cast.carol), names, strict=False):
-        Person.objects.filter(pk=user.person_id).update(name=name)
-    Team.objects.filter(pk=cast.team_id).update(name=names[3])
-    ReviewerGroup.objects.filter(pk=cast.group_id).update(name=names[4])
-
-
-def test_names_that_an_agent_or_an_upstream_chose(cast: Cast, signed_in: SignIn):
-    walks = [
-        a_ticket(
-            cast,
-            agent_name=name[-120:],
-            upstream_name=name[:64],
-            tool_name=name,
-            session_label=name[:200],
-            tool_definition={"name": name, "title": name, "description": name},
-            arguments=canonical_bytes({"path": name}),
-            max_open_tickets=1000,
-        ).pending()
-        for name in packed(250)
-    ]
-    client = signed_in(cast.bob)
-
-    for walk in walks:
-        wanted = [hostile for hostile in STORED if hostile.mark in walk.call.tool_name]
-        page(client, f"/tickets/{walk.uid}/", wanted)
-    page(client, "/", [hostile for hostile in STORED if hostile.mark in walks[0].call.tool_name])
-    for walk in walks[1:4]:
-        page(client, f"/tickets/{walk.uid}/row/")
+def test_the_judge_notices_markup_that_was_not_escaped():
+    for hostile in HOSTILE:
+        if re.search("<[a-z!/]", hostile.text):
+            judge = judged(f"<bdi>{hostile.text}</bdi>".encode())
+            assert judge.faults or unread(judge.shown, [hostile]), hostile.mark
 
 
 def test_arguments_and_their_schema(cast: Cast, signed_in: SignIn):
@@ -114,23 +88,15 @@ def test_what_an_upstream_answered(cast: Cast, signed_in: SignIn, answer: str):
         page(signed_in(cast.bob), f"/tickets/{walk.uid}/", list(HOSTILE))
 
 
-def test_what_people_wrote_and_are_called(cast: Cast, signed_in: SignIn):
-    a_policy(quorum=2)
+def test_what_people_wrote(cast: Cast, signed_in: SignIn):
     walk = a_ticket(cast).rejected_by(cast.bob, reason=ALL)
-    waiting = a_ticket(cast, arguments=b'{"path":"/b"}').pending()
-    a_policy()
     unknown = a_ticket(cast, arguments=b'{"path":"/c"}').unknown()
     decisions.annotate_unknown(uid=unknown.uid, user=cast.bob, ran=None, evidence=ALL)
-    hostile_people(cast)
     client = signed_in(cast.bob)
 
     ends = [*HOSTILE[:9], *HOSTILE[-4:]]  # long reasons are cut: nobody approves them
     page(client, f"/tickets/{walk.uid}/", ends)
     page(client, f"/tickets/{unknown.uid}/", ends)
-    page(client, f"/tickets/{waiting.uid}/")
-    for place in PLACES:
-        page(signed_in(cast.dora) if place == "audit/" else client, f"/{place}")
-    assert page(client, f"/tickets/{waiting.uid}/grant/")
 
 
 def test_what_is_typed_into_a_refused_form_comes_back_as_text(cast: Cast, signed_in: SignIn):

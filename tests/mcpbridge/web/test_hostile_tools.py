@@ -24,7 +24,7 @@ def page(client: Client, address: str, *, shows: bool = False) -> None:
     judge = judged(answer.content)
     assert not judge.faults, f"{address}: " + "\n".join(judge.faults[:10])
     if shows:
-        assert not unseen(judge, STORED), address
+        assert not unseen(judge.shown, STORED), address
 
 
 def hostile_tools(change: str) -> list[dict[str, object]]:
