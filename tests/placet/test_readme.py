@@ -63,3 +63,24 @@ def test_every_example_of_a_configuration_is_one() -> None:
     assert len(examples) > 1
     for example in examples:
         parse_document(yaml.safe_load(example))
+
+
+def test_the_readme_answers_in_the_order_in_which_people_ask() -> None:
+    asked = [
+        "See it work",
+        "Test it",
+        "Connect a real agent",
+        "Configure sensitive tools",
+        "Deploy",
+        "Operate",
+        "How it is built",
+    ]
+    sections = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    assert [section for section in sections if section in asked] == asked
+
+
+def test_the_client_of_the_readme_waits_as_long_as_a_person_needs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    inside = example[example.index("async with") :].replace("\n", "\n    ")
+    compile(f"async def agent():\n    {inside}", "README.md", "exec")
+    assert "timeout=httpx2.Timeout(30, read=None)" in example
