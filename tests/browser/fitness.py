@@ -34,8 +34,12 @@ class Inspector:
 
     def look_at(self, address: str) -> None:
         """Load the page and judge it."""
-        self.address = address
         self.page.goto(address)
+        self.judge(address)
+
+    def judge(self, name: str) -> None:
+        """Judge the page that is there; its rows and folds, and where it is read, are changed."""
+        self.address = name
         self.page.evaluate(Axe().axe_script)
         self.page.evaluate(MEASURES)
         self.page.evaluate("rows => fitness.shorten(rows)", ROWS)

@@ -62,7 +62,7 @@ def a_full_house(cast: Cast) -> list[str]:
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
     addresses.append(f"/tickets/{tickets[-1].uid}/edit/")
     pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
-    pages += ["/accounts/2fa/", "/accounts/password/change/"]
+    pages += ["/accounts/password/change/"]
     pages += the_pages_of_people_who_come_and_go(cast)
     pages += the_pages_about_being_told(cast)
     return pages + more_than_once(cast) + the_admins_pages(cast)

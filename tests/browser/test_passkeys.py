@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from approvals.models import GroupMembership, User
 from tests.browser.conftest import Backstage, Visit
-from tests.browser.test_fit_for_everybody import PHONE, TOO_SMALL, check
+from tests.browser.fitness import DESK, Inspector
 from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 from tests.support.live import LivePlacet
 
@@ -108,32 +108,27 @@ def test_the_pages_about_passkeys_are_fit_for_everybody(
 ):
     walk = backstage(high_risk, cast, "/srv/third")
     assert isinstance(walk, TicketWalk)
-    look = {"viewport": PHONE, "color_scheme": "dark", "bypass_csp": True}
-    page = with_an_authenticator(visit(cast.bob, at_home(placet), **look))
-    problems: list[str] = []
-
-    def judge(name: str) -> None:
-        problems.extend(check(page, name))
-        problems.extend(f"{name}: {small}" for small in page.evaluate(TOO_SMALL))
+    page = with_an_authenticator(visit(cast.bob, at_home(placet), viewport=DESK, bypass_csp=True))
+    inspector = Inspector(page)
 
     register(page, placet, cast.bob)
-    judge("recovery codes")
+    inspector.judge("recovery codes")
     for path in ("", "webauthn/add/", "totp/activate/", "recovery-codes/generate/"):
         page.goto(at_home(placet, f"/accounts/2fa/{path}"))
-        judge(path)
+        inspector.judge(path)
     for verb in ("Rename", "Remove"):
         page.goto(at_home(placet, "/accounts/2fa/"))
         page.get_by_role("link", name=verb).click()
-        judge(verb)
+        inspector.judge(verb)
     page.goto(at_home(placet, f"/tickets/{walk.uid}/"))
-    judge("ticket")
+    inspector.judge("ticket")
     page.context.clear_cookies()
     page.goto(at_home(placet, "/accounts/login/"))
-    judge("sign in")
+    inspector.judge("sign in")
     page.get_by_label("E-mail").fill(cast.bob.email)
     page.get_by_label("Password").fill(f"{cast.bob.email.split('@')[0]}-long-password")
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
-    judge("second factor")
+    inspector.judge("second factor")
 
-    assert not problems, "\n".join(problems)
+    assert not inspector.problems, "\n".join(inspector.problems)
