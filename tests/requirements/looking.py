@@ -11,7 +11,7 @@ PROMISES: dict[str, Requirement] = {
                 "test_the_same_is_found_whichever_way_leads_there",
                 "test_a_ticket_is_found_by_its_number_by_who_may_see_it",
                 "test_a_group_outside_the_team_finds_only_what_it_is_asked_about",
-                "test_far_back_along_a_name_nobody_finds_what_they_may_not_see",
+                "test_neither_near_nor_far_back_does_anybody_find_what_they_may_not_see",
                 "test_a_page_that_looked_at_enough_says_how_far_and_goes_on",
                 "test_a_page_costs_the_same_however_many_there_are",
             ),

@@ -113,12 +113,13 @@ def test_times_bound_what_is_found_where_numbers_are_out_of_their_order(cast):
     assert keys(cast.bob, since=hour) == [middle.pk, late.pk]
 
 
-def test_far_back_along_a_name_nobody_finds_what_they_may_not_see(cast, monkeypatch):
+def test_neither_near_nor_far_back_does_anybody_find_what_they_may_not_see(cast, monkeypatch):
     people.ensure_group(slug="theirs")
     people.set_members(group="theirs", people=[cast.charlie.person_id])
     team = people.ensure_team(slug="theirs", default_group="theirs")
     mine = [a_ticket(cast, arguments=b'{"n":%d}' % n).pending().ticket.pk for n in range(2)]
     a_ticket(cast, team_id=team, agent_id=uuid7(), arguments=b'{"n":9}').pending()
+    assert keys(cast.bob) == keys(cast.bob, tool="delete") == mine[::-1]
     monkeypatch.setattr(walks, "LOOK", 1)
     seen, before = [], None
     for _ in range(5):
