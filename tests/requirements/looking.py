@@ -27,8 +27,45 @@ PROMISES: dict[str, Requirement] = {
             "approvals/web/test_history.py": (
                 "test_the_file_holds_what_the_page_shows",
                 "test_a_cell_that_a_spreadsheet_would_run_is_text",
+                "test_a_cell_is_none_that_parts_into_a_formula_at_its_semicolons",
                 "test_a_cell_spells_out_what_nobody_sees",
             ),
+        },
+    ),
+    "hostile-texts": Requirement(
+        "What agents and upstreams write is seen and acts on no page, file, terminal, mail or log.",
+        {
+            "approvals/web/test_hostile_names.py": (
+                "test_on_no_page_does_the_name_of_anything_act",
+            ),
+            "approvals/web/test_hostile_text.py": (
+                "test_the_judge_notices_markup_that_was_not_escaped",
+                "test_arguments_and_their_schema",
+                "test_the_difference_to_an_earlier_call",
+                "test_what_an_upstream_answered",
+                "test_a_payload_in_the_middle_of_a_megabyte_is_cut_and_blocks_the_approval",
+                "test_no_audit_row_holds_a_word_of_it",
+            ),
+            "approvals/web/test_hostile_pages.py": (
+                "test_no_cell_of_a_file_is_a_formula_wherever_a_spreadsheet_parts_it",
+                "test_the_form_that_edits_them_and_what_it_would_change",
+                "test_what_an_upstream_asks_people_to_fill_in",
+            ),
+            "approvals/presenters/test_hostile_messages.py": (
+                "test_names_of_agents_tools_and_people_in_every_kind_of_message",
+                "test_arguments_where_a_channel_wants_to_know_them",
+            ),
+            "mcpbridge/web/test_hostile_tools.py": (
+                "test_tools_that_are_held_in_use_or_changed",
+                "test_errors_names_labels_and_rules",
+            ),
+            "placet/test_hostile_terminal.py": (
+                "test_a_ticket_and_its_approvals",
+                "test_rows_that_somebody_wrote_into_by_hand",
+                "test_tools_as_an_upstream_describes_them_in_a_file_for_apply",
+                "test_what_the_sample_agent_was_told",
+            ),
+            "placet/test_logs.py": ("test_a_hostile_text_in_a_record_is_one_line_of_plain_ascii",),
         },
     ),
     "measures": Requirement(

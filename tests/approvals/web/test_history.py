@@ -148,9 +148,13 @@ def test_the_file_is_sent_where_an_event_loop_serves(cast: Cast):
     assert asyncio.run(sent()) == ["a", "b"]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1+1"])
 def test_a_cell_that_a_spreadsheet_would_run_is_text(text: str):
     assert safe_cell(text).startswith("'")
+
+
+def test_a_cell_is_none_that_parts_into_a_formula_at_its_semicolons():
+    assert safe_cell("a;=1+1; -2;b") == "a;'=1+1;' -2;b"
 
 
 def test_a_cell_spells_out_what_nobody_sees():

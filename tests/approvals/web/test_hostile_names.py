@@ -37,9 +37,9 @@ from tests.support.hostile import ESSENCE, FORMULA, HOSTILE, judged, misleading,
 NAMES = list(packed(250))
 ALL = "\n".join(hostile.text for hostile in HOSTILE)
 POSTS_ONLY = {
-    "absence-end", "annotate", "audit-verify", "cancel", "channel", "chat-new", "decide",
-    "delivery-retry", "grant-revoke", "hand-on", "push-new", "resume-agent", "revoke", "room-new",
-    "say", "snooze", "step-up", "wake", "withdraw",
+    "absence-end", "annotate", "audit-verify", "cancel", "channel", "channel-mail", "chat-new",
+    "decide", "delivery-retry", "grant-revoke", "hand-on", "push-new", "resume-agent", "revoke",
+    "room-new", "say", "snooze", "step-up", "wake", "withdraw",
 }  # fmt: skip
 NO_PAGES = {"by-number", "history-export", "manifest", "push-worker"}
 
