@@ -117,7 +117,7 @@ def database_template(
     django_db_blocker: DjangoDbBlocker,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The migrated, otherwise empty database that `real_db` copies."""
+    """The migrated, otherwise empty database that others are copied from."""
     with django_db_blocker.unblock():
         name = make_template(tmp_path_factory.mktemp("template"))
     yield name
@@ -126,11 +126,17 @@ def database_template(
 
 
 @pytest.fixture
+def starting_point(database_template: str) -> str:
+    """The database that this test's `real_db` copies; a folder may have furnished one."""
+    return database_template
+
+
+@pytest.fixture
 def real_db(
-    database_template: str, django_db_blocker: DjangoDbBlocker, tmp_path: Path
+    starting_point: str, django_db_blocker: DjangoDbBlocker, tmp_path: Path
 ) -> Iterator[RealDatabase]:
     """A database of this test that really commits, seen by all threads and processes."""
-    with django_db_blocker.unblock(), fresh_database(tmp_path, database_template) as real:
+    with django_db_blocker.unblock(), fresh_database(tmp_path, starting_point) as real:
         assert connection.settings_dict["NAME"] == real.name
         yield real
 

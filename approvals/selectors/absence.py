@@ -8,6 +8,7 @@ what somebody stands in for is not theirs to pass on.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -126,8 +127,12 @@ def seats_in(
     )
 
 
+@cache
 def _valid() -> QuerySet[Any]:
-    """The votes that are in other hands now, and rightly so."""
+    """The votes that are in other hands now, and rightly so.
+
+    Every page and vote narrows it down; it is built once and never itself evaluated.
+    """
     member = GroupMembership.objects.filter(
         group=OuterRef("reviewergroup"),
         person=OuterRef("absence__person"),
