@@ -37,8 +37,13 @@ class Unready:
         )
 
 
-def unready_rules(document: Mapping[str, Any]) -> tuple[Unready, ...]:
-    """Where `document` asks more people for a factor than have one; unreadable ones say nothing."""
+def unready_rules(
+    document: Mapping[str, Any], *, upstream: str | None = None
+) -> tuple[Unready, ...]:
+    """Where `document` asks more people for a factor than have one; unreadable ones say nothing.
+
+    With `upstream`, only rules that can match a call of that upstream are looked at.
+    """
     try:
         parsed = rules.parse_policy(dict(document))
     except PolicyInvalid:
@@ -47,6 +52,7 @@ def unready_rules(document: Mapping[str, Any]) -> tuple[Unready, ...]:
         (rule.name, rule.obligations)
         for rule in parsed.rules
         if rule.effect is Effect.REQUIRE_APPROVAL
+        and (upstream is None or rules.glob_matches(rule.upstream, upstream))
     ]
     found: list[Unready] = []
     for name, obligations in [*asking, ("", parsed.defaults)]:

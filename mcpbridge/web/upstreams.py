@@ -262,7 +262,7 @@ def tools_page(
         "held": [tool for tool in tools if tool.held],
         "version": version,
         "groups": directory().groups,
-        "unready": unready_rules(document),
+        "unready": unready_rules(document, upstream=found.name),
         "attempts": range(1, MAX_ATTEMPTS + 1),
         "problem": problem[:1].upper() + problem[1:],
         "may_change": may_change(request),

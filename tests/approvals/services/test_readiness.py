@@ -1,5 +1,7 @@
 """Rules that ask for what their reviewers do not have are named before a call waits for them."""
 
+from typing import Any
+
 import pytest
 from allauth.mfa.totp.internal import auth as totp
 
@@ -8,7 +10,7 @@ from tests.support.authenticator import Passkey
 from tests.support.builders import Cast
 
 
-def asking(step_up: str, quorum: int = 1) -> dict[str, object]:
+def asking(step_up: str, quorum: int = 1) -> dict[str, Any]:
     obligations = {"step_up": step_up, "groups": ["reviewers"], "quorum": quorum}
     rule = {"name": "risky", "effect": "require_approval", "obligations": obligations}
     return {"rules": [rule]}
@@ -22,6 +24,13 @@ def test_a_group_without_passkeys_is_named_until_enough_have_one(cast: Cast):
     Passkey().given_to(cast.bob)
     assert unready_rules(asking("passkey")) == ()
     assert [each.have for each in unready_rules(asking("passkey", 2))] == [1]
+
+
+def test_of_one_upstream_only_the_rules_that_can_match_it_are_named(cast: Cast):
+    document = asking("passkey")
+    document["rules"][0]["upstream"] = "pay-*"
+    assert unready_rules(document, upstream="pay-eu") == unready_rules(document) != ()
+    assert unready_rules(document, upstream="git") == ()
 
 
 def test_an_app_does_where_a_code_does(cast: Cast):
