@@ -196,6 +196,16 @@ def test_arguments_with_a_broken_seal_cannot_be_approved(
     assert walk.ticket.state == "pending"
 
 
+def test_only_the_time_for_deciding_is_spoken(cast: Cast, signed_in: SignIn):
+    walk = a_ticket(cast).pending()
+    client = signed_in(cast.bob)
+    assert "data-ticks-spoken" in client.get(f"/tickets/{walk.uid}/").content.decode()
+
+    walk.approved_by(cast.bob)
+    page = client.get(f"/tickets/{walk.uid}/").content.decode()
+    assert ("Must start by" in page, "data-ticks-spoken" in page) == (True, False)
+
+
 def test_two_approvals_are_two_seats(cast: Cast, signed_in: SignIn):
     a_policy(quorum=2)
     walk = a_ticket(cast).approved_by(cast.bob)
