@@ -71,13 +71,14 @@ def for_reader[T](person: Person | None, make: Callable[[], T]) -> T:
 def message_of(
     notices: Sequence[Notice], person: Person | None, *, detailed: bool, now: datetime
 ) -> Message:
-    """One message about these notices, oldest first."""
+    """One message about these notices, oldest first; what several say alike is said once."""
+    apart = list({(each.kind, each.ticket_id, each.by_id): each for each in notices}.values())
 
     def make() -> Message:
         zone = zone_of(person.time_zone if person is not None else "")
-        if len(notices) == 1:
-            return _single(notices[0], zone, detailed=detailed, now=now)
-        return _digest(notices)
+        if len(apart) == 1:
+            return _single(apart[0], zone, detailed=detailed, now=now)
+        return _digest(apart)
 
     return for_reader(person, make)
 
@@ -140,6 +141,8 @@ def _digest(notices: Sequence[Notice]) -> Message:
         lines.append(_heading(notice) + ".")
         if notice.ticket is not None:
             lines += [f"  {_who(notice.ticket)}", f"  {_address(notice.ticket)}"]
+        elif notice.kind in _MORE:
+            lines.append(f"  {_MORE[Kind(notice.kind)]}")
     if len(notices) > LISTED:
         more = len(notices) - LISTED
         lines.append(ngettext("And {number} more.", "And {number} more.", more).format(number=more))

@@ -130,6 +130,7 @@ class UpstreamForm(QuestionFields):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         label=gettext_lazy("Teams whose agents may use it"),
+        help_text=gettext_lazy("With none ticked, no agent may."),
     )
     trust_annotations = forms.BooleanField(
         required=False,
