@@ -147,6 +147,7 @@ def _people_called(text: str, who: Reviewer) -> list[UUID]:
     """
     mates = TeamMembership.objects.filter(person=OuterRef("pk"), team__in=who.teams)
     rows = Person.objects.filter(Q(name__icontains=text) | Q(accounts__email=text.lower()))
-    ordered = rows.order_by(Exists(mates).desc(), Length("name"), "pk").values_list("pk", flat=True)
+    first = [Exists(mates).desc()] if who.teams else []  # PostgreSQL orders by no constant
+    ordered = rows.order_by(*first, Length("name"), "pk").values_list("pk", flat=True)
     most = MOST_NAMES + 1 if sees_everything(who) else MOST_NAMES
     return list(dict.fromkeys(ordered[:most]))
