@@ -174,9 +174,7 @@ def _install_command(uv: Optional[str], python: str, lock: str) -> List[str]:
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock]
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    # Like uv, leave compiling to the first import: most modules are never imported.
-    install = ["install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:"]
-    return [*pip, *install, "-r", lock]
+    return [*pip, "install", "--quiet", "--require-hashes", "--only-binary=:all:", "-r", lock]
 
 
 def _run(command: List[str], hint: str) -> None:
