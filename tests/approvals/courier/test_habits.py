@@ -158,6 +158,13 @@ def test_a_decision_within_the_head_start_leaves_the_others_in_peace(cast: Cast)
         assert told() == {}
 
 
+def test_whoever_left_the_group_is_not_on_call_for_it(cast: Cast):
+    on_call(cast, cast.carol.person_id, cast.bob.person_id)
+    people.set_members(group="reviewers", people=[cast.bob.person_id])
+    a_ticket(cast).pending()
+    assert told().keys() == {"bob"}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
