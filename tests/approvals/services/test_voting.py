@@ -242,14 +242,18 @@ def test_a_vote_can_be_taken_back_while_people_are_still_asked(cast):
     view = withdraw_vote(uid=walk.uid, user=cast.bob, nonce="back")
     assert view.have == 0
     assert withdraw_vote(uid=walk.uid, user=cast.bob, nonce="back").have == 0
+    with pytest.raises(api.NoVoteToWithdraw):
+        withdraw_vote(uid=walk.uid, user=cast.bob, nonce="back again")
     assert vote(walk, cast.carol).kind == "counted"
     assert vote(walk, cast.bob, nonce="anew").kind == "approved"
 
 
 def test_nothing_can_be_taken_back_where_nothing_was_given(cast):
-    walk = a_ticket(cast).pending()
+    a_policy(quorum=2)
+    walk = a_ticket(cast).approved_by(cast.carol)
     with pytest.raises(api.NoVoteToWithdraw):
         withdraw_vote(uid=walk.uid, user=cast.bob, nonce="a")
+    assert walk.view.have == 1
 
 
 def test_a_vote_cannot_be_taken_back_after_the_decision(cast):
