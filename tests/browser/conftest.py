@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
+from django.conf import settings
 from django.db import connections
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django import DjangoDbBlocker, Settings
 
@@ -114,21 +116,31 @@ def cast(placet: LivePlacet, stage: Stage, backstage: Backstage) -> Cast:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(stage: Stage) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+    """Chromium, by one driver for all tests of a file, whose event loop the thread then has."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = playwright.chromium.connect_over_cdp(stage.chromium.url, timeout=60_000)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def visit(browser: Browser, placet: LivePlacet) -> Iterator[Visit]:
-    """Sign somebody in, in a browser of their own; fails on any error that a page reports."""
+def visit(browser: Browser, placet: LivePlacet, backstage: Backstage) -> Iterator[Visit]:
+    """Somebody signed in, in a browser of their own; fails on any error that a page reports.
+
+    Who `types` signs in by the form; the others bring the session that the form would give them.
+    """
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def visit(user: User, address: str = "/", **options: object) -> Page:
+    def session_of(user: User) -> str:
+        client = Client()
+        client.force_login(user)
+        return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+    def visit(user: User, address: str = "/", *, types: bool = False, **options: object) -> Page:
         context = browser.new_context(base_url=placet.url, **options)  # type: ignore[arg-type]
         context.set_default_timeout(15_000)
         contexts.append(context)
@@ -138,11 +150,17 @@ def visit(browser: Browser, placet: LivePlacet) -> Iterator[Visit]:
             "console",
             lambda said: problems.append(said.text) if "Content Security" in said.text else None,
         )
+        if not types:
+            key = str(backstage(session_of, user))
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": placet.url}]
+            )
         page.goto(address)
-        page.get_by_label("E-mail").fill(user.email)
-        page.get_by_label("Password").fill(f"{user.email.split('@')[0]}-long-password")
-        page.get_by_role("button", name="Sign in", exact=True).click()
-        page.wait_for_url(f"**{address}")
+        if types:
+            page.get_by_label("E-mail").fill(user.email)
+            page.get_by_label("Password").fill(f"{user.email.split('@')[0]}-long-password")
+            page.get_by_role("button", name="Sign in", exact=True).click()
+            page.wait_for_url(f"**{address}")
         return page
 
     yield visit

@@ -72,7 +72,7 @@ def test_a_passkey_from_its_registration_to_a_signed_approval_and_to_its_removal
 ):
     walks = [backstage(high_risk, cast, path) for path in ("/srv/first", "/srv/second")]
     first, second = (walk for walk in walks if isinstance(walk, TicketWalk))
-    page = with_an_authenticator(visit(cast.bob, at_home(placet)))
+    page = with_an_authenticator(visit(cast.bob, at_home(placet), types=True))
     register(page, placet, cast.bob)
 
     page.goto(at_home(placet, f"/tickets/{first.uid}/"))
@@ -108,7 +108,9 @@ def test_the_pages_about_passkeys_are_fit_for_everybody(
 ):
     walk = backstage(high_risk, cast, "/srv/third")
     assert isinstance(walk, TicketWalk)
-    page = with_an_authenticator(visit(cast.bob, at_home(placet), viewport=DESK, bypass_csp=True))
+    page = with_an_authenticator(
+        visit(cast.bob, at_home(placet), types=True, viewport=DESK, bypass_csp=True)
+    )
     inspector = Inspector(page)
 
     register(page, placet, cast.bob)

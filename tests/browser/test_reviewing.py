@@ -28,7 +28,7 @@ def decidable(page: Page) -> None:
 def test_a_ticket_arrives_is_approved_and_shows_its_outcome_without_a_reload(
     cast: Cast, visit: Visit, backstage: Backstage
 ):
-    page = visit(cast.bob)
+    page = visit(cast.bob, types=True)
     expect(page.get_by_text("Nothing needs you now")).to_be_visible()
     expect(page.locator("#offline")).to_be_hidden()
 
@@ -167,7 +167,7 @@ def test_everything_can_be_decided_without_javascript(
     cast: Cast, visit: Visit, backstage: Backstage
 ):
     walk = pending(backstage, cast, path="/srv/a", text="line of text\n" * 1000)
-    page = visit(cast.bob, java_script_enabled=False)
+    page = visit(cast.bob, types=True, java_script_enabled=False)
 
     page.get_by_role("link", name="delete_file on /srv/a").click()
     page.get_by_role("button", name="Show all").click()

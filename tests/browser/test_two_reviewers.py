@@ -30,7 +30,7 @@ def test_by_keyboard_alone_from_one_ticket_to_the_next(
 ):
     first = pending(backstage, cast, path="/srv/first")
     second = pending(backstage, cast, path="/srv/second")
-    page = visit(cast.bob, **({"viewport": size} if size else {}))
+    page = visit(cast.bob, types=True, **({"viewport": size} if size else {}))
 
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="delete_file on /srv/first")).to_be_focused()

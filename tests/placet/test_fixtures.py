@@ -3,12 +3,17 @@
 import os
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.db import connection
+from pytest_django import DjangoDbBlocker
 
-from tests.support.databases import RealDatabase
+from approvals.audit.verification import verify
+from tests.support.builders import a_cast, a_ticket
+from tests.support.databases import RealDatabase, fresh_database
 from tests.support.processes import Running
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
@@ -33,6 +38,37 @@ def test_a_real_database_is_migrated_and_seen_by_other_threads(real_db: RealData
     assert seen == [table_count()]
     assert seen[0] > 5
     assert connection.settings_dict["NAME"] == real_db.name
+
+
+@pytest.mark.postgres
+def test_a_database_is_handed_on_as_it_was_made(
+    database_template: str, django_db_blocker: DjangoDbBlocker, tmp_path: Path
+) -> None:
+    def wholly() -> dict[str, list[object]]:
+        return {model._meta.db_table: list(model.objects.values()) for model in apps.get_models()}
+
+    def fresh() -> AbstractContextManager[RealDatabase]:
+        return fresh_database(tmp_path, database_template)
+
+    with django_db_blocker.unblock():
+        with fresh() as first:
+            before = wholly()
+            ticket = a_ticket(a_cast()).succeeded()
+            assert wholly() != before
+            last = ticket.ticket.pk
+        with fresh() as second:
+            assert second.name != first.name
+            assert wholly() == before
+            assert a_ticket(a_cast()).succeeded().ticket.pk == last
+            assert verify() == []
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE approvals_auditevent DISABLE TRIGGER USER")
+                cursor.execute("SELECT oid FROM pg_database WHERE datname = %s", [second.name])
+                changed = cursor.fetchone()
+        with fresh() as third, connection.cursor() as cursor:
+            cursor.execute("SELECT oid FROM pg_database WHERE datname = %s", [third.name])
+            assert cursor.fetchone() != changed
+            assert wholly() == before
 
 
 def test_valkey_comes_back_under_the_same_address(valkey_server: ValkeyServer) -> None:

@@ -10,12 +10,29 @@ from tests.support.processes import Running
 from tests.support.waiting import eventually
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+UNSEEN = (
+    "SpareRendererForSitePerProcess",
+    "InitialWebUI",
+    "WebUIReloadButton",
+    "WebUIToolbar",
+    "WebUIOmniboxPopup",
+    "GlanceMediaUI",
+    "PaintHolding",
+    "Translate",
+    "OptimizationHints",
+    "MediaRouter",
+    "DialMediaRouteProvider",
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Processes for the browser's own pages, and one in reserve, take as much as the tested pages.
+    "--disable-gpu",
+    "--renderer-process-limit=1",
+    "--disable-features=" + ",".join(UNSEEN),
 )
 
 

@@ -1,7 +1,7 @@
 """Databases that really commit, one per test or stage: copies of a migrated template.
 
-The audit tables refuse DELETE, so nothing can be emptied between tests; a fresh copy is cheaper
-anyway. Threads and processes see the same database, through `url`.
+Threads and processes see the same database, through `url`. On PostgreSQL, where a copy is dear, a
+database that is given back as it was made serves the next test too.
 """
 
 import secrets
@@ -16,6 +16,8 @@ from urllib.parse import quote
 import psycopg
 from django.db import connection, connections
 
+from tests.support.handed_on import AsMade, as_made, restored
+
 
 @dataclass(frozen=True)
 class RealDatabase:
@@ -24,6 +26,18 @@ class RealDatabase:
     engine: str  # sqlite3 or postgresql
     name: str
     url: str
+
+
+@dataclass(frozen=True)
+class Spare:
+    """A copy that no test uses now, and what it held when it was made."""
+
+    name: str
+    contents: AsMade
+
+
+_spare: dict[str, Spare] = {}
+"""By the name of their template."""
 
 
 @contextmanager
@@ -41,12 +55,25 @@ def copied(folder: Path, template: str) -> Iterator[RealDatabase]:
     if connection.vendor == "sqlite":
         yield _copy_sqlite(template, folder / "real.sqlite3")
         return
-    real = _copy_postgres(settings, template)
+    made = _spare.pop(template, None)
+    name = f"placet_real_{secrets.token_hex(6)}"
+    if made is None:
+        _administer(settings, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    else:
+        _administer(settings, f'ALTER DATABASE "{made.name}" RENAME TO "{name}"')
+    if made is None:
+        with _session(settings, name) as session:
+            made = Spare(name, as_made(session))
     try:
-        yield real
+        yield _real_postgres(settings, name)
     finally:
         connections.close_all()
-        _administer(settings, f'DROP DATABASE IF EXISTS "{real.name}" WITH (FORCE)')
+        with _session(settings, name) as session:
+            good = restored(session, made.contents)
+        if good and template not in _spare:
+            _spare[template] = Spare(name, made.contents)
+        else:
+            _administer(settings, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @contextmanager
@@ -102,10 +129,12 @@ def make_template(folder: Path) -> str:
 
 
 def drop_template(name: str) -> None:
-    """Remove a template on PostgreSQL; a SQLite one goes with its folder."""
+    """Remove a template on PostgreSQL, and its copy; a SQLite one goes with its folder."""
     if connection.vendor == "postgresql":
         settings = connections.settings["default"]
-        _administer(settings, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        spare = _spare.pop(name, None)
+        for database in (name, spare.name) if spare else (name,):
+            _administer(settings, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
 
 def _copy_sqlite(source: str, target: Path) -> RealDatabase:
@@ -119,9 +148,7 @@ def _copy_sqlite(source: str, target: Path) -> RealDatabase:
     return RealDatabase(engine="sqlite3", name=str(target), url=f"sqlite:///{target}")
 
 
-def _copy_postgres(settings: dict[str, Any], template: str) -> RealDatabase:
-    name = f"placet_real_{secrets.token_hex(6)}"
-    _administer(settings, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+def _real_postgres(settings: dict[str, Any], name: str) -> RealDatabase:
     options = {k: v for k, v in settings["OPTIONS"].items() if k == "port"}
     query = "&".join(
         f"{key}={quote(str(value), safe='/')}"
@@ -133,15 +160,19 @@ def _copy_postgres(settings: dict[str, Any], template: str) -> RealDatabase:
 
 
 def _administer(settings: dict[str, Any], statement: str) -> None:
+    with _session(settings, "postgres") as session:
+        session.execute(statement)  # type: ignore[call-overload]
+
+
+def _session(settings: dict[str, Any], database: str) -> psycopg.Connection[Any]:
     options = {k: v for k, v in settings["OPTIONS"].items() if k in {"port", "connect_timeout"}}
     if settings["PORT"]:
         options["port"] = settings["PORT"]
-    with psycopg.connect(
-        dbname="postgres",
+    return psycopg.connect(
+        dbname=database,
         user=settings["USER"],
         password=settings["PASSWORD"] or None,
         host=settings["HOST"],
         autocommit=True,
         **options,
-    ) as session:
-        session.execute(statement)  # type: ignore[call-overload]
+    )
