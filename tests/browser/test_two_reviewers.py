@@ -15,6 +15,7 @@ from tests.browser.conftest import Backstage, Visit
 from tests.browser.test_reviewing import decidable, pending, state
 from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 from tests.support.hostile import HOSTILE, a_megabyte
+from tests.support.receivers import a_web_page
 
 PHONE = {"width": 390, "height": 844}
 SECONDS = 4  # to decide, where a test waits until they are over
@@ -232,25 +233,20 @@ def test_a_page_of_another_origin_shows_no_ticket_and_decides_on_none(
     ticket = page.url
     fields = {"verdict": "approve", "nonce": "n", "seen_digest": str(backstage(digest, walk))}
     inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
-    foreign = page.context.new_page()
-    origin = "http://127.0.0.1:18080"  # of the same site, so that the session's cookie goes along
-    foreign.route(
-        f"{origin}/**",
-        lambda route: route.fulfill(
-            content_type="text/html",
-            body=f'<iframe src="{ticket}"></iframe>'
-            f'<form method="post" action="{ticket}decide/">{inputs}<button>Win</button></form>',
-        ),
+    html = (
+        f'<iframe src="{ticket}"></iframe>'
+        f'<form method="post" action="{ticket}decide/">{inputs}<button>Win</button></form>'
     )
+    foreign = page.context.new_page()
 
-    with foreign.expect_response(ticket) as framed:
-        foreign.goto(origin)
-    _, frame = foreign.frames
-    expect(frame.locator("#ticket")).to_have_count(0)
-    assert framed.value.status == 200  # its reader is signed in there: the frame is refused
-    assert frame.url.startswith("chrome-error:")
-    with foreign.expect_response("**/decide/") as posted:
-        foreign.get_by_role("button", name="Win").click()
+    # Of the same site, so that the session's cookie goes along.
+    with a_web_page(html) as origin:
+        with foreign.expect_event("requestfailed") as framed:
+            foreign.goto(origin)
+        assert (framed.value.url, framed.value.failure) == (ticket, "net::ERR_BLOCKED_BY_RESPONSE")
+        expect(foreign.frames[1].locator("#ticket")).to_have_count(0)
+        with foreign.expect_response("**/decide/") as posted:
+            foreign.get_by_role("button", name="Win").click()
 
     assert posted.value.status == 403
     assert "placet=" in posted.value.request.all_headers()["cookie"]

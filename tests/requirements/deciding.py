@@ -18,6 +18,7 @@ PROMISES: dict[str, Requirement] = {
             "approvals/services/test_grants.py": (
                 "test_everybody_whose_approval_is_needed_agrees_to_the_grant_itself",
                 "test_who_agrees_to_something_else_approves_the_call_alone",
+                "test_a_grant_rests_on_people_who_could_still_give_it",
                 "test_past_rejections_have_to_be_confirmed",
             ),
         },
@@ -230,6 +231,33 @@ PROMISES: dict[str, Requirement] = {
             ),
             "browser/test_passkeys.py": (
                 "test_a_passkey_from_its_registration_to_a_signed_approval_and_to_its_removal",
+            ),
+        },
+    ),
+    "decisions-refused": Requirement(
+        "Nobody decides by looking, from elsewhere, with a token, on what they did not see, or "
+        "without the vote of this moment; no socket opens to them or tells them of others' calls.",
+        {
+            "placet/test_every_address.py": (
+                "test_no_address_acts_when_looked_at_or_lets_anybody_in_who_may_not",
+            ),
+            "browser/test_two_reviewers.py": (
+                "test_a_page_of_another_origin_shows_no_ticket_and_decides_on_none",
+            ),
+            "approvals/web/test_deciding.py": (
+                "test_a_post_from_another_origin_is_refused",
+                "test_people_without_a_vote_see_no_form_and_are_refused",
+                "test_a_stranger_cannot_tell_a_hidden_ticket_from_none",
+                "test_the_owner_in_the_group_may_reject_but_not_approve",
+                "test_a_second_account_of_the_agent_s_owner_does_not_approve",
+                "test_a_digest_that_is_not_the_tickets_is_a_conflict_shown_first",
+                "test_a_page_that_was_open_when_its_reader_was_demoted_decides_nothing",
+            ),
+            "approvals/test_consumers.py": (
+                "test_another_origin_is_turned_away",
+                "test_whoever_is_not_signed_in_is_turned_away",
+                "test_an_agents_token_opens_no_socket",
+                "test_other_teams_hear_nothing",
             ),
         },
     ),

@@ -12,6 +12,7 @@ PROMISES: dict[str, Requirement] = {
                 "test_a_ticket_is_found_by_its_number_by_who_may_see_it",
                 "test_a_group_outside_the_team_finds_only_what_it_is_asked_about",
                 "test_neither_near_nor_far_back_does_anybody_find_what_they_may_not_see",
+                "test_names_and_people_of_others_are_neither_counted_nor_in_the_way",
                 "test_a_page_that_looked_at_enough_says_how_far_and_goes_on",
                 "test_a_page_costs_the_same_however_many_there_are",
             ),

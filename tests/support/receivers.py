@@ -57,6 +57,25 @@ def a_web_receiver() -> Iterator[WebReceiver]:
         yield told
 
 
+@contextmanager
+def a_web_page(html: str) -> Iterator[str]:
+    """A web server on loopback that shows this page at every address; its origin."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _served(server):
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
 @dataclass
 class MailServer:
     """What a mail server took; `refusals` answer the next messages instead."""

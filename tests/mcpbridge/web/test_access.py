@@ -92,20 +92,6 @@ def test_whoever_is_not_signed_in_is_asked_to(signed_in: SignIn):
         assert "/accounts/login/" in answer["Location"]
 
 
-def test_a_form_from_elsewhere_is_refused(cast: Cast):
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(cast.dora)
-
-    for page in posts():
-        assert client.post(f"/manage/{page}").status_code == 403, page
-
-
-def test_looking_does_not_act(admin: Client):
-    for page in posts():
-        if not page.endswith(("new/", "files/", "settings/", "robo/")):
-            assert admin.get(f"/manage/{page}").status_code == 405, page
-
-
 def test_what_is_not_there_is_not_found(admin: Client):
     for page in ("upstreams/nope/", "upstreams/nope/settings/", "agents/nope/"):
         assert admin.get(f"/manage/{page}").status_code == 404
