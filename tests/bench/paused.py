@@ -127,6 +127,7 @@ async def _measure(
     web = psutil.Process(stage.placet.web.pid)
     url = f"{stage.placet.url}/mcp"
     calls: list[asyncio.Task[bytes]] = []
+    looking = SECONDS if wanted >= QUICK else 1.0
     async with web_client() as http, web_client() as onlookers_http:
         callers = [Caller(http, url, "witness__write_note", secret=secret) for secret in agents]
         onlookers = Onlookers(
@@ -176,11 +177,11 @@ async def _measure(
             await watched(until_held(FIRST + wanted))
             rate = (wanted - wanted // 2) / (time.monotonic() - began)
             rows.append(onlookers.row("arriving", FIRST + wanted, **{"paused/s": round(rate)}))
-            await watched(asyncio.sleep(SECONDS))
+            await watched(asyncio.sleep(looking))
             row = onlookers.row("waiting", FIRST + wanted)
             used = _cpu(web)
-            await asyncio.sleep(SECONDS)  # nobody but those who wait
-            row["idle CPU %"] = round((_cpu(web) - used) / SECONDS * 100, 1)
+            await asyncio.sleep(looking)  # nobody but those who wait
+            row["idle CPU %"] = round((_cpu(web) - used) / looking * 100, 1)
             row["RSS MiB"] = round(rss() / 1024 / 1024)
             return [*rows, row]
         finally:
