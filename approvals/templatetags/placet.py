@@ -37,7 +37,8 @@ _MOMENTS = {
 def icon(name: str) -> SafeString:
     """A drawn sign from static/icons.svg, hidden from screen readers: a word stands beside it."""
     return format_html(
-        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        '<svg class="icon icon-{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        name,
         static("icons.svg"),
         name,
     )
