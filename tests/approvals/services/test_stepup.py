@@ -28,8 +28,6 @@ from tests.support.authenticator import Passkey
 from tests.support.builders import a_policy, a_ticket
 from tests.support.record import a_hand_at_the_console
 
-pytestmark = pytest.mark.both_engines
-
 APPROVE, REJECT = api.Answer.APPROVE, api.Answer.REJECT
 
 
@@ -73,6 +71,7 @@ def refused(walk, refusal, act):
     return said.value
 
 
+@pytest.mark.both_engines
 def test_a_passkey_over_this_ticket_approves_it_and_is_kept(cast, walk, key):
     assert with_key(walk, cast.bob, key).kind == "approved"
     proof = StepUpProof.objects.get()
@@ -116,6 +115,7 @@ def test_an_answer_that_another_person_gave_is_refused(cast, walk, key):
     refused(walk, errors.PromptOver, lambda: vote(walk, cast.carol, Presented(assertion=answer)))
 
 
+@pytest.mark.both_engines
 def test_a_second_account_of_the_same_person_answers_for_itself_alone(cast, walk, key):
     people.create_user(email="bob2@example.test", password=None, person_id=cast.bob.person_id)
     second = User.objects.get(email="bob2@example.test")
@@ -123,6 +123,7 @@ def test_a_second_account_of_the_same_person_answers_for_itself_alone(cast, walk
     refused(walk, errors.PromptOver, lambda: vote(walk, second, Presented(assertion=answer)))
 
 
+@pytest.mark.both_engines
 def test_an_answer_counts_once(cast, key):
     a_policy(step_up="passkey", quorum=2)
     walk = a_ticket(cast).pending()
@@ -134,6 +135,7 @@ def test_an_answer_counts_once(cast, key):
     assert vote(walk, cast.bob, answer).kind == "repeated"  # the same request, answered as before
 
 
+@pytest.mark.both_engines
 def test_a_question_is_over_after_two_minutes(cast, walk, key):
     answer = key.signs(asked(walk, cast.bob).challenge)
     with a_hand_at_the_console():
@@ -182,6 +184,7 @@ def test_a_key_that_was_removed_while_the_page_was_open_is_refused(cast, walk, k
     refused(walk, errors.PasskeyUnknown, lambda: vote(walk, cast.bob, Presented(assertion=answer)))
 
 
+@pytest.mark.both_engines
 def test_a_key_whose_row_was_slipped_in_past_the_record_is_refused(cast, walk, key):
     with a_hand_at_the_console() as cursor:
         cursor.execute("DELETE FROM approvals_auditevent WHERE action = 'passkey_added'")
@@ -215,6 +218,7 @@ def test_only_who_may_approve_is_asked_and_only_where_a_rule_asks(cast, walk, ke
     assert not StepUpChallenge.objects.exists()
 
 
+@pytest.mark.both_engines
 def test_the_terms_of_a_permission_are_signed_with_the_approval(cast, walk, key):
     terms = Terms(session_only=False, free=(), max_uses=3, seconds=3600)
     wider = Wanted(terms=Terms(session_only=False, free=(), max_uses=999, seconds=3600))
@@ -234,6 +238,7 @@ def an_app(user):
     return totp.format_hotp_value(totp.hotp_value(secret, counter))
 
 
+@pytest.mark.both_engines
 def test_a_code_is_on_record_and_signs_nothing(cast):
     a_policy(step_up="passkey_or_totp")
     walk = a_ticket(cast).pending()
@@ -252,6 +257,7 @@ def test_a_code_does_where_a_passkey_is_asked_nothing(cast, walk):
     refused(walk, errors.StepUpRequired, lambda: vote(walk, cast.bob, Presented(code=code)))
 
 
+@pytest.mark.both_engines
 def test_wrong_codes_make_a_person_wait_even_with_the_right_one(cast):
     a_policy(step_up="passkey_or_totp")
     walk = a_ticket(cast).pending()
@@ -279,6 +285,7 @@ def test_where_nothing_stands_out_the_tool_s_name_is_typed(cast):
     assert vote(walk, cast.bob, Presented(target="delete_file")).kind == "approved"
 
 
+@pytest.mark.both_engines
 def test_a_proof_is_never_changed_and_a_question_only_used(cast, walk, key):
     with_key(walk, cast.bob, key)
     for act in (
