@@ -3,6 +3,7 @@
 import pytest
 
 from approvals import api
+from approvals.domain.errors import StaleState
 from approvals.models import Decision, Gate, User
 from approvals.services import people, voting
 from approvals.services.decisions import decide, withdraw_vote
@@ -260,6 +261,14 @@ def test_a_vote_cannot_be_taken_back_after_the_decision(cast):
     walk = a_ticket(cast).approved_by(cast.bob)
     with pytest.raises(api.AlreadyDecided):
         withdraw_vote(uid=walk.uid, user=cast.bob, nonce="a")
+
+
+def test_a_vote_cannot_be_taken_back_after_the_deadline(cast):
+    a_policy(quorum=2)
+    walk = a_ticket(cast).approved_by(cast.bob)
+    with later(3601), pytest.raises(StaleState):
+        withdraw_vote(uid=walk.uid, user=cast.bob, nonce="late")
+    assert Decision.objects.count() == 1
 
 
 def test_withdrawing_has_a_function_of_its_own(cast):
