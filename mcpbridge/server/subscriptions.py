@@ -23,8 +23,8 @@ from mcpbridge.calls.addresses import below
 from mcpbridge.calls.forwarded import GET_PROMPT, READ
 from mcpbridge.calls.principal import Principal
 from mcpbridge.calls.tool_call import ClientDeclaration
-from mcpbridge.catalog.announcements import Announcement, Subscription
 from mcpbridge.catalog.catalog import catalog
+from mcpbridge.catalog.channel import Announcement, Subscription
 from mcpbridge.catalog.listing import tools_in_sight
 from mcpbridge.catalog.offered import Place, open_sources, usable_sources
 from mcpbridge.catalog.snapshot import Source

@@ -18,8 +18,9 @@ from mcpbridge.models import Upstream
 from mcpbridge.offload import in_database, shutdown
 from mcpbridge.upstream.link import UnusableSocketPath
 from mcpbridge.upstream.spec import BadUpstreamSpec, UpstreamSpec
-from mcpbridge.upstream.stdio.host import HostAlreadyRuns, StdioHost
+from mcpbridge.upstream.stdio.host import StdioHost
 from mcpbridge.upstream.stdio.leases import DatabaseLeases
+from mcpbridge.upstream.stdio.socket_file import HostAlreadyRuns
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -27,6 +26,7 @@ from mcpbridge.upstream.client.flight import (
 from mcpbridge.upstream.client.handshake import Handshake
 from mcpbridge.upstream.client.listening import Stream
 from mcpbridge.upstream.client.outgoing import Outgoing
+from mcpbridge.upstream.client.reading import reply_of
 from mcpbridge.upstream.client.session import UpstreamSession
 from mcpbridge.upstream.client.side_messages import SideMessages
 from mcpbridge.upstream.errors import (
@@ -41,8 +41,6 @@ from mcpbridge.upstream.replies import (
     tool_reply,
 )
 from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
-
-log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 10.0
 LATE_SECONDS = 30.0
@@ -177,7 +175,7 @@ class HttpSession(UpstreamSession):
             await asyncio.wait({task}, timeout=LATE_SECONDS)
             if task.done() and not task.cancelled() and task.exception() is None:
                 with contextlib.suppress(OutcomeUnknown):
-                    reply = self._reply(task.result(), tool_reply)
+                    reply = reply_of(task.result(), tool_reply, None)
                     flight.late(reply, self._on_late_reply, self.spec.id)
         finally:
             await stop(task)

@@ -15,10 +15,6 @@ from mcpbridge.upstream.questions import Asking
 from mcpbridge.upstream.replies import Message, ToolReply
 from mcpbridge.upstream.spec import Timeouts
 
-HTTP_REFUSED = -32000
-DEFINITE = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 426, 429, 431})
-"""HTTP statuses by which a server says that it did not act (DECISIONS 18)."""
-
 OnAnnouncement = Callable[[str, str, Message], None]
 """Take (upstream id, scope, message): what a server said to everybody who uses it."""
 

@@ -5,6 +5,7 @@ Items come back as the server wrote them; whether they can be used is the caller
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +27,29 @@ class Listed:
     ttl_ms: int | None = None
 
 
-async def read_all(ask: Ask, method: str, key: str, *, most_items: int, most_bytes: int) -> Listed:
+async def read_all(
+    ask: Ask, method: str, key: str, *, most_items: int, most_bytes: int, seconds: float
+) -> Listed:
     """Read every page of `method`, whose items stand under `key`. Raises RequestFailed."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _pages(ask, method, key, most_items=most_items, most_bytes=most_bytes)
+    except TimeoutError:
+        raise RequestFailed(f"{method} did not end in time") from None
+
+
+def input_schemas(tools: list[dict[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The schema of each tool that has one, by its name. Raises RequestFailed for one unnamed."""
+    if not all(isinstance(tool.get("name"), str) for tool in tools):
+        raise RequestFailed("tools/list did not answer with a list of named tools")
+    return {
+        tool["name"]: tool["inputSchema"]
+        for tool in tools
+        if isinstance(tool.get("inputSchema"), dict)
+    }
+
+
+async def _pages(ask: Ask, method: str, key: str, *, most_items: int, most_bytes: int) -> Listed:
     items: list[dict[str, Any]] = []
     hints: list[int] = []
     cursor: str | None = None

@@ -1,7 +1,7 @@
 """What every upstream session can do, whatever its transport.
 
 The transports supply `_send`, which carries one line and brings its answer; what the line says,
-what its answer means, paging and caps are here.
+how its answer is waited for, paging and caps are here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 from mcpbridge.calls.tool_call import LOG_LEVELS
@@ -21,14 +21,9 @@ from mcpbridge.upstream.client.flight import (
     HttpRefusal,
     wait_for_answer,
 )
-from mcpbridge.upstream.client.outgoing import (
-    DEFINITE,
-    HTTP_REFUSED,
-    CallOptions,
-    OnAnnouncement,
-    Outgoing,
-)
-from mcpbridge.upstream.client.paging import Listed, read_all
+from mcpbridge.upstream.client.outgoing import CallOptions, OnAnnouncement, Outgoing
+from mcpbridge.upstream.client.paging import Listed, input_schemas, read_all
+from mcpbridge.upstream.client.reading import reply_of
 from mcpbridge.upstream.envelope import BadArguments, Era
 from mcpbridge.upstream.errors import (
     NothingSent,
@@ -39,16 +34,7 @@ from mcpbridge.upstream.errors import (
 )
 from mcpbridge.upstream.negotiation import Agreement
 from mcpbridge.upstream.notifications import Wanted
-from mcpbridge.upstream.questions import Asking
-from mcpbridge.upstream.replies import (
-    MalformedMessage,
-    Message,
-    ToolReply,
-    ToolRpcError,
-    questions_of,
-    result_reply,
-    tool_reply,
-)
+from mcpbridge.upstream.replies import Message, ToolReply, result_reply, tool_reply
 from mcpbridge.upstream.spec import Timeouts, UpstreamSpec
 
 log = logging.getLogger(__name__)
@@ -122,7 +108,7 @@ class UpstreamSession(ABC):
         except BadArguments as error:
             raise NothingSent(str(error)) from None
         sent = Outgoing(flight=flight, line=line, method="tools/call", name=name, headers=extra)
-        return self._reply(await self._carry(sent, options), tool_reply, asking)
+        return reply_of(await self._carry(sent, options), tool_reply, asking)
 
     async def request(
         self, method: str, params: Mapping[str, Any], **options: Unpack[CallOptions]
@@ -142,7 +128,7 @@ class UpstreamSession(ABC):
         key = envelope.NAME_BEARING.get(method)
         name = params[key] if key else None
         sent = Outgoing(flight=flight, line=line, method=method, name=name)
-        return self._reply(await self._carry(sent, options), result_reply, asking)
+        return reply_of(await self._carry(sent, options), result_reply, asking)
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
         """Send a request without side effects. Raises RequestFailed or UpstreamUnavailable."""
@@ -209,28 +195,6 @@ class UpstreamSession(ABC):
     ) -> dict[str, str]:
         """Arguments that travel as headers, too: over HTTP only. Raises BadArguments."""
         return {}
-
-    def _reply(
-        self,
-        answer: Answer,
-        read: Callable[[Message], ToolReply],
-        asking: Asking | None = None,
-    ) -> ToolReply:
-        """The answer in words. Raises OutcomeUnknown where it is none, and QuestionsAsked."""
-        if isinstance(answer, Message):
-            if asking is not None and asking.collects and (asked := questions_of(answer)):
-                raise asked
-            try:
-                return read(answer)
-            except MalformedMessage as error:
-                raise OutcomeUnknown(Unknown.MALFORMED, str(error)) from None
-        if answer.status in DEFINITE:
-            return ToolRpcError(
-                code=HTTP_REFUSED,
-                message=f"the upstream refused the request with HTTP status {answer.status}",
-                http_status=answer.status,
-            )
-        raise OutcomeUnknown(Unknown.MALFORMED, f"HTTP status {answer.status} instead of an answer")
 
     @abstractmethod
     async def _abandon(self, flight: Flight, task: asyncio.Task[Any], reason: Unknown) -> None:
@@ -307,28 +271,17 @@ class UpstreamSession(ABC):
     async def list_tools(self) -> list[dict[str, Any]]:
         """Return all tool definitions as the server wrote them. Raises RequestFailed."""
         tools = (await self.list_all("tools/list", "tools", most=self.spec.caps.tools)).items
-        if not all(isinstance(tool.get("name"), str) for tool in tools):
-            raise RequestFailed("tools/list did not answer with a list of named tools")
-        self._remember(tools)
+        self._schemas = input_schemas(tools)
         return tools
 
     async def list_all(self, method: str, key: str, *, most: int) -> Listed:
         """Return everything that a listing method lists. Raises RequestFailed."""
-        try:
-            async with asyncio.timeout(self.spec.timeouts.total):
-                return await read_all(
-                    self._ask,
-                    method,
-                    key,
-                    most_items=most,
-                    most_bytes=2 * self.spec.caps.result_bytes,
-                )
-        except TimeoutError:
-            raise RequestFailed(f"{method} did not end in time") from None
-
-    def _remember(self, tools: list[dict[str, Any]]) -> None:
-        self._schemas = {
-            tool["name"]: tool["inputSchema"]
-            for tool in tools
-            if isinstance(tool.get("inputSchema"), dict)
-        }
+        caps, seconds = self.spec.caps, self.spec.timeouts.total
+        return await read_all(
+            self._ask,
+            method,
+            key,
+            most_items=most,
+            most_bytes=2 * caps.result_bytes,
+            seconds=seconds,
+        )

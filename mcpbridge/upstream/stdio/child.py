@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import Mapping
@@ -23,9 +22,8 @@ from mcpbridge.upstream.replies import MalformedMessage, Message
 from mcpbridge.upstream.sandbox import Launch
 from mcpbridge.upstream.spec import UpstreamSpec
 from mcpbridge.upstream.stdio.chatter import Chatter
-from mcpbridge.upstream.stdio.traffic import NeverAsked, TooMuch, Traffic
-
-log = logging.getLogger(__name__)
+from mcpbridge.upstream.stdio.patience import TooMuch
+from mcpbridge.upstream.stdio.traffic import NeverAsked, Traffic
 
 CHUNK = 256 * 1024
 PROBE_SECONDS = 10.0

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hmac
 import logging
 import os
 import shutil
-import socket
-import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,7 @@ from mcpbridge.upstream.spec import UpstreamSpec, config_digest
 from mcpbridge.upstream.stdio.child import Child
 from mcpbridge.upstream.stdio.keeper import GRACE_SECONDS, Keeper, LeaseStore
 from mcpbridge.upstream.stdio.links import ServerLink
+from mcpbridge.upstream.stdio.socket_file import SocketFile
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +43,6 @@ SpecSource = Callable[[], Awaitable[dict[str, UpstreamSpec]]]
 """Read the enabled stdio upstreams, by id."""
 
 
-class HostAlreadyRuns(RuntimeError):
-    """Another host serves this socket."""
-
-
 class StdioHost:
     """Run it with `serve()`; cancel that to stop everything."""
 
@@ -64,11 +58,11 @@ class StdioHost:
         tick_seconds: float = 2.0,
         kind: Callable[[], Kind] = best_kind,
     ) -> None:
-        self._path = link.check_socket_path(socket_path)
+        self._socket = SocketFile(link.check_socket_path(socket_path))
         if len(secret) < SECRET_BYTES:
             raise ValueError(f"the link's secret must be at least {SECRET_BYTES} bytes long")
         self._secret = secret
-        self._scratch_root = f"{self._path}.scratch"
+        self._scratch_root = f"{socket_path}.scratch"
         self._data_folder = os.path.realpath(data_folder)
         self._source, self._leases = source, leases
         self._lease_seconds, self._tick_seconds = lease_seconds, tick_seconds
@@ -83,11 +77,11 @@ class StdioHost:
 
     async def serve(self) -> None:
         """Serve until cancelled; then no server is left. Raises HostAlreadyRuns."""
-        self._prepare_folder()
-        lock = self._lock_socket()
+        self._socket.prepare_folder()
+        lock = self._socket.lock()
         try:
             self._clear_scratch()
-            listener = self._listen()
+            listener = self._socket.listen()
             server = await asyncio.start_unix_server(self._greet, sock=listener, limit=HELLO_BYTES)
             try:
                 await self._reload()
@@ -99,51 +93,14 @@ class StdioHost:
             finally:
                 server.close()
                 await self._stop()
-                self._unlink()
+                self._socket.unlink()
         finally:
             os.close(lock)
-
-    def _prepare_folder(self) -> None:
-        """Make the socket's folder; one that others could have planted is refused."""
-        folder = Path(self._path).parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-        writable_by_others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or writable_by_others:
-            raise link.UnusableSocketPath(
-                f"the folder {str(folder)!r} of the stdio host's socket must be a folder of this "
-                "user that nobody else can write to"
-            )
-
-    def _lock_socket(self) -> int:
-        handle = os.open(self._path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise HostAlreadyRuns(f"another stdio host serves {self._path}") from None
-        return handle
 
     def _clear_scratch(self) -> None:
         """Remove what a host that was killed left behind."""
         shutil.rmtree(self._scratch_root, ignore_errors=True)
         Path(self._scratch_root).mkdir(mode=0o700)
-
-    def _unlink(self) -> None:
-        Path(self._path).unlink(missing_ok=True)
-
-    def _listen(self) -> socket.socket:
-        self._unlink()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            listener.bind(self._path)
-        except OSError:
-            listener.close()
-            raise
-        finally:
-            os.umask(mask)
-        return listener
 
     async def _stop(self) -> None:
         for task in list(self._clients):

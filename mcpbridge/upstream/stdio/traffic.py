@@ -13,31 +13,18 @@ from typing import Protocol
 
 from mcpbridge.upstream import envelope, link
 from mcpbridge.upstream.errors import Unknown
-from mcpbridge.upstream.notifications import (
-    ACKNOWLEDGED,
-    ANNOUNCEMENTS,
-    LOG,
-    SUBSCRIPTION_ID,
-)
+from mcpbridge.upstream.notifications import ACKNOWLEDGED, ANNOUNCEMENTS, LOG, SUBSCRIPTION_ID
 from mcpbridge.upstream.questions import METHODS
 from mcpbridge.upstream.replies import MalformedMessage, Message, read_message
+from mcpbridge.upstream.stdio.patience import Patience, TooMuch
 
 QUEUE_LINES = 1024
 QUEUE_BYTES = 64 * 1024 * 1024
-GARBAGE_BYTES = 64 * 1024
-MAX_SIDE_REQUESTS = 1000
 MAX_ABANDONED = 1024
-UNASKED_SECONDS = 60.0
-UNASKED_FACTOR = 20
-"""So many times the cap of a call's notifications may come unasked within UNASKED_SECONDS."""
 
 
 class NeverAsked(Exception):
     """The server answered an id that was never sent to it."""
-
-
-class TooMuch(Exception):
-    """The server sends more than its caps allow."""
 
 
 class Waiter(Protocol):
@@ -65,7 +52,7 @@ class Traffic:
         self.settled.set()
         self.refused_requests = 0
         self._over: str | None = None
-        self._max_notifications = max_notifications
+        self._patience = Patience(max_notifications=max_notifications)
         self._waiting: dict[int, _Waiting] = {}
         self._abandoned: dict[int, Waiter] = {}
         self._newest: dict[int, int] = {0: 0}
@@ -75,10 +62,6 @@ class Traffic:
         self._queue: deque[tuple[int | None, bytes]] = deque()
         self._queued_bytes = 0
         self._queue_filled = asyncio.Event()
-        self._garbage = 0
-        self._unasked = 0
-        self._window_ends = 0.0
-        self._asked_in_a_row = 0
         self._one_agent = one_agent
         self._questions: dict[int | str | None, int] = {}
 
@@ -201,8 +184,7 @@ class Traffic:
             if link.KEY in message.body:
                 raise MalformedMessage("the server imitates the host")
         except MalformedMessage:
-            self._garbage += len(line) + 1
-            if self._garbage > GARBAGE_BYTES:
+            if not self._patience.bears_garbage(line):
                 raise
             return False
         if message.kind == "notification":
@@ -232,7 +214,7 @@ class Traffic:
         number = link.link_of(request_id)
         if number is None or not isinstance(request_id, int) or number > self._highest_link:
             raise NeverAsked("the server answered a request that was never made")
-        self._asked_in_a_row = 0
+        self._patience.answered()
         if request_id in self._own:
             if not self._own[request_id].done():
                 self._own[request_id].set_result(message)
@@ -252,14 +234,13 @@ class Traffic:
             token = (message.body.get("params") or {}).get("progressToken")
             waiting = self._waiting.get(token) if type(token) is int else None
             if waiting is None:
-                self._count_unasked()
+                self._patience.unasked()
                 return
             waiting.notifications += 1
-            if waiting.notifications > 4 * self._max_notifications:
-                raise TooMuch("the server sends progress without end")
+            self._patience.progressed(waiting.notifications)
             waiting.waiter.deliver(line)
             return
-        self._count_unasked()
+        self._patience.unasked()
         if message.method in ANNOUNCEMENTS:
             for waiter in self._waiters:
                 waiter.deliver(line)
@@ -274,15 +255,6 @@ class Traffic:
             if stream is not None:
                 stream.waiter.deliver(line)
 
-    def _count_unasked(self) -> None:
-        """One talkative server must not keep the host from the others."""
-        now = asyncio.get_running_loop().time()
-        if now > self._window_ends:
-            self._unasked, self._window_ends = 0, now + UNASKED_SECONDS
-        self._unasked += 1
-        if self._unasked > UNASKED_FACTOR * self._max_notifications:
-            raise TooMuch("the server says without end what nobody asked for")
-
     def answer(self, waiter: Waiter, request_id: int | str | None, line: bytes) -> None:
         """Pass a client's answer on. One to a question that was not put to it is dropped."""
         call = self._questions.get(request_id)
@@ -292,8 +264,8 @@ class Traffic:
 
     def _answer(self, message: Message) -> None:
         """Take a server's own request: `ping` is served, a question put to the call it is of."""
-        self._asked_in_a_row += 1
-        if self._asked_in_a_row > MAX_SIDE_REQUESTS or len(self._queue) >= QUEUE_LINES:
+        self._patience.asked()
+        if len(self._queue) >= QUEUE_LINES:
             raise TooMuch("the server keeps asking questions")
         if message.method == "ping":
             self.enqueue(envelope.dump({"jsonrpc": "2.0", "id": message.id, "result": {}}))

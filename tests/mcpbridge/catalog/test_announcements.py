@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from mcpbridge.catalog import announcements
-from mcpbridge.catalog.announcements import Announcement, Announcements
+from mcpbridge.catalog import channel
+from mcpbridge.catalog.announcements import Announcements
+from mcpbridge.catalog.channel import Announcement, Subscription
 from mcpbridge.catalog.snapshot import Source
 from mcpbridge.upstream.client import NoStream
 from mcpbridge.upstream.errors import RequestFailed, UpstreamUnavailable
@@ -79,7 +80,7 @@ class Hub:
     async def _reread(self, source: Source, agent_id: UUID | None) -> None:
         self.reread += 1
 
-    def listen(self, wanted: Wanted) -> announcements.Subscription:
+    def listen(self, wanted: Wanted) -> Subscription:
         return self.hub.listen(LIBRARY, agent_id=uuid4(), wanted=wanted, listener=self.heard.append)
 
     def say(self, method: str, **params: Any) -> None:
@@ -89,7 +90,7 @@ class Hub:
 
 @pytest.fixture
 async def hub(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(announcements, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(channel, "FIRST_PAUSE", 0.01)
     made = Hub(Session())
     yield made
     await made.hub.close()

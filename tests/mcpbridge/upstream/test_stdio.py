@@ -17,7 +17,8 @@ from mcpbridge.upstream.link import UnusableSocketPath
 from mcpbridge.upstream.questions import Answer, Asking, Mode, Question, QuestionPolicy
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
-from mcpbridge.upstream.stdio.host import HostAlreadyRuns, StdioHost
+from mcpbridge.upstream.stdio.host import StdioHost
+from mcpbridge.upstream.stdio.socket_file import HostAlreadyRuns
 from tests.mcpbridge.upstream.conftest import HostForTests, MemoryLeases
 from tests.support.witness.core import TOOLS
 

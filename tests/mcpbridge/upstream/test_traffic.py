@@ -9,7 +9,8 @@ import pytest
 from mcpbridge.upstream import link
 from mcpbridge.upstream.errors import Unknown
 from mcpbridge.upstream.replies import MalformedMessage
-from mcpbridge.upstream.stdio.traffic import UNASKED_FACTOR, NeverAsked, TooMuch, Traffic
+from mcpbridge.upstream.stdio.patience import UNASKED_FACTOR, TooMuch
+from mcpbridge.upstream.stdio.traffic import NeverAsked, Traffic
 
 
 class Client:
