@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from dataclasses import replace
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
 from mcpbridge.administration import Refused, UpstreamSettings, secrets_of
-from mcpbridge.administration.upstream_settings import MAX_SECONDS
 from mcpbridge.administration.upstreams import moves_endpoint
 from mcpbridge.approvals_gateway import directory
 from mcpbridge.catalog.secrets import Secrets
 from mcpbridge.models import Upstream
-from mcpbridge.upstream.spec import OVER_HTTP, Caps, SandboxProfile, Timeouts
+from mcpbridge.upstream.spec import OVER_HTTP
 from mcpbridge.web.forms import INPUT, MONO, TICK, teams_of
+from mcpbridge.web.limit_fields import LimitFields, shown_limits
 from mcpbridge.web.question_fields import QuestionFields, shown_questions
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
-AUTHORIZATION = "Authorization"
-GIB: Final = 1 << 30
-LIMITS: Final[tuple[tuple[str, str, StrPromise, int], ...]] = (
-    ("timeouts", "connect", gettext_lazy("Seconds until it is connected"), MAX_SECONDS),
-    ("timeouts", "first_byte", gettext_lazy("Seconds until it begins to answer"), MAX_SECONDS),
-    ("timeouts", "total", gettext_lazy("Seconds until it has answered"), MAX_SECONDS),
-    ("caps", "result_bytes", gettext_lazy("Bytes of a result at most"), GIB),
-    ("caps", "line_bytes", gettext_lazy("Bytes of a line of a stdio server at most"), GIB),
-    ("caps", "notifications", gettext_lazy("Notifications during a call at most"), 1_000_000),
-    ("caps", "tools", gettext_lazy("Tools at most"), 100_000),
-    (
-        "sandbox",
-        "memory_bytes",
-        gettext_lazy("Bytes of memory of a stdio process at most"),
-        1 << 44,
-    ),
-    ("sandbox", "processes", gettext_lazy("Processes of a stdio server at most"), 100_000),
-    ("sandbox", "files", gettext_lazy("Open files of a stdio process at most"), 1_000_000),
-    ("sandbox", "file_bytes", gettext_lazy("Bytes of a file that it writes at most"), 1 << 44),
-)
-DEFAULTS: Final[dict[str, dict[str, Any]]] = {
-    "timeouts": asdict(Timeouts()),
-    "caps": asdict(Caps()),
-    "sandbox": asdict(SandboxProfile()),
-}
+AUTHORIZATION: Final = "Authorization"
 
 
-class UpstreamForm(QuestionFields):
+class UpstreamForm(QuestionFields, LimitFields):
     """An upstream's settings. What the form does not show is set by a configuration file."""
 
     name = forms.CharField(
@@ -145,8 +118,6 @@ class UpstreamForm(QuestionFields):
         self._upstream = upstream
         kwargs.setdefault("initial", {"enabled": True} if upstream is None else _shown(upstream))
         super().__init__(*args, **kwargs)
-        for section, key, label, most in LIMITS:
-            self.fields[f"{section}_{key}"] = _limit_field(section, key, label, most)
         cast("forms.MultipleChoiceField", self.fields["teams"]).choices = teams_of(directory())
         if upstream is not None:
             del self.fields["name"]
@@ -155,28 +126,8 @@ class UpstreamForm(QuestionFields):
 
     def plain(self) -> list[forms.BoundField]:
         """The fields that everybody reads."""
-        others = self._limit_names() | {field.name for field in self.asks()}
+        others = {field.name for field in (*self.more(), *self.asks())}
         return [field for field in self if field.name not in others]
-
-    def more(self) -> list[forms.BoundField]:
-        """The fields that most leave empty."""
-        limits = self._limit_names()
-        return [field for field in self if field.name in limits]
-
-    def open_more(self) -> bool:
-        """Whether one of those holds something or could not be read."""
-        return any(field.errors or field.value() not in (None, "") for field in self.more())
-
-    @staticmethod
-    def _limit_names() -> set[str]:
-        return {f"{section}_{key}" for section, key, _, _ in LIMITS}
-
-    def _chosen(self, section: str) -> dict[str, Any]:
-        return {
-            key: self.cleaned_data[f"{section}_{key}"]
-            for where, key, _, _ in LIMITS
-            if where == section
-        }
 
     def clean_command(self) -> tuple[str, ...]:
         """The command as words."""
@@ -193,7 +144,7 @@ class UpstreamForm(QuestionFields):
         is_http = data["transport"] in OVER_HTTP
         sandbox = dict(kept.sandbox) if kept is not None else {}
         if not is_http:
-            sandbox |= self._chosen("sandbox")
+            sandbox |= self.limits("sandbox")
             sandbox.update(
                 network=data["network"],
                 accept_unsandboxed=data["accept_unsandboxed"],
@@ -209,8 +160,8 @@ class UpstreamForm(QuestionFields):
             command=data["command"],
             sandbox=sandbox,
             per_agent=data["per_agent"],
-            timeouts={key: value for key, value in self._chosen("timeouts").items() if value},
-            caps={key: value for key, value in self._chosen("caps").items() if value},
+            timeouts={key: value for key, value in self.limits("timeouts").items() if value},
+            caps={key: value for key, value in self.limits("caps").items() if value},
             trust_annotations=data["trust_annotations"],
             team_ids=frozenset(UUID(team) for team in data["teams"]),
             questions=self.questions(kept.questions if kept is not None else {}),
@@ -259,36 +210,9 @@ def _lines(text: str) -> tuple[str, ...] | None:
     return tuple(line for line in lines if line) or None
 
 
-def _limit_field(section: str, key: str, label: StrPromise, most: int) -> forms.Field:
-    default = DEFAULTS[section][key]
-    if section == "timeouts":
-        return forms.FloatField(
-            required=False,
-            min_value=0.01,
-            max_value=most,
-            widget=forms.NumberInput(attrs=INPUT | {"step": "any"}),
-            label=label,
-            help_text=gettext("Empty: {default:g}.").format(default=default),
-        )
-    return forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=most,
-        widget=forms.NumberInput(attrs=INPUT),
-        label=label,
-        help_text=gettext("Empty: {default}.").format(default=default),
-    )
-
-
 def _shown(upstream: Upstream) -> dict[str, Any]:
-    stored = {
-        "timeouts": upstream.timeouts,
-        "caps": upstream.caps,
-        "sandbox": upstream.sandbox,
-    }
-    limits = {f"{section}_{key}": stored[section].get(key) for section, key, _, _ in LIMITS}
     return {
-        **limits,
+        **shown_limits(upstream),
         **shown_questions(upstream),
         "read_paths": "\n".join(upstream.sandbox.get("read_paths", ())),
         "accept_unsandboxed": upstream.sandbox.get("accept_unsandboxed", False),
