@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -20,8 +19,6 @@ from mcp_types import ErrorData
 
 from mcpbridge.server.exchange import Exchange
 from mcpbridge.server.wire import Receive, Refused, RequestId, Send
-
-logger = logging.getLogger(__name__)
 
 WATCH_AFTER: Final = 0.05  # most calls are over by then, and pay for no watcher
 PING_SECONDS: Final = 15.0

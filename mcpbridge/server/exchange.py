@@ -7,7 +7,6 @@ through the ASGI scope. Knows no ticket and no policy.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,8 +17,6 @@ from mcpbridge.server.edge import Arrived
 from mcpbridge.server.wire import Message, Receive, Scope, Send
 
 SCOPE_KEY: Final = "placet.exchange"
-
-logger = logging.getLogger(__name__)
 
 
 class Exchange:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from typing import Final
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -25,8 +24,6 @@ from mcpbridge.server.subscriptions import (
     TooManyStreams,
 )
 from mcpbridge.server.wire import Headers, Receive, Refused, Send, header
-
-logger = logging.getLogger(__name__)
 
 ALIVE_SECONDS: Final = 15.0
 _EVENT_STREAM: Final = "text/event-stream"

@@ -24,7 +24,6 @@ MOST_OF_ONE_AGENT: Final = 16
 GATHERING: Final = 0.02  # seconds in which further questions of the same call join the first
 
 NOBODY: Final = "the agent did not answer"
-NO_ROOM: Final = "too many calls wait for answers of their agents"
 
 type Ended = Outcome | Asked
 

@@ -18,7 +18,6 @@ type Headers = Iterable[tuple[bytes, bytes]]
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
-INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 HEADER_MISMATCH: Final = -32020
 
