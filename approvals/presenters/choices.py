@@ -11,4 +11,5 @@ class Choice:
 
     value: str
     words: str
-    chosen: bool
+    hint: str = ""
+    chosen: bool = False

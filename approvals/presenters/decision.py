@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from django.urls import reverse
@@ -14,12 +14,13 @@ from approvals.domain.forms import Field
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.states import State
 from approvals.models import Ticket
+from approvals.presenters.annotating import Annotate, present_annotate
 from approvals.presenters.answers import AnswerField, answer_fields
 from approvals.presenters.arguments import Row
+from approvals.presenters.posted import Posted
 from approvals.presenters.words import figure, told
 
 REASON_CHARS: Final = 2000
-EVIDENCE_CHARS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,6 @@ class Requirement:
     """One thing that stands before an approval."""
 
     words: str
-    met: bool = False
     anchor: str = ""
     text: InspectedText | None = None
 
@@ -40,45 +40,6 @@ class Act:
     icon: str
     verb: str
     hint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One answer to what really happened."""
-
-    value: str
-    words: str
-    hint: str
-    chosen: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotate:
-    """The form that records what became of a call whose outcome is unknown."""
-
-    url: str
-    choices: tuple[Choice, ...]
-    evidence: str = ""
-    limit: int = EVIDENCE_CHARS
-    choice_error: str = ""
-    evidence_error: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
-    """What a form carried that was refused, so that nothing typed is lost."""
-
-    reason: str = ""
-    evidence: str = ""
-    ran: str = ""
-    typed: Mapping[str, Sequence[str]] | None = None  # by the field that was asked for
-    words: str = ""  # a comment, a question, an answer, or what goes with a ticket handed on
-    form: str = ""  # which of those forms they were typed into
-    refusal: Refusal | None = None
-
-    def says(self, *codes: str) -> str:
-        """The refusal's message, if it is one of these."""
-        return told(self.refusal.message) if self.refusal and self.refusal.code in codes else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +77,7 @@ class Decision:
     requirements_heading: str = ""
     approve_verb: str = ""
     approve_hint: str = ""
-    acts: tuple[Act, ...] = field(default=())
+    acts: tuple[Act, ...] = ()
     annotate: Annotate | None = None
 
 
@@ -222,7 +183,7 @@ def _verb(missing: int, *, asks: bool) -> str:
     return gettext("Approve and run") if missing <= 1 else gettext("Approve")
 
 
-def _consequence(missing: int, *, asks: bool = False) -> str:
+def _consequence(missing: int, *, asks: bool) -> str:
     if missing <= 1 and asks:
         return gettext("Your answer is handed over once, at once, exactly as typed.")
     if missing <= 1:
@@ -277,7 +238,9 @@ def _afterwards(
     unknown = state is State.OUTCOME_UNKNOWN and ticket.annotated_at is None
     if unknown and rights.may_annotate:
         return Decision(
-            heading=gettext("Record what happened"), annotate=_annotate(ticket, posted), acts=acts
+            heading=gettext("Record what happened"),
+            annotate=present_annotate(ticket, posted),
+            acts=acts,
         )
     lead = (
         gettext("Somebody who reviews its calls has to record what happened.")
@@ -291,25 +254,3 @@ def _afterwards(
             else gettext("It is running.")
         )
     return Decision(heading=gettext("Decided"), lead=lead, acts=acts)
-
-
-def _annotate(ticket: Ticket, posted: Posted) -> Annotate:
-    choices = (
-        ("yes", gettext("It ran"), gettext("what it does is done, once")),
-        ("no", gettext("It did not run"), gettext("nothing of it can be found there")),
-        (
-            "unclear",
-            gettext("It ran differently, or it cannot be told"),
-            gettext("say below what you found"),
-        ),
-    )
-    return Annotate(
-        url=reverse("approvals:annotate", args=[ticket.uid]),
-        choices=tuple(
-            Choice(value=value, words=words, hint=hint, chosen=posted.ran == value)
-            for value, words, hint in choices
-        ),
-        evidence=posted.evidence,
-        choice_error=gettext("Choose one.") if posted.refusal and not posted.ran else "",
-        evidence_error=posted.says("evidence_required", "reason_too_long"),
-    )

@@ -27,20 +27,25 @@ class DifferenceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DifferenceView:
+class Changes:
     """All that differs, and in words what does not."""
 
-    number: int
-    url: str
-    at: datetime
     rows: tuple[DifferenceRow, ...]
     words: str
 
 
-def present_difference(
-    *, old: bytes, new: bytes | ArgumentTable, number: int, url: str, at: datetime
-) -> DifferenceView:
-    """The difference between two calls' canonical argument bytes, or a table read from them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceView:
+    """The changes since an earlier ticket."""
+
+    number: int
+    url: str
+    at: datetime
+    changes: Changes
+
+
+def changes_between(old: bytes, new: bytes | ArgumentTable) -> Changes:
+    """What differs between canonical argument bytes, or a table read from them."""
     after = new.value if isinstance(new, ArgumentTable) else read_canonical(new)
     found = value_differences(read_canonical(old), after)
     rows = tuple(_row(part) for part in found if part.change is not Change.UNCHANGED)
@@ -53,7 +58,7 @@ def present_difference(
         ).format(number=figure(same))
     else:
         words = gettext("No value is unchanged.")
-    return DifferenceView(number=number, url=url, at=at, rows=rows, words=words)
+    return Changes(rows=rows, words=words)
 
 
 def _row(part: Difference) -> DifferenceRow:

@@ -17,7 +17,7 @@ from approvals.domain.obligations import DEFAULT_OBLIGATIONS, Obligations
 from approvals.models import Edit, Ticket
 from approvals.presenters.arguments import Arguments, argument_table, present_arguments
 from approvals.presenters.calls import Call
-from approvals.presenters.difference import DifferenceRow, present_difference
+from approvals.presenters.difference import DifferenceRow, changes_between
 from approvals.presenters.gists import calls_of
 from approvals.presenters.sealed import open_bytes, open_text
 from approvals.presenters.words import figure, told
@@ -158,9 +158,7 @@ def present_preview(
     nonce: str,
 ) -> PreviewPage:
     """The difference between what was asked for and what would run, and what follows from it."""
-    difference = present_difference(
-        old=before, new=after, number=ticket.pk, url="", at=ticket.created_at
-    )
+    changes = changes_between(before, after)
     arguments = present_arguments(after, schema, ())
     reason = _why_not_at_once(obligations, arguments)
     return PreviewPage(
@@ -171,8 +169,8 @@ def present_preview(
         seen_digest=bytes(ticket.digest).hex(),
         nonce=nonce,
         raw=after.decode(),
-        rows=difference.rows,
-        unchanged=difference.words,
+        rows=changes.rows,
+        unchanged=changes.words,
         arguments=arguments,
         consequences=_consequences(votes, unchecked=unchecked),
         may_approve=not reason,
@@ -188,11 +186,7 @@ def present_edits(edits: Sequence[Edit]) -> tuple[EditView, ...]:
         before, _ = open_bytes(edit.arguments_before)
         after, _ = open_bytes(edit.arguments)
         reason = open_text(edit.reason)
-        shown = (
-            present_difference(old=before, new=after, number=0, url="", at=edit.created_at)
-            if before is not None and after is not None
-            else None
-        )
+        shown = changes_between(before, after) if before is not None and after is not None else None
         views.append(
             EditView(
                 revision=edit.revision,

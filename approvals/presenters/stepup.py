@@ -11,7 +11,7 @@ from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.obligations import Obligations
 from approvals.domain.stepup import MAX_TYPED, StepUp
 from approvals.models import Ticket
-from approvals.presenters.decision import Posted
+from approvals.presenters.posted import Posted
 
 PASSKEY_CODES: Final = (
     "step_up_required", "no_passkey", "prompt_over", "passkey_unknown", "passkey_unverified",

@@ -31,8 +31,8 @@ from approvals.presenters.asking import (
 )
 from approvals.presenters.calls import Call, call_of
 from approvals.presenters.canaries import Reveal, present_reveal
-from approvals.presenters.decision import Decision, Posted, Rights, present_decision
-from approvals.presenters.difference import DifferenceView, present_difference
+from approvals.presenters.decision import Decision, Rights, present_decision
+from approvals.presenters.difference import DifferenceView, changes_between
 from approvals.presenters.grants import TicketGrants, present_ticket_grants
 from approvals.presenters.headline import (
     Deadline,
@@ -48,6 +48,7 @@ from approvals.presenters.outcome import (
     present_outcome,
     present_result,
 )
+from approvals.presenters.posted import Posted
 from approvals.presenters.quorum import Quorum, present_quorum
 from approvals.presenters.sealed import open_bytes, open_json, open_text
 from approvals.presenters.stepup import StepUpPart
@@ -266,12 +267,11 @@ def _difference(previous: Ticket | None, arguments: ArgumentTable | None) -> Dif
     before, _ = open_bytes(previous.arguments)
     if before is None:
         return None
-    return present_difference(
-        old=before,
-        new=arguments,
+    return DifferenceView(
         number=previous.pk,
         url=reverse("approvals:ticket", args=[previous.uid]),
         at=previous.decided_at or previous.created_at,
+        changes=changes_between(before, arguments),
     )
 
 

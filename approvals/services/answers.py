@@ -12,7 +12,8 @@ from uuid import UUID
 from approvals.audit.sealing import unseal
 from approvals.domain.canonical import JSON, NotCanonical, canonical_bytes
 from approvals.domain.errors import AnswerMissing, AnswerUnfit
-from approvals.domain.forms import AnswerInvalid, Field, FormUnsupported, check_answer, fields_of
+from approvals.domain.form_answers import AnswerInvalid, check_answer
+from approvals.domain.forms import Field, FormUnsupported, fields_of
 from approvals.domain.states import State
 from approvals.models import Payload, Ticket, TypedAnswer
 

@@ -27,6 +27,7 @@ from approvals.models import Ticket, User
 from approvals.selectors.visibility import tickets_visible_to
 from approvals.services.contract import DecidedKind
 from approvals.services.decisions import decide
+from approvals.services.tickets import definition_of
 
 MOST_REJECTED: Final = 50
 MOST_APPROVED: Final = 10
@@ -105,9 +106,8 @@ def _looked_at_alone(ticket: Ticket) -> Refusal | None:
             say("Ticket {number} asks more of whoever approves it.", number=str(number))
         )
     try:
-        definition = json.loads(unseal(ticket.tool_definition)) if ticket.tool_definition else {}
-        schema = definition.get("inputSchema") if isinstance(definition, dict) else None
-        table = argument_rows(unseal(ticket.arguments), schema)
+        definition = definition_of(ticket)
+        table = argument_rows(unseal(ticket.arguments), definition.get("inputSchema"))
     except (PayloadPurged, SealBroken):
         return BatchRefused(
             say("What ticket {number} calls with cannot be shown.", number=str(number))

@@ -7,7 +7,6 @@ to let it be approved, claimed or sent.
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Final
 from uuid import UUID
@@ -16,7 +15,7 @@ from django.db import transaction
 
 from approvals import audit, ports, transitions
 from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
-from approvals.domain.canonical import JSON, canonical_bytes
+from approvals.domain.canonical import canonical_bytes
 from approvals.domain.errors import Refusal
 from approvals.domain.forms import form_of
 from approvals.domain.inspection.arguments import read_canonical
@@ -26,14 +25,15 @@ from approvals.domain.states import Waiting
 from approvals.domain.traps import Trap, sprung
 from approvals.domain.verdicts import Effect
 from approvals.domain.wording import say
-from approvals.models import Canary, Payload, Ticket, User
+from approvals.models import Canary, Ticket, User
 from approvals.services import actors
 from approvals.services.contract import Submission
 from approvals.services.naming import note_names
+from approvals.services.new_ticket import findings_in, opening_detail, ticket_of
 from approvals.services.policies import judge
 from approvals.services.repeats import RepeatKeys
 from approvals.services.reviewers import require_reachable, who_decides
-from approvals.services.submission import findings_in, opening_detail, ticket_of
+from approvals.services.tickets import definition_of
 
 MAX_EXPLANATION: Final = 500
 KEY_BYTES: Final = 32
@@ -125,7 +125,7 @@ def _call_like(past: Ticket, trap: Trap) -> Submission:
     """The call of a past ticket, with the trap set. Raises CanaryRefused."""
     try:
         arguments = sprung(read_canonical(unseal(past.arguments)), trap)
-        definition = _json(past.tool_definition)
+        definition = definition_of(past) or None
         says = unseal(past.agent_says).decode() if past.agent_says is not None else ""
     except (PayloadPurged, SealBroken):
         raise CanaryRefused(say("What it called with can no longer be read.")) from None
@@ -151,8 +151,3 @@ def _call_like(past: Ticket, trap: Trap) -> Submission:
         waiting=Waiting.TASK,  # nobody waits, so nobody is missed either
         grace_seconds=past.grace_seconds,
     )
-
-
-def _json(payload: Payload | None) -> dict[str, JSON] | None:
-    value = json.loads(unseal(payload)) if payload is not None else None
-    return value if isinstance(value, dict) else None

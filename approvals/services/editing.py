@@ -6,10 +6,10 @@ is read by the rules for submissions and held to the tool's schema.
 
 from __future__ import annotations
 
-import json
 import secrets
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from django.db import transaction
 from approvals import conf, ports, transitions
 from approvals.audit.binding import ticket_binding
 from approvals.audit.sealing import PayloadPurged, SealBroken, seal, unseal
-from approvals.domain.canonical import JSON, NotCanonical, canonical_bytes, ticket_digest
+from approvals.domain.canonical import JSON, canonical_bytes, ticket_digest
 from approvals.domain.errors import (
     ArgumentsUnfit,
     ArgumentsUnreadable,
@@ -26,24 +26,18 @@ from approvals.domain.errors import (
     NotEditable,
     NotEligible,
     NothingChanged,
-    ObligationsConflict,
     OwnerMayNotEdit,
-    PolicyDenied,
     StaleDigest,
     StandInBarred,
     TooManyEdits,
 )
 from approvals.domain.fitting import SchemaUnusable, fit
 from approvals.domain.forms import SCHEMA_KEY
-from approvals.domain.inspection import argument_rows
-from approvals.domain.obligations import Obligations, tighten
-from approvals.domain.policy import CallFacts
+from approvals.domain.obligations import Obligations
 from approvals.domain.quorum import Answer, Parties
-from approvals.domain.risk import Level, risk_of
-from approvals.domain.verdicts import Effect
 from approvals.domain.wording import say
-from approvals.models import Edit, Gate, Payload, Ticket, User
-from approvals.selectors.votes import People, eligible_people, obligations_of, parties_of
+from approvals.models import Edit, Gate, Ticket, User
+from approvals.selectors.votes import People, eligible_people, parties_of
 from approvals.services import actors
 from approvals.services.ballots import (
     Ballot,
@@ -53,15 +47,14 @@ from approvals.services.ballots import (
     words_of,
 )
 from approvals.services.contract import TicketView
-from approvals.services.policies import verdict_under
-from approvals.services.reviewers import require_reachable, who_decides
-from approvals.services.tickets import view_of, visible
+from approvals.services.rejudging import judged_again, risk_again
+from approvals.services.reviewers import require_reachable
+from approvals.services.tickets import definition_of, view_of, visible
 from approvals.services.voting import cast
 
 MAX_EDITS: Final = 10
 MAX_BYTES: Final = 262_144  # of edited arguments; what is longer is not edited in a form
 NONCE_BYTES: Final = 32
-_LEVELS: Final = (Level.LOW, Level.MEDIUM, Level.HIGH)
 
 type EditedKind = Literal["edited", "counted", "approved", "canary", "repeated"]
 
@@ -86,16 +79,6 @@ class Proposed:
     unchecked: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """Under what the new revision stands."""
-
-    verdict: dict[str, JSON]
-    policy_id: int | None
-    obligations: Obligations
-    expires_at: datetime
-
-
 def propose_edit(*, uid: UUID, user: User, raw: bytes, seen_digest: bytes) -> Proposed:
     """What these arguments (JSON) would make of the ticket; changes nothing, refuses as an edit."""
     with transaction.atomic():
@@ -103,7 +86,7 @@ def propose_edit(*, uid: UUID, user: User, raw: bytes, seen_digest: bytes) -> Pr
         ticket = visible(uid, user)
         require_editor(ticket, user, seen_digest)
         arguments, unchecked = _arguments(ticket, raw)
-        judged = _judged(ticket, gate)
+        judged = judged_again(ticket, gate)
         return Proposed(arguments=arguments, obligations=judged.obligations, unchecked=unchecked)
 
 
@@ -183,7 +166,7 @@ def require_author(
             raise OwnerMayNotEdit
         if all(mandate.holder in parties.owners for mandate in mandates):
             raise StandInBarred
-    if SCHEMA_KEY in definition_of(ticket):
+    if SCHEMA_KEY in _definition(ticket):
         raise NotEditable(
             say("This ticket asks for an answer; the question is not yours to change.")
         )
@@ -191,17 +174,9 @@ def require_author(
         raise TooManyEdits
 
 
-def definition_of(ticket: Ticket) -> dict[str, JSON]:
-    """The tool's definition as it was sealed; empty where there is none."""
-    if ticket.tool_definition is None:
-        return {}
-    found = json.loads(_opened(ticket.tool_definition))
-    return found if isinstance(found, dict) else {}
-
-
 def _edit(ticket: Ticket, user: User, gate: Gate, raw: bytes, words: str, nonce: str) -> Ticket:
     arguments, _ = _arguments(ticket, raw)
-    judged = _judged(ticket, gate)
+    judged = judged_again(ticket, gate)
     sealed = seal("arguments", arguments)
     edit = Edit(
         ticket_id=ticket.pk,
@@ -228,7 +203,7 @@ def _edit(ticket: Ticket, user: User, gate: Gate, raw: bytes, words: str, nonce:
             obligations=ticket.obligations,
             verdict=judged.verdict,
             policy_id=judged.policy_id,
-            risk=_risk(ticket, arguments, judged.obligations),
+            risk=risk_again(ticket, arguments, judged.obligations, _definition(ticket)),
             approval_expires_at=judged.expires_at,
         ),
         epoch=gate.epoch,
@@ -243,9 +218,7 @@ def _arguments(ticket: Ticket, raw: bytes) -> tuple[bytes, bool]:
     try:
         value = ports.read_json(raw)
         arguments = canonical_bytes(value)
-    except NotCanonical as problem:
-        raise ArgumentsUnreadable(str(problem)) from None
-    except ValueError as problem:
+    except ValueError as problem:  # NotCanonical among them
         raise ArgumentsUnreadable(str(problem)) from None
     if not isinstance(value, dict):
         raise ArgumentsUnreadable(say("The arguments of a call are one JSON object."))
@@ -253,10 +226,10 @@ def _arguments(ticket: Ticket, raw: bytes) -> tuple[bytes, bool]:
         raise ArgumentsUnreadable(
             say("Edited arguments have at most {most} bytes.", most=MAX_BYTES)
         )
-    if arguments == _opened(ticket.arguments):
+    if arguments == _before(ticket):
         raise NothingChanged
     try:
-        found = fit(value, definition_of(ticket).get("inputSchema"))
+        found = fit(value, _definition(ticket).get("inputSchema"))
     except SchemaUnusable as problem:
         raise NotEditable(
             say(
@@ -269,50 +242,20 @@ def _arguments(ticket: Ticket, raw: bytes) -> tuple[bytes, bool]:
     return arguments, found.unchecked
 
 
-def _judged(ticket: Ticket, gate: Gate) -> _Judged:
-    """Policy judges again: deny refuses, and what the ticket needed is never needed less."""
-    facts = CallFacts(upstream=ticket.upstream_name, tool=ticket.tool_name, agent=ticket.agent_name)
-    verdict = verdict_under(gate.policy, facts)
-    current = obligations_of(ticket)
-    if verdict.effect is Effect.DENY:
-        raise PolicyDenied(verdict.explanation, rule=verdict.rule)
-    if verdict.effect is Effect.ALLOW:  # people were asked before, and are asked still
-        return _Judged(
-            verdict=ticket.verdict,
-            policy_id=ticket.policy_id,
-            obligations=current,
-            expires_at=ticket.approval_expires_at,
-        )
-    _, asked = who_decides(ticket, verdict.obligations)
-    obligations = tighten(current, asked)
-    if set(obligations.groups) != set(current.groups):
-        raise ObligationsConflict(current=list(current.groups), other=list(asked.groups))
-    return _Judged(
-        verdict=replace(verdict, obligations=obligations).to_dict(),
-        policy_id=gate.policy_id,
-        obligations=obligations,
-        expires_at=min(
-            ticket.approval_expires_at,
-            ticket.created_at + timedelta(seconds=obligations.approval_seconds),
-        ),
-    )
+def _before(ticket: Ticket) -> bytes:
+    with _shown():
+        return unseal(ticket.arguments)
 
 
-def _risk(ticket: Ticket, arguments: bytes, obligations: Obligations) -> str:
-    """The mark of the new revision; an edit never lowers it."""
-    definition = definition_of(ticket)
-    annotations = definition.get("annotations")
-    level = risk_of(
-        annotations=annotations if isinstance(annotations, dict) else None,
-        annotations_trusted=ticket.risk == Level.LOW,
-        findings=argument_rows(arguments, definition.get("inputSchema")).findings,
-        obligations=obligations,
-    ).level
-    return max(Level(ticket.risk), level, key=_LEVELS.index).value
+def _definition(ticket: Ticket) -> dict[str, JSON]:
+    with _shown():
+        return definition_of(ticket)
 
 
-def _opened(payload: Payload) -> bytes:
+@contextmanager
+def _shown() -> Iterator[None]:
+    """Nobody edits what cannot be shown; raises NotEditable."""
     try:
-        return unseal(payload)
+        yield
     except (PayloadPurged, SealBroken):
         raise NotEditable(say("Its arguments cannot be shown, so nobody can edit them.")) from None

@@ -9,7 +9,6 @@ arguments that are the same but for what was left open. It never widens by itsel
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +33,7 @@ from approvals.selectors import grants as selectors
 from approvals.selectors.agreement import AGREEMENT, agreed_terms, backed
 from approvals.selectors.votes import eligible_people
 from approvals.services import actors
+from approvals.services.tickets import definition_of
 
 MAX_USES: Final = 1000
 MAX_SECONDS: Final = 30 * 24 * 3600
@@ -92,8 +92,7 @@ def require_grantable(*, ticket: Ticket, user: User, wanted: Wanted) -> None:
 
 def asks_for_an_answer(ticket: Ticket) -> bool:
     """Whether an approval of the ticket carries an answer that somebody has to type."""
-    definition = ticket.tool_definition
-    return definition is not None and bool(form_in(json.loads(unseal(definition))))
+    return bool(form_in(definition_of(ticket)))
 
 
 def agree(*, decision: Decision, ticket: Ticket, terms: Terms) -> AgreedTerms:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from approvals import conf
 from approvals.audit.sealing import PayloadPurged, unseal
+from approvals.domain.canonical import JSON
 from approvals.domain.diffing import Change, differences
 from approvals.domain.errors import NotVisible
 from approvals.domain.inspection import argument_rows
@@ -100,10 +101,22 @@ def _edited(ticket: Ticket) -> tuple[bytes | None, tuple[str, ...]]:
     return now, tuple(part.pointer for part in changed if part.change is not Change.UNCHANGED)
 
 
+def definition_of(ticket: Ticket) -> dict[str, JSON]:
+    """The tool's definition as it was sealed; empty where there is none.
+
+    Raises PayloadPurged, SealBroken.
+    """
+    sealed = ticket.tool_definition
+    found = json.loads(unseal(sealed)) if sealed is not None else None
+    return found if isinstance(found, dict) else {}
+
+
 def target_name(ticket: Ticket) -> str:
-    """The name that an approver types where the ticket's rule asks for it."""
-    definition = json.loads(unseal(ticket.tool_definition)) if ticket.tool_definition else {}
-    schema = definition.get("inputSchema") if isinstance(definition, dict) else None
+    """The name that an approver types where the ticket's rule asks for it.
+
+    Raises PayloadPurged, SealBroken.
+    """
+    schema = definition_of(ticket).get("inputSchema")
     table = argument_rows(unseal(ticket.arguments), schema)
     return name_to_type(table, tool=ticket.tool_name)
 

@@ -6,14 +6,13 @@ locked before the ticket, the ticket before anything is read of it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.db import transaction
 
 from approvals import ports, transitions
-from approvals.audit.sealing import seal, unseal
+from approvals.audit.sealing import seal
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import (
     AlreadyVoted,
@@ -23,27 +22,12 @@ from approvals.domain.errors import (
     StaleState,
 )
 from approvals.domain.forms import form_in
-from approvals.domain.quorum import (
-    Answer,
-    Resolution,
-    Vote,
-    resolve,
-)
+from approvals.domain.quorum import Answer, Resolution, Vote, resolve
 from approvals.domain.seats import Mandate
 from approvals.domain.states import CancelReason
 from approvals.domain.stepup import terms_digest
-from approvals.models import (
-    Canary,
-    Decision,
-    Payload,
-    StepUpProof,
-    Ticket,
-    TypedAnswer,
-    User,
-)
-from approvals.selectors.votes import (
-    votes_of,
-)
+from approvals.models import Canary, Decision, Payload, StepUpProof, Ticket, TypedAnswer, User
+from approvals.selectors.votes import votes_of
 from approvals.services import actors
 from approvals.services.answers import answer_bytes
 from approvals.services.ballots import (
@@ -60,7 +44,7 @@ from approvals.services.contract import Decided, DecidedKind, TicketView
 from approvals.services.grants import Wanted, agree, grant_if_agreed
 from approvals.services.mandates import record_mandates
 from approvals.services.stepup import NOTHING, Presented, count_wrong_code, require_step_up
-from approvals.services.tickets import view_of, visible
+from approvals.services.tickets import definition_of, view_of, visible
 
 
 def decide(
@@ -236,9 +220,9 @@ def _proof(ticket: Ticket, ballot: Ballot, poll: Poll) -> StepUpProof | None:
 
 def _sealed_answer(ticket: Ticket, ballot: Ballot) -> Payload | None:
     """The answer that an approval carries, where the ticket asks for one."""
-    if ballot.answer is not Answer.APPROVE or ticket.tool_definition is None:
+    if ballot.answer is not Answer.APPROVE:
         return None
-    fields = form_in(json.loads(unseal(ticket.tool_definition)))
+    fields = form_in(definition_of(ticket))
     return seal("answer", answer_bytes(fields, ballot.typed)) if fields else None
 
 

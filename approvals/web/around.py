@@ -21,8 +21,8 @@ from approvals.presenters.conversation import (
     present_takers,
     present_talk,
 )
-from approvals.presenters.decision import Posted
 from approvals.presenters.editing import EditView, present_edits
+from approvals.presenters.posted import Posted
 from approvals.presenters.ticket import Reading
 from approvals.selectors.conversation import edits_of, remarks_of
 from approvals.selectors.handover import handoff_to

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from approvals.domain.snoozing import Choice
 from approvals.models import User
 from approvals.presenters.conversation import taker_in
-from approvals.presenters.decision import Posted
+from approvals.presenters.posted import Posted
 from approvals.services import conversation, handover, snoozing
 from approvals.web import opened as opening
 from approvals.web.access import reviewer_page

@@ -23,14 +23,15 @@ from django.views.decorators.http import require_http_methods
 
 from approvals.domain.canonical import JSON
 from approvals.domain.errors import AnswerUnfit, AuditBroken, Refusal, StaleDigest, StaleState
-from approvals.domain.forms import AnswerInvalid, Field, form_of
-from approvals.domain.forms import typed as read_typed
+from approvals.domain.form_answers import AnswerInvalid
+from approvals.domain.form_answers import typed as read_typed
+from approvals.domain.forms import Field, form_of
 from approvals.domain.quorum import Answer
 from approvals.domain.states import State
 from approvals.models import Ticket, User
 from approvals.presenters.answers import posted_answers
 from approvals.presenters.asking import Note
-from approvals.presenters.decision import Posted
+from approvals.presenters.posted import Posted
 from approvals.presenters.sealed import open_json
 from approvals.presenters.words import told
 from approvals.services import decisions

@@ -12,7 +12,7 @@ from approvals.audit.sealing import PayloadPurged, SealBroken
 from approvals.domain.errors import Refusal
 from approvals.domain.stepup import StepUp, terms_digest
 from approvals.models import Ticket, User
-from approvals.presenters.decision import Posted
+from approvals.presenters.posted import Posted
 from approvals.presenters.stepup import StepUpPart, present_step_up
 from approvals.presenters.ticket import Reading
 from approvals.presenters.words import told

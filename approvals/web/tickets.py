@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from approvals.domain.inspection.arguments import Opened
 from approvals.models import Ticket, User
 from approvals.presenters.asking import Note
-from approvals.presenters.decision import Posted
+from approvals.presenters.posted import Posted
 from approvals.presenters.ticket import present_ticket
 from approvals.selectors.counting import next_needing
 from approvals.selectors.looks import nonce_shown_now

@@ -8,7 +8,7 @@ from approvals.domain.canonical import canonical_bytes
 from approvals.domain.target import target_of
 from approvals.presenters.arguments import argument_table, present_arguments
 from approvals.presenters.calls import call_of, gist_of
-from approvals.presenters.difference import present_difference
+from approvals.presenters.difference import changes_between
 from approvals.presenters.words import detail_of, is_soon, span, until
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -135,12 +135,9 @@ def test_purged_arguments_have_no_rows():
 
 
 def difference(old: object, new: object):
-    return present_difference(
-        old=canonical_bytes(old),  # type: ignore[arg-type]
-        new=canonical_bytes(new),  # type: ignore[arg-type]
-        number=1,
-        url="/",
-        at=NOW,
+    return changes_between(
+        canonical_bytes(old),  # type: ignore[arg-type]
+        canonical_bytes(new),  # type: ignore[arg-type]
     )
 
 

@@ -104,7 +104,7 @@ def test_a_long_group_goes_on_by_key_in_the_order_of_deadline_and_risk(cast, mon
     a_ticket(cast, arguments=b'{"n":0}').unknown()
     a_ticket(cast, arguments=b'{"n":1}').pending()
     moment = timezone.now() + timedelta(hours=2)
-    monkeypatch.setattr("approvals.services.submission.after_seconds", lambda _: moment)
+    monkeypatch.setattr("approvals.services.new_ticket.after_seconds", lambda _: moment)
     a_ticket(cast, arguments=b'{"n":2}').pending()
     a_ticket(cast, arguments=b'{"n":3}').pending()
     a_ticket(cast, arguments='{"hidden":"\u202e"}'.encode()).pending()
