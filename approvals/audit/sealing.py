@@ -17,7 +17,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from approvals import conf
@@ -25,7 +25,16 @@ from approvals.audit.chain import append
 from approvals.audit.fingerprints import attest, instant
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.states import OPEN
-from approvals.models import Edit, Payload, Remark, Ticket, database_now
+from approvals.models import (
+    Decision,
+    Edit,
+    Handoff,
+    Payload,
+    Remark,
+    Ticket,
+    TypedAnswer,
+    database_now,
+)
 from approvals.models.plain import insert_all
 
 NONCE_BYTES = 12
@@ -131,13 +140,23 @@ def purge_older_than(*, days: float, limit: int = 500, actor: str = "system:rete
             | Q(pk__in=held.exclude(tool_definition=None).values("tool_definition_id"))
             | Q(pk__in=held.exclude(agent_says=None).values("agent_says_id"))
             | Q(pk__in=held.exclude(reason=None).values("reason_id"))
-            | Q(pk__in=Edit.objects.filter(ticket__in=held).values("arguments_before_id"))
-            | Q(pk__in=Remark.objects.filter(ticket__in=held).values("words_id"))
+            | _of(Edit, "arguments_before", held)
+            | _of(Edit, "reason", held)
+            | _of(Decision, "reason", held)
+            | _of(TypedAnswer, "payload", held)
+            | _of(Remark, "words", held)
+            | _of(Handoff, "words", held)
         )
         .order_by("created_at")
         .values_list("pk", flat=True)[:limit]
     )
     return _purge_each(list(keys), actor=actor)
+
+
+def _of(model: type[Model], column: str, tickets: QuerySet[Ticket]) -> Q:
+    """The payloads that stand in this column of rows about these tickets."""
+    rows = model._default_manager.filter(ticket__in=tickets)  # noqa: SLF001 (Django's documented model API)
+    return Q(pk__in=rows.exclude(**{column: None}).values(f"{column}_id"))
 
 
 def _purge_each(keys: Iterable[UUID], *, actor: str) -> int:
