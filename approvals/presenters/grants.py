@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -25,8 +24,6 @@ from approvals.presenters.gists import calls_of
 from approvals.presenters.sealed import open_bytes
 from approvals.presenters.words import STATE_MARKS, Mark, span, until
 from approvals.selectors.grants import Standing
-
-POINTER_CHARS: Final = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +49,7 @@ class PastCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantRow:
-    """One permission in a list, or at the head of its own page."""
+    """One permission as a list shows it."""
 
     url: str
     call: Call
@@ -66,12 +63,19 @@ class GrantRow:
     made_from_url: str
     session: bool
     held_back: str
-    pins: tuple[PinRow, ...]
-    purged: bool
     revoked_at: datetime | None
     revoked_by: str
-    may_revoke: bool
     revoke_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantPage:
+    """One permission on its own page: its row, and what it pins as far as that can be shown."""
+
+    row: GrantRow
+    pins: tuple[PinRow, ...]
+    purged: bool
+    may_revoke: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +129,30 @@ def present_ticket_grants(
     )
 
 
-def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> GrantRow:
-    """One permission as it stands."""
-    grant = standing.grant
-    sealed, _ = open_bytes(grant.made_from.arguments)
+def present_grants(standings: Sequence[Standing], *, now: datetime) -> tuple[GrantRow, ...]:
+    """The rows of a list, in its order."""
+    calls = calls_of([each.grant.made_from for each in standings])
+    return tuple(_row(each, calls[each.grant.made_from_id], now) for each in standings)
+
+
+def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> GrantPage:
+    """One permission as it stands, with what it pins."""
+    made_from = standing.grant.made_from
+    sealed, _ = open_bytes(made_from.arguments)
     arguments = read_canonical(sealed) if sealed is not None else None
+    return GrantPage(
+        row=_row(standing, calls_of([made_from])[made_from.pk], now),
+        pins=pin_rows(arguments, tuple(standing.grant.pins["free"])),
+        purged=arguments is None,
+        may_revoke=may_revoke and standing.is_live,
+    )
+
+
+def _row(standing: Standing, call: Call, now: datetime) -> GrantRow:
+    grant = standing.grant
     return GrantRow(
         url=reverse("approvals:grant", args=[grant.pk]),
-        call=calls_of([grant.made_from])[grant.made_from_id],
+        call=call,
         mark=_mark(standing),
         uses=gettext("{uses} of {most}").format(uses=grant.uses, most=grant.max_uses),
         ends=grant.expires_at,
@@ -143,11 +163,8 @@ def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> Gra
         made_from_url=reverse("approvals:ticket", args=[grant.made_from.uid]),
         session=bool(grant.pins["session"]),
         held_back=_held_back(standing),
-        pins=pin_rows(arguments, tuple(grant.pins["free"])),
-        purged=arguments is None,
         revoked_at=grant.revoked_at,
         revoked_by=grant.revoked_by.name if grant.revoked_by is not None else "",
-        may_revoke=may_revoke and standing.is_live,
         revoke_url=reverse("approvals:grant-revoke", args=[grant.pk]),
     )
 

@@ -23,12 +23,12 @@ from approvals.models import (
     AuditEvent,
     DatabaseNow,
     Grant,
-    GroupMembership,
     Person,
     TeamMembership,
     Ticket,
     after_seconds,
 )
+from approvals.selectors.absence import voting_groups
 from approvals.selectors.agreement import AGREEMENT, agreement_on, backed
 from approvals.selectors.visibility import Asked, sees_everything, tickets_visible_to
 
@@ -132,8 +132,7 @@ def grants_visible_to(person: Person) -> QuerySet[Grant]:
         return Grant.objects.all()
     teams = TeamMembership.objects.filter(person=person, team=OuterRef("team"))
     asked = Asked.objects.filter(
-        ticket=OuterRef("made_from"),
-        reviewergroup__in=GroupMembership.objects.filter(person=person).values("group"),
+        ticket=OuterRef("made_from"), reviewergroup__in=voting_groups(person)
     )
     return Grant.objects.filter(Exists(teams) | Exists(asked))
 
@@ -145,7 +144,7 @@ def grants_page(
 
     Who owns the agents now is not asked: that would be a question for each.
     """
-    rows = _rows(grants_visible_to(person))
+    rows = _rows(grants_visible_to(person)).defer("made_from__arguments__ciphertext")
     rows = rows.filter(live()) if is_live else rows.exclude(live())
     if before is not None:
         rows = rows.filter(pk__lt=before)

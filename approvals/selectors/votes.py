@@ -12,7 +12,7 @@ from approvals.domain.obligations import Obligations, obligations_from
 from approvals.domain.quorum import Answer, Parties, Resolution, Vote, resolve
 from approvals.domain.seats import Mandate, mandates_from
 from approvals.domain.states import State
-from approvals.models import Decision, GroupMembership, ReviewerGroup, Ticket
+from approvals.models import Decision, ReviewerGroup, Ticket
 from approvals.selectors.absence import seats_in
 
 
@@ -68,14 +68,6 @@ def named_groups(ticket: Ticket, obligations: Obligations) -> list[tuple[UUID, A
     found = found.filter(Q(asked=True) | Q(slug__in=named)).order_by("name")
     rows = found.values_list("pk", "slug", "name", "asked")
     return [(key, AskedGroup(slug, name), is_asked) for key, slug, name, is_asked in rows]
-
-
-def members_of(groups: Iterable[UUID]) -> list[tuple[UUID, UUID]]:
-    """Who has a vote in each of these groups and can sign in: person, group."""
-    members = GroupMembership.objects.filter(
-        group__in=list(groups), person__accounts__is_active=True
-    )
-    return list(members.distinct().values_list("person_id", "group_id"))
 
 
 def electorate_of(

@@ -30,6 +30,7 @@ from approvals.services import actors
 from approvals.services.contract import Judgement, Submission, Submitted
 from approvals.services.escalation import note_due
 from approvals.services.grants import matching_grants
+from approvals.services.naming import note_names
 from approvals.services.new_ticket import Findings, findings_in, opening_detail, ticket_of
 from approvals.services.repeats import (
     RepeatKeys,

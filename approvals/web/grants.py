@@ -25,9 +25,9 @@ from approvals.domain.pins import Terms
 from approvals.domain.quorum import Answer
 from approvals.domain.states import State
 from approvals.models import Person, Ticket, User
-from approvals.presenters.decision import Posted
-from approvals.presenters.grants import past_calls, present_grant, terms_in_words
+from approvals.presenters.grants import past_calls, present_grant, present_grants, terms_in_words
 from approvals.presenters.new_grant import HOUR, present_new_grant
+from approvals.presenters.posted import Posted
 from approvals.presenters.words import told
 from approvals.selectors import grants as selectors
 from approvals.selectors.agreement import agreed_terms
@@ -89,7 +89,6 @@ def grants(request: HttpRequest, user: User) -> HttpResponse:
     rows, older = selectors.grants_page(
         user.person, is_live=is_live, before=before, one_person=conf.one_person()
     )
-    now = timezone.now()
     here = reverse("approvals:grants")
     shown = QueryDict(mutable=True)
     if not is_live:
@@ -98,7 +97,7 @@ def grants(request: HttpRequest, user: User) -> HttpResponse:
     if older is not None:
         shown["before"] = str(older)
     context = {
-        "rows": [present_grant(row, may_revoke=False, now=now) for row in rows],
+        "rows": present_grants(rows, now=timezone.now()),
         "is_live": is_live,
         "older": f"{here}?{shown.urlencode()}" if older is not None else "",
         "newest": newest,

@@ -19,6 +19,7 @@ from approvals.domain.pins import Terms
 from approvals.models import Absence, AuditEvent, Grant, VoteMandate, database_now
 from approvals.selectors.absence import away_now
 from approvals.selectors.counting import needs_count
+from approvals.selectors.grants import grants_visible_to
 from approvals.selectors.inbox import inbox
 from approvals.selectors.readers import reviewer
 from approvals.services import people, reviewers
@@ -104,6 +105,28 @@ def test_the_absent_person_may_still_vote_and_then_the_stand_in_is_not_needed(te
     with pytest.raises(StandInNotNeeded):
         walk.voted(cast.carol, APPROVE)
     assert needs_count(reviewer(cast.carol.person, one_person=False)) == 0
+
+
+def test_a_stand_in_sees_the_permissions_of_the_calls_that_they_are_asked_about(team):
+    cast = team
+    people.ensure_team(slug="law", name="Law")
+    people.set_members(team="law", people=[cast.bob.person_id, cast.charlie.person_id])
+    people.ensure_group(slug="notaries", name="Notaries")
+    people.set_members(group="notaries", people=[cast.charlie.person_id])
+    walk = a_ticket(cast).pending()
+    decide(
+        uid=walk.uid,
+        user=cast.bob,
+        verdict=APPROVE,
+        seen_digest=bytes(walk.ticket.digest),
+        reason="",
+        nonce="n",
+        grant=Wanted(terms=Terms(session_only=False, free=(), max_uses=2, seconds=600)),
+    )
+    grant = Grant.objects.get()
+    assert not grants_visible_to(cast.charlie.person).exists()
+    away(cast, stand_in="charlie")
+    assert list(grants_visible_to(cast.charlie.person)) == [grant]
 
 
 def test_an_agreement_of_a_stand_in_lapses_when_the_absent_person_votes(team):
