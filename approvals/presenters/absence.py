@@ -29,7 +29,7 @@ class AbsenceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbsencePage:
-    """The whole page. `posted` is what the form was sent with."""
+    """The whole page; `starts`, `ends` and the choices are what the form was sent with."""
 
     mine: tuple[AbsenceRow, ...]
     for_others: tuple[AbsenceRow, ...]

@@ -17,6 +17,7 @@ from approvals.domain.traps import Trap
 from approvals.models import Canary
 from approvals.models import Decision as Vote
 from approvals.presenters.calls import Call
+from approvals.presenters.choices import Choice
 from approvals.presenters.gists import calls_of
 from approvals.presenters.words import Mark
 from approvals.selectors.canaries import Seeded
@@ -54,15 +55,6 @@ class Reveal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrapChoice:
-    """One trap to choose."""
-
-    value: str
-    words: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryRow:
     """One seeded test in the list of all."""
 
@@ -97,10 +89,10 @@ def present_reveal(canary: Canary, votes: Sequence[Vote], viewer: UUID) -> Revea
     )
 
 
-def trap_choices() -> tuple[TrapChoice, ...]:
+def trap_choices(chosen: str) -> tuple[Choice, ...]:
     """The traps, the ready-made ones first."""
     return tuple(
-        TrapChoice(value=trap.value, words=str(words), hint=str(hint))
+        Choice(value=trap.value, words=str(words), hint=str(hint), chosen=trap.value == chosen)
         for trap, (words, hint) in TRAPS.items()
     )
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from approvals.domain.states import State
+from approvals.presenters.choices import Choice
 from approvals.presenters.inbox import present_rows
 from approvals.presenters.rows import Row, unticked
 from approvals.presenters.words import RISK_MARKS, STATE_MARKS
@@ -32,15 +33,6 @@ _FIELDS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """An entry of a list to choose from."""
-
-    value: str
-    words: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """A filter that is typed."""
 
@@ -56,8 +48,8 @@ class HistoryPage:
 
     rows: tuple[Row, ...]
     words: str
-    states: tuple[Option, ...]
-    risks: tuple[Option, ...]
+    states: tuple[Choice, ...]
+    risks: tuple[Choice, ...]
     fields: tuple[Field, ...]
     narrowed: bool
     more_open: bool  # one of the filters behind the fold is in use
@@ -125,16 +117,16 @@ def _remarks(found: Found) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _states(chosen: str) -> tuple[Option, ...]:
+def _states(chosen: str) -> tuple[Choice, ...]:
     words = {
         "": gettext("Any"),
         OPEN: gettext("Open"),
         OVER: gettext("Over"),
         **{state.value: str(STATE_MARKS[state].word) for state in State},
     }
-    return tuple(Option(value=v, words=w, chosen=v == chosen) for v, w in words.items())
+    return tuple(Choice(value=v, words=w, chosen=v == chosen) for v, w in words.items())
 
 
-def _risks(chosen: str) -> tuple[Option, ...]:
+def _risks(chosen: str) -> tuple[Choice, ...]:
     words = {"": gettext("Any"), **{risk: str(mark.word) for risk, mark in RISK_MARKS.items()}}
-    return tuple(Option(value=v, words=w, chosen=v == chosen) for v, w in words.items())
+    return tuple(Choice(value=v, words=w, chosen=v == chosen) for v, w in words.items())

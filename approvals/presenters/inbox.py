@@ -123,7 +123,7 @@ def beside(group: str, rows: tuple[Row, ...]) -> tuple[Group]:
     heading, words = {
         ASKS: (gettext("A reviewer asks you"), gettext("your answer is awaited on the ticket")),
         HANDED: (gettext("Handed to you"), gettext("another reviewer passed these on")),
-        AWAY: (gettext("Snoozed by you"), gettext("they come back by themselves")),
+        AWAY: (gettext("Put away by you"), gettext("they come back by themselves")),
     }[group]
     return (
         Group(

@@ -28,15 +28,15 @@ from approvals.services.tickets import ticket_path
 LISTED: Final = 10  # lines of a digest
 
 _HEADINGS: Final = {
-    Kind.NEEDS_YOU: gettext_lazy("Call {number} waits for your decision"),
-    Kind.REMINDER: gettext_lazy("Call {number} still waits: half of its time is over"),
-    Kind.ESCALATED: gettext_lazy("Call {number} was passed on and waits for your decision"),
-    Kind.HANDED: gettext_lazy("Call {number} was handed to you"),
-    Kind.ASKED: gettext_lazy("A reviewer has a question about call {number}"),
-    Kind.ANSWERED: gettext_lazy("Your question about call {number} was answered"),
-    Kind.COMMENTED: gettext_lazy("There is a comment on call {number}"),
-    Kind.ENDED: gettext_lazy("Call {number} is over: {state}"),
-    Kind.UNKNOWN: gettext_lazy("The outcome of call {number} is unknown"),
+    Kind.NEEDS_YOU: gettext_lazy("Ticket {number} waits for your decision"),
+    Kind.REMINDER: gettext_lazy("Ticket {number} still waits: half of its time is over"),
+    Kind.ESCALATED: gettext_lazy("Ticket {number} was passed on and waits for your decision"),
+    Kind.HANDED: gettext_lazy("Ticket {number} was handed to you"),
+    Kind.ASKED: gettext_lazy("A reviewer has a question about ticket {number}"),
+    Kind.ANSWERED: gettext_lazy("Your question about ticket {number} was answered"),
+    Kind.COMMENTED: gettext_lazy("There is a comment on ticket {number}"),
+    Kind.ENDED: gettext_lazy("Ticket {number} is over: {state}"),
+    Kind.UNKNOWN: gettext_lazy("The outcome of ticket {number} is unknown"),
     Kind.STOPPED: gettext_lazy("The kill switch was turned on"),
     Kind.RESUMED: gettext_lazy("Calls run again"),
     Kind.CREDENTIAL: gettext_lazy("A way to sign in to your account was changed"),
@@ -130,7 +130,7 @@ def _single(notice: Notice, zone: tzinfo, *, detailed: bool, now: datetime) -> M
 def _digest(notices: Sequence[Notice]) -> Message:
     calls = {notice.ticket_id for notice in notices if notice.ticket_id is not None}
     heading = (
-        ngettext("News of {number} call", "News of {number} calls", len(calls)).format(
+        ngettext("News of {number} ticket", "News of {number} tickets", len(calls)).format(
             number=figure(len(calls))
         )
         if calls

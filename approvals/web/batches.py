@@ -25,6 +25,7 @@ from approvals.services.batches import (
     why_not_together,
 )
 from approvals.web.access import reviewer_page
+from approvals.web.addresses import uuid_in
 from approvals.web.posted import STATUS, FormIncomplete, nonce_in
 
 
@@ -94,10 +95,5 @@ def _chosen(form: QueryDict) -> list[Chosen]:
 
 def _uids(form: QueryDict) -> list[UUID]:
     """The tickets that are named, each once; what names none is left out."""
-    found: dict[UUID, None] = {}
-    for text in form.getlist("ticket")[: MOST_REJECTED + 1]:
-        try:
-            found[UUID(text)] = None
-        except ValueError:
-            continue
-    return list(found)
+    named = (uuid_in(text) for text in form.getlist("ticket")[: MOST_REJECTED + 1])
+    return list(dict.fromkeys(uid for uid in named if uid is not None))

@@ -45,6 +45,7 @@ def notices(request: HttpRequest, user: User) -> HttpResponse:
 
 
 @require_POST
+@never_cache
 @reviewer_page
 def add_room(request: HttpRequest, user: User) -> HttpResponse:
     """Add a room; a webhook's secret is shown in the answer itself, this once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
@@ -21,10 +21,32 @@ from approvals.presenters.channels import KINDS
 from approvals.services.channels import MAX_LABEL, ROOM_KINDS
 from approvals.services.habits import TURNS
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 INPUT = {"class": "input"}
 MONO = {"class": "input mono", "autocapitalize": "none", "spellcheck": "false"}
 TICK = {"class": "tick"}
 CLOCK = {"class": "input", "type": "time"}
+
+
+def _address(*, most: int, help_text: StrPromise) -> forms.CharField:
+    """Where a channel leads: a secret, since whoever knows it can write there."""
+    return forms.CharField(
+        label=_("Address"),
+        max_length=most,
+        widget=forms.PasswordInput(attrs={**MONO, "autocomplete": "off"}),
+        help_text=help_text,
+    )
+
+
+def _name() -> forms.CharField:
+    return forms.CharField(
+        required=False,
+        max_length=MAX_LABEL,
+        label=_("Name"),
+        widget=forms.TextInput(attrs={**INPUT, "autocomplete": "off"}),
+    )
 
 
 class HabitForm(forms.Form):
@@ -73,21 +95,14 @@ class HabitForm(forms.Form):
 class ChatForm(forms.Form):
     """A chat or on-call service of a person's own."""
 
-    url = forms.CharField(
-        label=_("Address"),
-        max_length=1024,
-        widget=forms.PasswordInput(attrs={**MONO, "autocomplete": "off"}),
+    url = _address(
+        most=1024,
         help_text=_(
             "An Apprise URL such as ntfys://my-topic, tgram://token/chat or pover://user@token."
             " It is sealed and never shown again."
         ),
     )
-    label = forms.CharField(
-        required=False,
-        max_length=MAX_LABEL,
-        label=_("Name"),
-        widget=forms.TextInput(attrs={**INPUT, "autocomplete": "off"}),
-    )
+    label = _name()
 
 
 class RoomForm(forms.Form):
@@ -102,21 +117,14 @@ class RoomForm(forms.Form):
         widget=forms.Select(attrs=INPUT),
     )
     owner = forms.ChoiceField(label=_("Of"), widget=forms.Select(attrs=INPUT))
-    url = forms.CharField(
-        label=_("Address"),
-        max_length=2048,
-        widget=forms.PasswordInput(attrs={**MONO, "autocomplete": "off"}),
+    url = _address(
+        most=2048,
         help_text=_(
             "An Apprise URL such as slack://… or pagerduty://…, or the https:// address of a"
             " webhook. It is sealed and never shown again."
         ),
     )
-    label = forms.CharField(
-        required=False,
-        max_length=MAX_LABEL,
-        label=_("Name"),
-        widget=forms.TextInput(attrs={**INPUT, "autocomplete": "off"}),
-    )
+    label = _name()
     kinds = forms.MultipleChoiceField(
         choices=[(kind.value, KINDS[kind]) for kind in ROOM_KINDS],
         initial=[kind.value for kind in ROOM_KINDS],

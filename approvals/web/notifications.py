@@ -65,6 +65,7 @@ def notifications(request: HttpRequest, user: User) -> HttpResponse:
 
 
 @require_POST
+@never_cache
 @reviewer_page
 def add_chat(request: HttpRequest, user: User) -> HttpResponse:
     """Add a chat or on-call service of this person's own."""

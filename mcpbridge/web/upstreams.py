@@ -219,7 +219,7 @@ def _decide(request: HttpRequest, pin: ToolPin) -> str:
         quarantine_tool(actor=actor, pin_id=pin.pk)
         return gettext("Taken out of use. Nothing runs until it is pinned again.")
     if verb == "attempts":
-        attempts = whole(request.POST.get(f"attempts-{pin.pk}"), "attempts", MAX_ATTEMPTS)
+        attempts = whole(request.POST.get(f"attempts-{pin.pk}"), gettext("attempts"), MAX_ATTEMPTS)
         set_idempotent(actor=actor, pin_id=pin.pk, idempotent=attempts > 1, max_attempts=attempts)
         return gettext("Saved.")
     raise Refused(gettext("press one of the buttons on this page"))

@@ -1,12 +1,7 @@
 // Passkeys: asks the browser for one where a form needs it, puts the answer into the form's hidden
 // field and lets the form go on its way. The server makes the question and judges the answer.
-const bytes = (text) =>
-  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (sign) => sign.charCodeAt(0));
-const text = (buffer) =>
-  btoa(String.fromCharCode(...new Uint8Array(buffer)))
-    .replace(/\+/g, "-")
-    .replace(/\//g, "_")
-    .replace(/=+$/, "");
+import { bytes, text } from "./base64url.js";
+
 const named = (list) => (list || []).map((each) => ({ ...each, id: bytes(each.id) }));
 
 function question(publicKey) {

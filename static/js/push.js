@@ -1,4 +1,5 @@
 // The page about being told: lets this browser be told, after a click and never without one.
+import { bytes, text } from "./base64url.js";
 import { want, wanted } from "./notify.js";
 
 const part = document.querySelector("#here");
@@ -8,16 +9,6 @@ const form = part?.querySelector("form");
 
 function say(name) {
   for (const words of part.querySelectorAll("[data-says]")) words.hidden = words.dataset.says !== name;
-}
-
-function bytes(text) {
-  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
-}
-
-function text(buffer) {
-  const plain = String.fromCharCode(...new Uint8Array(buffer));
-  return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 async function allowed() {

@@ -79,14 +79,14 @@ def test_a_digest_makes_one_message_of_many(cast: Cast):
         a_ticket(cast, arguments=b'{"n":%d}' % n).pending()
     assert "bob" not in told()
     with later(15 * 60):
-        assert told()["bob"] == ["Placet: News of 3 calls"]
+        assert told()["bob"] == ["Placet: News of 3 tickets"]
     assert words().count("/tickets/") == 3
 
 
 def test_what_is_due_together_is_one_message(cast: Cast):
     for n in range(11):
         a_ticket(cast, arguments=b'{"n":%d}' % n).pending()
-    assert told()["carol"] == ["Placet: News of 11 calls"]
+    assert told()["carol"] == ["Placet: News of 11 tickets"]
     assert "And 1 more." in words()
 
 

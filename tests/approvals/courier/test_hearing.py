@@ -24,7 +24,7 @@ def test_reviewers_hear_of_a_ticket_and_nobody_else(cast: Cast):
     walk = a_ticket(cast).pending()
     said = told()
     assert said.keys() == {"bob", "carol"}
-    assert said["bob"] == [f"Placet: Call #{walk.ticket.pk} waits for your decision"]
+    assert said["bob"] == [f"Placet: Ticket #{walk.ticket.pk} waits for your decision"]
     assert f"/tickets/{walk.uid}/" in words()
     assert "robo → files / delete_file" in words()
     assert "?" not in words().rpartition("http")[2]  # the link carries nothing beside its path
@@ -108,7 +108,7 @@ def test_at_half_time_one_reminder_comes_however_many_look(cast: Cast):
         for late in seen:  # another worker that had found it due as well
             watching._remind(late)
         assert told() == {
-            name: [f"Placet: Call #{walk.ticket.pk} still waits: half of its time is over"]
+            name: [f"Placet: Ticket #{walk.ticket.pk} still waits: half of its time is over"]
             for name in ("bob", "carol")
         }
         assert told() == {}
@@ -157,7 +157,7 @@ def test_the_owner_and_voters_hear_how_it_ended_if_they_want(cast: Cast):
     walk = a_ticket(cast).pending()
     told()
     walk.rejected_by(cast.bob)
-    said = f"Placet: Call #{walk.ticket.pk} is over: Rejected"
+    said = f"Placet: Ticket #{walk.ticket.pk} is over: Rejected"
     assert told() == {"alice": [said], "bob": [said]}
     assert told() == {}
 
@@ -181,8 +181,8 @@ def test_tickets_that_no_worker_saw_open_are_told_of_all_the_same(cast: Cast):
     rejected = a_ticket(cast, arguments=b'{"n":1}').rejected_by(cast.bob)
     waits = a_ticket(cast, arguments=b'{"n":2}').pending()
     said = told()
-    assert said["alice"] == [f"Placet: Call #{rejected.ticket.pk} is over: Rejected"]
-    assert said["bob"] == [f"Placet: Call #{waits.ticket.pk} waits for your decision"]
+    assert said["alice"] == [f"Placet: Ticket #{rejected.ticket.pk} is over: Rejected"]
+    assert said["bob"] == [f"Placet: Ticket #{waits.ticket.pk} waits for your decision"]
 
 
 def test_what_ended_a_day_ago_is_no_news(cast: Cast):

@@ -83,7 +83,7 @@ def test_a_push_message_says_a_number_and_nothing_of_the_call(
     walk = a_ticket(cast).pending()
     told()
     (message,) = said
-    assert message["body"] == f"Call #{walk.ticket.pk} waits for your decision"
+    assert message["body"] == f"Ticket #{walk.ticket.pk} waits for your decision"
     assert message["path"] == f"/calls/{walk.ticket.pk}/"
     assert "robo" not in str(message)
     assert "delete_file" not in str(message)

@@ -54,6 +54,25 @@ def test_words_that_are_refused_are_shown_again(cast: Cast, signed_in: SignIn):
     assert Remark.objects.count() == 0
 
 
+def test_what_is_wrong_with_words_is_said_beside_them_and_nowhere_else(
+    cast: Cast, signed_in: SignIn
+):
+    walk = a_ticket(cast).pending()
+    bob, alice = signed_in(cast.bob), signed_in(cast.alice)
+    page = page_of(bob, walk)
+    question = say_form(page, "question")
+    bob.post(question.action, question.values(kind="question", words="Why?"))
+    answer = say_form(page_of(alice, walk), "answer")
+    refused = alice.post(answer.action, answer.values(kind="answer", words=" ")).content.decode()
+    [before, after] = refused.split('class="field-error"')
+    assert 'name="kind" value="answer"' in after.partition("</form>")[0], before[-200:]
+    handing = form_to(page, "/hand-on/")
+    long = handing.values(to=f"person:{cast.carol.person_id}", words="y" * 2001)
+    refused = bob.post(handing.action, long).content.decode()
+    [_, after] = refused.split('class="field-error"')
+    assert "Hand it on" in after.partition("</form>")[0]
+
+
 def test_a_ticket_is_handed_on_from_its_page(cast: Cast, signed_in: SignIn):
     walk = a_ticket(cast).pending()
     bob, carol = signed_in(cast.bob), signed_in(cast.carol)
@@ -81,11 +100,11 @@ def test_a_ticket_is_put_away_and_taken_back(cast: Cast, signed_in: SignIn):
     assert {b["value"] for b in form.buttons} >= {"quarter", "half"}
     assert client.post(form.action, form.values(until="quarter")).status_code == 302
     inbox = text_of(client.get("/").content)
-    assert "Snoozed by you" in inbox
+    assert "Put away by you" in inbox
     assert "Nothing needs you now" in inbox
     back = form_to(page_of(client, walk), "/wake/")
     assert client.post(back.action, back.values()).status_code == 302
-    assert "Snoozed by you" not in text_of(client.get("/").content)
+    assert "Put away by you" not in text_of(client.get("/").content)
     assert client.post(form.action, form.values(until="forever")).status_code == 422
     assert signed_in(cast.alice).post(form.action, form.values(until="half")).status_code == 403
     assert Snooze.objects.count() == 0

@@ -168,7 +168,9 @@ def test_rooms_and_deliveries_are_for_admins_and_for_auditors_to_read(
 
 
 def test_a_webhooks_secret_is_shown_once_and_its_address_never(dora: Client, cast: Cast):
-    page = a_room(dora, cast).content.decode()
+    answer = a_room(dora, cast)
+    assert "no-store" in answer.headers["Cache-Control"]
+    page = answer.content.decode()
     assert page.count("whsec_") == 1
     again = dora.get("/notices/").content.decode()
     assert "whsec_" not in again
