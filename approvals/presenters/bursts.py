@@ -56,7 +56,6 @@ class BurstPage:
     """The open calls of a burst, and what can be done about all of them, `up_to` the newest."""
 
     agent: InspectedText
-    agent_plain: str
     tool: InspectedText | None
     many: int
     heading: str

@@ -24,7 +24,7 @@ AT_ONCE: Final = 100  # tickets in one request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swatted:
+class Cleared:
     """What came of it: how many were rejected, how many could not be, and how many are left."""
 
     rejected: int
@@ -42,7 +42,7 @@ def reject_and_pause(
     user: User,
     reason: str,
     nonce: str,
-) -> Swatted:
+) -> Cleared:
     """Pause the agent and reject its open calls (of one tool, or of all), oldest first.
 
     `up_to` is the key of the newest ticket that the person was shown; none above it is touched.
@@ -73,7 +73,7 @@ def reject_and_pause(
             refusals.append(refusal)
         else:
             rejected += 1
-    return Swatted(
+    return Cleared(
         rejected=rejected,
         refused=len(refusals),
         left=calls.count(),

@@ -19,7 +19,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.domain.errors import Refusal
-from approvals.domain.inspection import one_line
 from approvals.models import User
 from approvals.presenters.bursts import BurstPage, burst_url, suggested_reason
 from approvals.presenters.calls import name
@@ -29,10 +28,10 @@ from approvals.presenters.words import figure, told
 from approvals.selectors.bursts import PAGE, open_calls
 from approvals.selectors.listing import listed
 from approvals.selectors.visibility import tickets_visible_to
-from approvals.services.bursts import Swatted, reject_and_pause
+from approvals.services.bursts import Cleared, reject_and_pause
 from approvals.services.pausing import pause_agent, resume_agent
 from approvals.web.access import reader, reviewer_page
-from approvals.web.addresses import key_in
+from approvals.web.addresses import key_in, uuid_in
 from approvals.web.posted import STATUS, FormIncomplete, nonce_in
 
 MOST_COUNTED: Final = 1000
@@ -112,7 +111,6 @@ def _page(
     onward = "&" if "?" in here else "?"
     view = BurstPage(
         agent=name(agent_name),
-        agent_plain=one_line(agent_name),
         tool=name(f"{upstream_name}.{tool}") if tool else None,
         many=many,
         heading=ngettext("{number} open call", "{number} open calls", many).format(
@@ -135,7 +133,7 @@ def _page(
     return render(request, "approvals/burst.html", {"view": view, "reader": who}, status=status)
 
 
-def _tell(request: HttpRequest, done: Swatted) -> None:
+def _tell(request: HttpRequest, done: Cleared) -> None:
     """Say what came of it."""
     if done.rejected:
         messages.success(
@@ -168,8 +166,5 @@ def _tell(request: HttpRequest, done: Swatted) -> None:
 
 def _asked(request: HttpRequest) -> tuple[UUID | None, str]:
     """The tool that the address names, with its upstream; nothing for all tools."""
-    try:
-        upstream = UUID(request.GET["upstream"])
-    except (KeyError, ValueError):
-        return None, ""
-    return upstream, request.GET.get("tool", "")[:256]
+    upstream = uuid_in(request.GET.get("upstream", ""))
+    return upstream, request.GET.get("tool", "")[:256] if upstream is not None else ""

@@ -143,7 +143,7 @@ def test_an_edited_call_asks_everybody_anew_and_reminds_them_anew(cast: Cast):
             reason="",
             nonce="1",
         )
-        asked = [f"Placet: Call #{walk.ticket.pk} waits for your decision"]
+        asked = [f"Placet: Ticket #{walk.ticket.pk} waits for your decision"]
         assert told() == {"bob": asked, "carol": asked}
         assert told() == {}
     with later(HOUR * 3 / 4 + 2):  # half of the time that was left
