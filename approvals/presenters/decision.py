@@ -125,7 +125,7 @@ def present_decision(
         reason_hint=gettext("Needed either way. The agent reads it.")
         if reason_required
         else gettext("The agent reads it."),
-        reason_error=posted.says("reason_required", "reason_too_long"),
+        reason_error="" if posted.form else posted.says("reason_required", "reason_too_long"),
         answers=answer_fields(form, posted.typed, posted.refusal) if may_approve else (),
         requirements=requirements,
         requirements_heading=gettext("Before you can approve")

@@ -18,7 +18,7 @@ class Posted:
     ran: str = ""
     typed: Mapping[str, Sequence[str]] | None = None  # by the field that was asked for
     words: str = ""  # a comment, a question, an answer, or what goes with a ticket handed on
-    form: str = ""  # which of those forms they were typed into
+    form: str = ""  # which of those forms it was; empty for the decision itself
     refusal: Refusal | None = None
 
     def says(self, *codes: str) -> str:

@@ -88,7 +88,8 @@ def test_a_question_reaches_the_owner_and_not_whoever_asked(cast: Cast):
                 by=cast.bob.person_id,
                 occasion="question 1",
             )
-    assert told() == {"alice": [f"Placet: A reviewer has a question about call #{walk.ticket.pk}"]}
+    question = f"Placet: A reviewer has a question about ticket #{walk.ticket.pk}"
+    assert told() == {"alice": [question]}
     assert "By: bob" in words()
 
 
