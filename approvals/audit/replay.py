@@ -37,7 +37,6 @@ class Replay:
     own: list[Break] = field(default_factory=list)  # rows changed in themselves
     chain: list[Break] = field(default_factory=list)  # rows missing, added or out of order
     head: bytes = ORIGIN
-    last_key: str = ""
 
     @property
     def is_ticket(self) -> bool:
@@ -64,7 +63,7 @@ class Replay:
             )
         if bytes(event.previous) != self.head:
             self.chain.append(Break(TABLE, key, "it does not follow the audit row before it"))
-        self.length, self.head, self.last_key = event.seq, bytes(event.hash), key
+        self.length, self.head = event.seq, bytes(event.hash)
         if isinstance(event.detail, dict):
             self._take(event.detail, key)
         if self.is_ticket:

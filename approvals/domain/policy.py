@@ -121,11 +121,6 @@ def judge(document: PolicyDocument, facts: CallFacts) -> Verdict:
     )
 
 
-def clauses_of(rule: Rule, facts: CallFacts) -> tuple[Clause, ...]:
-    """Each condition of `rule` against `facts`, whether or not the rule decided."""
-    return _clauses(rule, facts)
-
-
 def glob_matches(pattern: str, name: str) -> bool:
     """Whether the whole of `name` matches, case and all; in at most the product of both lengths.
 
