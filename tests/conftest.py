@@ -20,6 +20,7 @@ from tests.support.databases import (
     migrated_copy,
 )
 from tests.support.live import LivePlacet
+from tests.support.order import long_first
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
 
@@ -37,8 +38,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each pass runs what it can judge; the command `manage.py test` makes both passes."""
+    """Each pass runs what it can judge; the command `manage.py test` makes both passes.
+
+    Each of several workers begins with some of the longest tests.
+    """
     on_postgres = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
     kept, left = [], []
     for item in items:
@@ -49,6 +54,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = long_first(items, workers=workers)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -137,12 +137,14 @@ def present_ticket(
     posted: Posted,
     note: Note | None = None,
     next_uid: UUID | None = None,
+    leads_on: bool = False,
     just_decided: bool = False,
     step_up: StepUpPart | None = None,
 ) -> TicketPage:
     """The page for one person; `opened` are the values that they chose to see whole.
 
-    `statement` says so of their pointers, in a form that a later post can carry.
+    `statement` says so of their pointers, in a form that a later post can carry. Where the page
+    `leads_on`, it links to `next_uid`, or to the inbox where nothing else needs this person.
     """
     ticket = reading.ticket
     state = State(ticket.state)
@@ -189,7 +191,7 @@ def present_ticket(
             ticket,
             reason=open_text(ticket.reason),
             annotation=open_json(ticket.annotation),
-            next_url=_next_url(next_uid) if just_decided else "",
+            next_url=_next_url(next_uid) if leads_on else "",
             next_words=gettext("Next one that needs you")
             if next_uid
             else gettext("Back to the inbox"),

@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from approvals.domain.inspection.arguments import Opened
+from approvals.domain.states import State
 from approvals.models import Ticket, User
 from approvals.presenters.asking import Note
 from approvals.presenters.posted import Posted
@@ -56,6 +57,8 @@ def ticket_page(
     nonce = nonce_shown_now()
     who = who or reader(user)
     reading = read_ticket(ticket, who)
+    took_part = any(vote.person_id == reading.viewer for vote in reading.votes)
+    leads_on = ticket.state != State.PENDING and (just_decided or took_part)
     view = present_ticket(
         reading,
         opened=opened,
@@ -63,7 +66,8 @@ def ticket_page(
         nonce=nonce,
         posted=posted,
         note=note,
-        next_uid=next_needing(who, after=ticket.uid) if just_decided else None,
+        next_uid=next_needing(who, after=ticket.uid) if leads_on else None,
+        leads_on=leads_on,
         just_decided=just_decided,
         step_up=step_up_part(reading, user, presented=presented_in(request), posted=posted),
     )

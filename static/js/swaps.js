@@ -1,9 +1,10 @@
 // What a reader typed, opened and focused survives when a part of the page is exchanged.
-let kept = null;
+// One part may be exchanged before another has settled: each request keeps its own.
+const keptFor = new WeakMap();
 
 function keep() {
   const active = document.activeElement;
-  kept = {
+  return {
     values: new Map([...document.querySelectorAll("[data-keep]")].map((field) => [field.id, field.value])),
     checked: [...document.querySelectorAll("[data-keep-checked]:checked")].map((box) => box.id),
     open: [...document.querySelectorAll("details[open][id]")].map((details) => details.id),
@@ -18,7 +19,15 @@ function focusKey(element) {
   return row && element.matches("a") ? `#${CSS.escape(row.id)} a` : null;
 }
 
-function restore(source) {
+// What asks for focus gets it once: later exchanges leave the reader where they went from there.
+function focusWanted() {
+  const asking = [...document.querySelectorAll("[data-focus-me]")];
+  for (const element of asking) element.removeAttribute("data-focus-me");
+  asking[0]?.focus();
+  return asking[0];
+}
+
+function restore(kept, source) {
   if (!kept) return;
   const fresh = source === "server";
   if (!fresh) {
@@ -32,16 +41,13 @@ function restore(source) {
     if (box) box.checked = true;
   }
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
-  const wanted = document.querySelector("[data-focus-me]");
   const before = kept.focus && document.querySelector(kept.focus);
-  if (wanted) wanted.focus();
-  else if (before && before !== document.activeElement) {
+  if (!focusWanted() && before && before !== document.activeElement) {
     before.focus({ preventScroll: true });
     if (kept.range && "setSelectionRange" in before && before.type !== "radio") {
       before.setSelectionRange(...kept.range);
     }
   }
-  kept = null;
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -55,9 +61,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false; // a whole page about a fault is no part of this one
     return;
   }
-  keep();
+  if (event.detail.xhr) keptFor.set(event.detail.xhr, keep());
 });
-document.addEventListener("htmx:afterSettle", (event) =>
-  restore(event.detail.requestConfig?.verb === "post" ? "server" : "live"),
-);
-document.querySelector("[data-focus-me]")?.focus();
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  restore(keptFor.get(detail.xhr), detail.requestConfig?.verb === "post" ? "server" : "live");
+  keptFor.delete(detail.xhr);
+});
+focusWanted();

@@ -44,10 +44,13 @@ def test_by_keyboard_alone_from_one_ticket_to_the_next(
     page.keyboard.press("Tab")
     following = page.get_by_role("link", name="Next one that needs you")
     expect(following).to_be_focused()
+    backstage(first.succeeded)
+    expect(page.get_by_role("heading", name="Approved and run")).to_be_visible()
+    expect(following).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/tickets/{second.uid}/")
 
-    assert state(backstage, first) == "approved"
+    assert state(backstage, first) == "succeeded"
     assert state(backstage, second) == "pending"
 
 
@@ -101,7 +104,7 @@ def test_of_two_who_decide_at_once_one_decides_and_the_other_is_told(
 
     assert late.value.status == 409
     expect(carol.get_by_text("This ticket has already been decided.")).to_be_visible()
-    expect(carol.locator("[data-focus-me]").first).to_be_focused()
+    expect(carol.get_by_role("alert").first).to_be_focused()
     expect(carol.get_by_role("heading", name="Rejected")).to_be_visible()
     expect(carol.locator("#approve")).to_have_count(0)
     assert state(backstage, walk) == "rejected"

@@ -1,5 +1,5 @@
 """A worker is killed at the four worst moments: nothing runs twice, nothing is lost, nobody is
-told a lie. Ten calls of each kind here; `python -m tests.kills` does many more."""
+told a lie. Five calls of each kind on each database; `python -m tests.kills` does many more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.alone,
     pytest.mark.timeout(600),
 ]
-ROUNDS = 10
+ROUNDS = 5
 
 
 @pytest.mark.both_engines

@@ -19,7 +19,7 @@ from approvals import api
 from approvals.audit.sealing import unseal
 from approvals.models import Ticket
 from mcpbridge.offload import in_database
-from tests.outside.clients import JUDGES, PACES, Judge, Pace
+from tests.outside.clients import PACES, Judge, Pace, judges_at
 from tests.outside.installation import Installation, an_installation
 from tests.outside.node import NODE, environment, judges, package_file
 from tests.support import witness as witnesses
@@ -87,8 +87,9 @@ async def _all_at_once(
         seconds = round(time.monotonic() - began, 1)
         return judge.name, {"seconds": seconds, **told.__dict__}
 
-    found = dict(await asyncio.gather(*(one(judge) for judge in JUDGES)))
-    for judge in JUDGES:
+    chosen = judges_at(pace)
+    found = dict(await asyncio.gather(*(one(judge) for judge in chosen)))
+    for judge in chosen:
         found[judge.name] |= await _what_became_of(judge, house, witness)
     return found
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from tests.outside import clients
-from tests.outside.clients import JUDGES, faults
+from tests.outside.clients import JUDGES, QUICK, faults
 from tests.support.standalone import run
 
 
 @pytest.mark.requirement("any-client")
 @pytest.mark.timeout(300)
-def test_every_client_gets_the_outcome_of_a_call_that_people_took_long_to_approve() -> None:
+def test_each_kind_of_client_gets_the_outcome_of_a_call_that_people_took_long_to_approve() -> None:
     told = run(clients.CHILD, engine="sqlite3", arguments=["quick"])
     clients.print_table(told)  # pytest shows it beside a failure
-    assert faults(told) == []
+    assert faults(told, pace=QUICK) == []
 
 
 def good() -> dict[str, dict[str, Any]]:

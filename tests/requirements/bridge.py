@@ -71,7 +71,7 @@ PROMISES: dict[str, Requirement] = {
         "A client that nobody here wrote gets the outcome, and one that has gone executes nothing.",
         {
             "outside/test_clients.py": (
-                "test_every_client_gets_the_outcome_of_a_call_that_people_took_long_to_approve",
+                "test_each_kind_of_client_gets_the_outcome_of_a_call_that_people_took_long_to_approve",
             ),
         },
     ),

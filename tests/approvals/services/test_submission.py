@@ -7,7 +7,7 @@ from uuid6 import uuid7
 from approvals import api, transitions
 from approvals.audit.sealing import unseal
 from approvals.models import AuditEvent, Gate, Payload, Ticket
-from approvals.services import people, submission
+from approvals.services import new_ticket, people, submission
 from tests.support import rings
 from tests.support.builders import a_call, a_policy, a_ticket, judged
 
@@ -184,13 +184,13 @@ def test_what_is_shown_to_the_agent_has_no_other_agents_tickets(cast):
 def test_arguments_are_looked_through_before_the_transaction_holds_any_lock(cast, monkeypatch):
     depths = []
     outside = len(connection.savepoint_ids)
-    look = submission.argument_rows
+    look = new_ticket.argument_rows
 
     def recorded(*args, **named):
         depths.append(len(connection.savepoint_ids))
         return look(*args, **named)
 
-    monkeypatch.setattr(submission, "argument_rows", recorded)
+    monkeypatch.setattr(new_ticket, "argument_rows", recorded)
     a_ticket(cast).pending()
     assert depths == [outside]
 

@@ -300,5 +300,5 @@ async def test_what_nobody_asked_for_is_counted_and_forgiven_after_a_while(
     with pytest.raises(TooMuch, match="nobody asked"):
         traffic.route(said)
     assert len(client.lines) <= most
-    monkeypatch.setattr(traffic, "_window_ends", 0.0)
+    monkeypatch.setattr(traffic._patience, "_window_ends", 0.0)
     again(most, traffic, said)
