@@ -42,7 +42,8 @@ function restore(kept, source) {
   }
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
   const before = kept.focus && document.querySelector(kept.focus);
-  if (!focusWanted() && before && before !== document.activeElement) {
+  const lost = !document.activeElement || document.activeElement === document.body;
+  if (!focusWanted() && before && lost) {
     before.focus({ preventScroll: true });
     if (kept.range && "setSelectionRange" in before && before.type !== "radio") {
       before.setSelectionRange(...kept.range);

@@ -40,7 +40,7 @@ def walking(real_db, settings):
 
 @pytest.mark.timeout(600)
 def test_no_walk_through_the_ledger_breaks_a_promise(walking):
-    walk(examples=25)
+    walk(examples=15)
 
 
 # -- planted bugs: each takes one guard away -----------------------------------------------------

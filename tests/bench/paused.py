@@ -127,7 +127,8 @@ async def _measure(
     web = psutil.Process(stage.placet.web.pid)
     url = f"{stage.placet.url}/mcp"
     calls: list[asyncio.Task[bytes]] = []
-    looking = SECONDS if wanted >= QUICK else 1.0
+    looking = SECONDS if wanted >= QUICK else 0.5
+    first = min(FIRST, wanted)
     async with web_client() as http, web_client() as onlookers_http:
         callers = [Caller(http, url, "witness__write_note", secret=secret) for secret in agents]
         onlookers = Onlookers(
@@ -161,24 +162,24 @@ async def _measure(
             return int(web.memory_info().rss)
 
         try:
-            await until_held(FIRST)
-            await watched(asyncio.sleep(1))
-            onlookers.row("warm-up", FIRST)
-            await watched(asyncio.sleep(2))
-            rows = [onlookers.row("before", FIRST)]
+            await until_held(first)
+            await watched(asyncio.sleep(looking / 5))
+            onlookers.row("warm-up", first)
+            await watched(asyncio.sleep(looking / 2))
+            rows = [onlookers.row("before", first)]
             base, began, used = rss(), time.monotonic(), _cpu(web)
-            await until_held(FIRST + wanted // 2)
+            await until_held(first + wanted // 2)
             rows[0] |= {
                 "paused/s": round(wanted // 2 / (time.monotonic() - began)),
                 "CPU ms/paused": round((_cpu(web) - used) / (wanted // 2) * 1000, 1),
                 "RSS KiB/call": round((rss() - base) / (wanted // 2) / 1024, 1),
             }
             began = time.monotonic()
-            await watched(until_held(FIRST + wanted))
+            await watched(until_held(first + wanted))
             rate = (wanted - wanted // 2) / (time.monotonic() - began)
-            rows.append(onlookers.row("arriving", FIRST + wanted, **{"paused/s": round(rate)}))
+            rows.append(onlookers.row("arriving", first + wanted, **{"paused/s": round(rate)}))
             await watched(asyncio.sleep(looking))
-            row = onlookers.row("waiting", FIRST + wanted)
+            row = onlookers.row("waiting", first + wanted)
             used = _cpu(web)
             await asyncio.sleep(looking)  # nobody but those who wait
             row["idle CPU %"] = round((_cpu(web) - used) / looking * 100, 1)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.standalone import run
 
-CALLS = 60
-MOST_KIB = 64  # for each paused call; a thread and a connection of its own would cost far more
+CALLS = 24
+MOST_KIB = 256  # for each paused call; a thread and a connection of its own would cost far more
 MOST_MS = 5_000  # for a page or an allowed call, on a machine that does other things as well
 
 

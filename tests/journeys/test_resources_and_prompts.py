@@ -22,7 +22,7 @@ from tests.support.live import LivePlacet
 from tests.support.plain_http import http_client
 from tests.support.waiting import eventually_async
 
-pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture

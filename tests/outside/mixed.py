@@ -1,7 +1,8 @@
 """Upstreams that others wrote, and of every kind, in one list: what is called, and what may differ.
 
 `python -m tests.outside.mixed` calls every tool directly and through the bridge in both eras, and
-compares the results field by field. The work itself is in `mixed_run`.
+compares the results field by field; the suite does so with one upstream over stdio and with each of
+the older transports. The work itself is in `mixed_run`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import base64
 import json
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tests.support.standalone import ENGINES, ChildFailed, run
 
 CHILD: Final = "tests.outside.mixed_run"
 ROADS: Final = ("modern", "legacy")
+IN_SUITE: Final = ("git", "http-legacy", "http-sse")
 FOLDER: Final = "$FOLDER"  # stands for the folder that the run works in
 FILES, REPOSITORY = f"{FOLDER}/files", f"{FOLDER}/repository"
 type Call = tuple[str, dict[str, Any]]
@@ -186,10 +189,11 @@ def same(upstream: str, tool: str, direct: dict[str, Any], bridged: dict[str, An
     return comparable(upstream, tool, direct) == comparable(upstream, tool, bridged)
 
 
-def faults(direct: Found, bridged: Found) -> list[str]:
+def faults(direct: Found, bridged: Found, *, upstreams: Iterable[str] = ()) -> list[str]:
     """Every tool that is missing, was not called, or answers otherwise through the bridge."""
     found: list[str] = []
-    for upstream, calls in CALLS.items():
+    for upstream in upstreams or CALLS:
+        calls = CALLS[upstream]
         one, other = direct[upstream], bridged[upstream]
         called = {tool for tool, _ in calls} | {t for u, t in NOT_CALLED if u == upstream}
         found += [f"{upstream}: nobody calls {tool}" for tool in sorted({*one["tools"]} - called)]

@@ -39,11 +39,14 @@ MEMORY = 32 << 30  # bytes of address space: Node reserves far more than it uses
 
 
 def main(database: RealDatabase, arguments: list[str]) -> dict[str, Found]:
-    """The child's part: what was found directly, and in each era through the bridge."""
-    return asyncio.run(_compare(database))
+    """The child's part: what was found directly, and in each era through the bridge.
+
+    Arguments: the upstreams, or none for all of them.
+    """
+    return asyncio.run(_compare(database, arguments or list(CALLS)))
 
 
-async def _compare(database: RealDatabase) -> dict[str, Found]:
+async def _compare(database: RealDatabase, chosen: list[str]) -> dict[str, Found]:
     with tempfile.TemporaryDirectory(prefix="placet-mixed-") as name:
         folder = Path(name).resolve()
         modern, legacy, sse = (
@@ -54,17 +57,17 @@ async def _compare(database: RealDatabase) -> dict[str, Found]:
         with modern as at_modern, legacy as at_legacy, sse as at_sse:
             urls = {"http-modern": at_modern, "http-legacy": at_legacy, "http-sse": at_sse}
             _reset(folder)
-            found = {"direct": await _directly(urls, folder)}
+            found = {"direct": await _directly(chosen, urls, folder)}
             _reset(folder)
             async with an_installation(
                 database,
-                upstreams=_upstreams(urls, folder),
+                upstreams={name: _upstreams(urls, folder)[name] for name in chosen},
                 rules=({"name": "all is fine", "effect": "allow"},),
                 thinking=None,
                 stdio_host=True,
             ) as house:
                 for era in ("modern", "legacy"):
-                    found[era] = await _bridged(house, era, folder)
+                    found[era] = await _bridged(house, era, folder, chosen)
                     _reset(folder)
     return found
 
@@ -128,7 +131,7 @@ def _reset(folder: Path) -> None:
     light.write_text("bright\n")
 
 
-async def _directly(urls: dict[str, str], folder: Path) -> Found:
+async def _directly(chosen: list[str], urls: dict[str, str], folder: Path) -> Found:
     commands = _commands(folder)
 
     async def one(name: str) -> tuple[str, Any]:
@@ -148,19 +151,19 @@ async def _directly(urls: dict[str, str], folder: Path) -> Found:
             await _settled(client)
             return name, await _all_of(client, name, folder, lambda tool: tool)
 
-    return dict(await asyncio.gather(*(one(name) for name in CALLS)))
+    return dict(await asyncio.gather(*(one(name) for name in chosen)))
 
 
-async def _bridged(house: Installation, era: str, folder: Path) -> Found:
+async def _bridged(house: Installation, era: str, folder: Path, chosen: list[str]) -> Found:
     headers = {"authorization": f"Bearer {house.secret}"}
     async with http_client(headers=headers, timeout=120) as http:
         transport = streamable_http_client(f"{house.placet.url}/mcp", http_client=http)
         async with _client(transport, "legacy" if era == "legacy" else "auto") as client:
             await _settled(client)
             found = await asyncio.gather(
-                *(_all_of(client, name, folder, partial(agent_tool_name, name)) for name in CALLS)
+                *(_all_of(client, name, folder, partial(agent_tool_name, name)) for name in chosen)
             )
-            return dict(zip(CALLS, found, strict=True))
+            return dict(zip(chosen, found, strict=True))
 
 
 async def _settled(client: Client) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from tests.outside import mixed
-from tests.outside.mixed import CALLS, OURS_IN_RESULT, ROADS, faults, same
+from tests.outside.mixed import CALLS, IN_SUITE, OURS_IN_RESULT, ROADS, faults, same
 from tests.support.standalone import run
 
 
 @pytest.mark.requirement("same-result")
 @pytest.mark.timeout(360)
-def test_every_tool_of_every_kind_of_upstream_answers_as_directly_in_both_eras() -> None:
-    found = run(mixed.CHILD, engine="sqlite3")
-    wrong = {road: faults(found["direct"], found[road]) for road in ROADS}
+def test_every_tool_of_several_kinds_of_upstream_answers_as_directly_in_both_eras() -> None:
+    found = run(mixed.CHILD, engine="sqlite3", arguments=list(IN_SUITE))
+    wrong = {road: faults(found["direct"], found[road], upstreams=IN_SUITE) for road in ROADS}
     assert wrong == {road: [] for road in ROADS}
 
 

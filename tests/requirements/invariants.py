@@ -162,7 +162,7 @@ PROMISES: dict[str, Requirement] = {
                 "test_any_byte_changed_in_any_column_is_found_and_its_row_is_named",
             ),
             "approvals/audit/test_verification.py": (
-                "test_any_value_changed_in_any_column_is_found_and_its_row_is_named",
+                "test_a_value_of_each_kind_of_column_changed_is_found_and_its_row_is_named",
             ),
             "approvals/audit/test_checkpoints.py": (
                 "test_every_checkpoint_is_copied_off_the_box_once",

@@ -13,7 +13,7 @@ from django.db import connection
 
 from approvals.domain.errors import Refusal
 
-ROUNDS = int(os.environ.get("RACES", "120"))  # of a race; the README names the long run
+ROUNDS = int(os.environ.get("RACES", "60"))  # of a race; the README names the long run
 PATIENCE = 60  # seconds a contender waits for the others
 WON = "won"
 
