@@ -20,8 +20,8 @@ PAPER: Final[ViewportSize] = {"width": 718, "height": 900}  # A4 between its mar
 ROWS: Final = 8  # of each table are looked at
 LETTERS: Final = 16  # px, as browsers have it; twice that is 200 % (WCAG 1.4.4)
 MEASURES: Final = Path(__file__).with_name("fitness.js").read_text()
-EVERY: Final = 1 if os.environ.get("FIT") == "all" else 4
-"""Which pages are also printed and read with large letters: each so many-th, or all."""
+EVERY: Final = 1 if os.environ.get("FIT") == "all" else 3
+"""Which pages are looked at: each so many-th, or with FIT=all in the environment every one."""
 RUN_AXE: Final = "options => axe.run(options).then(found => found.violations)"
 
 
@@ -31,7 +31,6 @@ class Inspector:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.problems: list[str] = []
-        self.judged = 0
         self.address = ""
         self.way = ""
         self._browser = page.context.new_cdp_session(page)
@@ -47,15 +46,11 @@ class Inspector:
         self.page.evaluate(Axe().axe_script)
         self.page.evaluate(MEASURES)
         self.page.evaluate("rows => fitness.shorten(rows)", ROWS)
-        wholly = self.judged % EVERY == 0
-        self.judged += 1
-        if wholly:
-            self._on_paper()
+        self._on_paper()
         self._at_a_desk()
         self._on_a_phone()
         self._zoomed_in_and_mirrored()
-        if wholly:
-            self._with_large_letters()
+        self._with_large_letters()
 
     def _on_paper(self) -> None:
         self.way = "printed"
