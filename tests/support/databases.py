@@ -59,11 +59,10 @@ def copied(folder: Path, template: str) -> Iterator[RealDatabase]:
     name = f"placet_real_{secrets.token_hex(6)}"
     if made is None:
         _administer(settings, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    else:
-        _administer(settings, f'ALTER DATABASE "{made.name}" RENAME TO "{name}"')
-    if made is None:
         with _session(settings, name) as session:
             made = Spare(name, as_made(session))
+    else:
+        _administer(settings, f'ALTER DATABASE "{made.name}" RENAME TO "{name}"')
     try:
         yield _real_postgres(settings, name)
     finally:
