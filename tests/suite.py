@@ -14,15 +14,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tests.outside.node import judges
 from tests.support.chromium import ChromiumMissing, find_chromium
+from tests.support.nursery import shared
 from tests.support.postgres import PostgresServer, find_postgres
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +37,10 @@ SLOW = (
 )
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 NOTHING_COLLECTED = 5
+PATIENTLY = ("nice", "-n", "19")
+PYTEST = (sys.executable, "-m", "pytest", "--color=no")
+CROWD = ("-n", "4", "--dist", "worksteal", "-m", "not alone")
+JUDGES = (sys.executable, "-m", "tests.outside.node")
 LEFT_OUT = {
     "DJANGO_SETTINGS_MODULE",
     # Hundreds of processes import Placet: what each compiles anew takes minutes in all.
@@ -53,11 +57,15 @@ class Report:
     started: float = field(default_factory=time.monotonic)
     printing: threading.Lock = field(default_factory=threading.Lock)
 
-    def stage(self, name: str, argv: list[str], env: dict[str, str], *, live: bool = True) -> None:
+    def stage(
+        self, name: str, argv: Sequence[str], env: dict[str, str], *, live: bool = True
+    ) -> None:
         """Run one stage and time it. Not `live`, its output is shown when it is over."""
         self._run(name, argv, env, live=live)
 
-    def tests(self, name: str, argv: list[str], env: dict[str, str], *, live: bool = True) -> None:
+    def tests(
+        self, name: str, argv: Sequence[str], env: dict[str, str], *, live: bool = True
+    ) -> None:
         """Run pytest as a stage, and keep its closing line's figures."""
         lines = self._run(name, argv, env, live=live, fine=(0, NOTHING_COLLECTED))
         closing = [line for line in lines if COUNTS.search(line) and " in " in line]
@@ -68,7 +76,7 @@ class Report:
     def _run(
         self,
         name: str,
-        argv: list[str],
+        argv: Sequence[str],
         env: dict[str, str],
         *,
         live: bool,
@@ -119,12 +127,11 @@ class Report:
 
 
 def provision() -> dict[str, str]:
-    """Find what the tests need beyond Python; raises RuntimeError that names the command to run."""
+    """Find what the tests need of the system; raises RuntimeError that names the command to run."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     print(f"PostgreSQL: {find_postgres()}", flush=True)
     chromium = find_chromium()
     print(f"Chromium: {chromium}", flush=True)
-    print(f"Judges from npm: {judges()}", flush=True)
     return {"PLACET_TEST_CHROMIUM": str(chromium)}
 
 
@@ -138,34 +145,53 @@ def main(arguments: list[str]) -> int:
     except (ChromiumMissing, RuntimeError) as missing:
         print(f"The suite cannot run: {missing}", file=sys.stderr)
         return 2
-    env = {k: v for k, v in os.environ.items() if k not in LEFT_OUT} | found
-    pytest = [sys.executable, "-m", "pytest", "--color=no"]
-    crowd = ["-n", "4", "--dist", "worksteal", "-m", "not alone"]
-    alone = [*pytest, "-m", "alone", *files_with("mark.alone")]
-    everything = [*pytest, *crowd]
-    everything_on_postgres = [*pytest, *crowd, *files_with("mark.both_engines", "mark.postgres")]
-    if chosen:
-        with on_sqlite(env) as sqlite:
-            report.tests("pytest on SQLite", [*pytest, *chosen], sqlite)
-        if not fast:
-            with on_postgres(env) as postgres:
-                report.tests("pytest on PostgreSQL", [*pytest, *chosen], postgres)
-    elif fast:
-        print(f"\n--fast leaves out {', '.join(SLOW)}, the neighbourless tests and PostgreSQL.")
-        checks(report, env)
-        leave_out = [f"--ignore={folder}" for folder in SLOW]
-        with on_sqlite(env) as sqlite:
-            report.tests("pytest on SQLite", [*everything, *leave_out], sqlite)
-    else:
-        with on_sqlite(env) as sqlite, on_postgres(env) as postgres:
-            beside_each_other(
-                partial(report.tests, "pytest on SQLite, alone", alone, sqlite, live=False),
-                partial(report.tests, "pytest on PostgreSQL, alone", alone, postgres, live=False),
-                partial(checks, report, env, beside=True),
-            )
-            report.tests("pytest on SQLite", everything, sqlite)
-            report.tests("pytest on PostgreSQL", everything_on_postgres, postgres)
+    with shared() as nursery:
+        env = {k: v for k, v in os.environ.items() if k not in LEFT_OUT} | found | nursery
+        if chosen:
+            run_chosen(report, env, chosen, fast=fast)
+        elif fast:
+            run_fast(report, env)
+        else:
+            run_everything(report, env)
     return report.close()
+
+
+def run_chosen(report: Report, env: dict[str, str], chosen: list[str], *, fast: bool) -> None:
+    """The chosen tests on SQLite and, unless it has to be fast, on PostgreSQL."""
+    if not fast:
+        report.stage("judges from npm", JUDGES, env)
+    with on_sqlite(env) as sqlite:
+        report.tests("pytest on SQLite", [*PYTEST, *chosen], sqlite)
+    if not fast:
+        with on_postgres(env) as postgres:
+            report.tests("pytest on PostgreSQL", [*PYTEST, *chosen], postgres)
+
+
+def run_fast(report: Report, env: dict[str, str]) -> None:
+    """The checks and the tests that need little."""
+    print(f"\n--fast leaves out {', '.join(SLOW)}, the neighbourless tests and PostgreSQL.")
+    checks(report, env)
+    leave_out = [f"--ignore={folder}" for folder in SLOW]
+    with on_sqlite(env) as sqlite:
+        report.tests("pytest on SQLite", [*PYTEST, *CROWD, *leave_out], sqlite)
+
+
+def run_everything(report: Report, env: dict[str, str]) -> None:
+    """All stages; what patience can do runs beside the tests that mostly wait."""
+    alone = [*PYTEST, "-m", "alone", *files_with("mark.alone")]
+    # The workers of both passes would each compile all tests anew.
+    compiled = [*PATIENTLY, *PYTEST, "--collect-only", "-p", "no:terminal"]
+    on_both = files_with("mark.both_engines", "mark.postgres")
+    with on_sqlite(env) as sqlite, on_postgres(env) as postgres:
+        beside_each_other(
+            partial(report.tests, "pytest on SQLite, alone", alone, sqlite, live=False),
+            partial(report.tests, "pytest on PostgreSQL, alone", alone, postgres, live=False),
+            partial(checks, report, env, beside=True),
+            partial(report.stage, "judges from npm", [*PATIENTLY, *JUDGES], env, live=False),
+            partial(report.stage, "tests compiled", compiled, sqlite, live=False),
+        )
+        report.tests("pytest on SQLite", [*PYTEST, *CROWD], sqlite)
+        report.tests("pytest on PostgreSQL", [*PYTEST, *CROWD, *on_both], postgres)
 
 
 def files_with(*marks: str) -> list[str]:
@@ -200,7 +226,7 @@ def checks(report: Report, env: dict[str, str], *, beside: bool = False) -> None
         "migrations": ([*manage, "makemigrations", "--check", "--dry-run"], plain),
         "system checks": ([*manage, "check", "--fail-level", "ERROR"], plain),
     }
-    patiently = ["nice", "-n", "19"] if beside else []
+    patiently = PATIENTLY if beside else ()
     for name, (argv, variables) in stages.items():
         report.stage(name, [*patiently, *argv], variables, live=not beside)
 

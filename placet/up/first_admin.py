@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 
 from approvals import api
 from placet.env import Environment
@@ -33,8 +33,10 @@ class FirstAdmin:
 def prepare(environment: Environment) -> FirstAdmin:
     """Bring the rows up to date: schema, first account, sample. Raises AdminRefused."""
     try:
+        if environment.admin_password and not _has_accounts():
+            _refuse_weak(environment.admin_password)
         call_command("migrate", interactive=False, verbosity=0)
-        admin = ensure_admin(environment)
+        admin = _ensure_admin(environment)
         if environment.sample:
             call_command("seed_sample")
         return admin
@@ -42,16 +44,21 @@ def prepare(environment: Environment) -> FirstAdmin:
         connections.close_all()
 
 
-def ensure_admin(environment: Environment) -> FirstAdmin:
-    """Make the first account unless there is one. Raises AdminRefused."""
-    if get_user_model().objects.exists():
+def _ensure_admin(environment: Environment) -> FirstAdmin:
+    """Make the first account unless there is one; a password that was given is a good one."""
+    if _has_accounts():
         return FirstAdmin(email=environment.admin_email, password="", made=False)
     given = environment.admin_password
-    if given:
-        _refuse_weak(given)
     password = given or secrets.token_urlsafe(PASSWORD_BYTES)
     api.create_user(email=environment.admin_email, password=password, name="Admin", is_admin=True)
     return FirstAdmin(email=environment.admin_email, password="" if given else password, made=True)
+
+
+def _has_accounts() -> bool:
+    """Whether there is anybody; also before the schema is there."""
+    users = get_user_model()
+    tables = connection.introspection.table_names()
+    return users._meta.db_table in tables and users.objects.exists()
 
 
 def _refuse_weak(password: str) -> None:

@@ -1,9 +1,11 @@
 // Keeps the inbox and the ticket true while somebody looks at them. Lists never move under a
 // pointer or while one of their rows has focus: then rows are renewed in place and arrivals wait
-// behind a "2 new" button. However much happens, a page asks again once a second at most, and
-// for many changed rows once for all of them.
+// behind a "2 new" button. Nothing is exchanged under a finger or a button that is being pressed:
+// the press would be lost. However much happens, a page asks again once a second at most, and for
+// many changed rows once for all of them.
 import { listen } from "./doorbell.js";
 import { localise } from "./moments.js";
+import { isPressing } from "./press.js";
 import { say } from "./words.js";
 
 const POLL_MS = 10000;
@@ -25,10 +27,17 @@ function busy(inbox) {
   return inbox.matches(":hover") || inbox.contains(document.activeElement);
 }
 
-async function fetchInto(url, target) {
+// `event`: what the reader did to ask for it, if they did.
+async function fetchInto(url, target, event) {
   if (!html() || !document.querySelector(target)) return;
-  await html().ajax("GET", url, { target, select: target, swap: "outerHTML" }).catch(() => {});
+  await html().ajax("GET", url, { target, select: target, swap: "outerHTML", event }).catch(() => {});
 }
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.requestConfig?.triggeringEvent || !isPressing()) return;
+  detail.shouldSwap = false;
+  wantsAll = true;
+});
 
 async function refreshFrame() {
   await fetchInto("/frame/", "#gate");
@@ -50,10 +59,10 @@ function showPill() {
   pill.querySelector("span").textContent = say("new", { number: arrivals.size });
 }
 
-async function refreshInbox(everything) {
+async function refreshInbox(event) {
   arrivals.clear();
   showPill();
-  if (everything) await fetchInto(location.pathname + location.search, "#inbox");
+  await fetchInto(location.pathname + location.search, "#inbox", event);
 }
 
 async function renewRow(row) {
@@ -80,6 +89,10 @@ async function renewRows(rows) {
     const answer = await fetch(location.pathname + location.search, { headers }).catch(() => null);
     if (!answer?.ok || answer.redirected) return;
     const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (isPressing()) {
+      wantsAll = true;
+      return;
+    }
     left = rows.filter((row) => {
       const fresh = now.getElementById(row.id);
       if (fresh && row.isConnected) replaceRow(row, document.adoptNode(fresh));
@@ -92,7 +105,7 @@ async function renewRows(rows) {
 
 async function answerInbox(inbox, tickets, all) {
   if (!busy(inbox)) {
-    await refreshInbox(true);
+    await refreshInbox();
     return;
   }
   const rows = [...inbox.querySelectorAll("tr[data-uid]")];
@@ -167,8 +180,8 @@ if (document.body.dataset.signedIn !== undefined) {
       polling = null;
     },
   });
-  document.querySelector("#new-pill")?.addEventListener("click", async () => {
-    await refreshInbox(true);
+  document.querySelector("#new-pill")?.addEventListener("click", async (event) => {
+    await refreshInbox(event);
     document.querySelector("#inbox .call a")?.focus();
   });
 }

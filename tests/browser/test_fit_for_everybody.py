@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Backstage, Visit
 from tests.browser.fitness import DESK, EVERY, PHONE, Inspector
 from tests.browser.house import a_full_house
-from tests.support.builders import Cast, a_ticket
+from tests.support.builders import Cast, a_policy, a_ticket
 
 
 @pytest.mark.timeout(600)  # with FIT=all some fifty pages, each in seven ways
@@ -30,6 +30,7 @@ def test_pages_are_fit_for_everybody(cast: Cast, visit: Visit, backstage: Backst
 
 
 def test_on_a_phone_the_decision_is_one_press_away(cast: Cast, visit: Visit, backstage: Backstage):
+    backstage(a_policy, quorum=2)
     walk = a_ticket(cast)
     backstage(walk.pending)
     page = visit(cast.bob, f"/tickets/{walk.uid}/", viewport=PHONE, has_touch=True)
@@ -37,4 +38,8 @@ def test_on_a_phone_the_decision_is_one_press_away(cast: Cast, visit: Visit, bac
     expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
     page.get_by_role("link", name="Go to decision").click()
 
+    expect(page.get_by_role("button", name="Reject")).to_be_in_viewport()
+
+    backstage(walk.approved_by, cast.carol)
+    expect(page.get_by_role("heading", name="1 of 2 approvals")).to_be_visible()
     expect(page.get_by_role("button", name="Reject")).to_be_in_viewport()

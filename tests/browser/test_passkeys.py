@@ -9,8 +9,8 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
 from approvals.models import GroupMembership, User
-from tests.browser.conftest import Backstage, Visit
-from tests.browser.fitness import DESK, Inspector
+from tests.browser.conftest import Backstage, Visit, password_of
+from tests.browser.fitness import DESK, EVERY, Inspector
 from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 from tests.support.live import LivePlacet
 
@@ -44,7 +44,7 @@ def register(page: Page, placet: LivePlacet, user: User) -> None:
     """Add a passkey to the account of the person who is signed in."""
     page.goto(at_home(placet, "/accounts/2fa/"))
     page.get_by_role("link", name="Add a passkey").click()
-    page.get_by_label("Password").fill(f"{user.email.split('@')[0]}-long-password")
+    page.get_by_label("Password").fill(password_of(user))
     page.get_by_role("button", name="Confirm").click()
     page.get_by_label("A name you will recognise").fill("blue key")
     page.get_by_role("button", name="Add the passkey").click()
@@ -111,7 +111,7 @@ def test_the_pages_about_passkeys_are_fit_for_everybody(
     page = with_an_authenticator(
         visit(cast.bob, at_home(placet), types=True, viewport=DESK, bypass_csp=True)
     )
-    inspector = Inspector(page)
+    inspector = Inspector(page, every=EVERY)
 
     register(page, placet, cast.bob)
     inspector.judge("recovery codes")
@@ -128,7 +128,7 @@ def test_the_pages_about_passkeys_are_fit_for_everybody(
     page.goto(at_home(placet, "/accounts/login/"))
     inspector.judge("sign in")
     page.get_by_label("E-mail").fill(cast.bob.email)
-    page.get_by_label("Password").fill(f"{cast.bob.email.split('@')[0]}-long-password")
+    page.get_by_label("Password").fill(password_of(cast.bob))
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
     inspector.judge("second factor")

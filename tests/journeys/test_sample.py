@@ -1,16 +1,19 @@
 """A newcomer's first two minutes: `up`, the sample agent's ticket, a decision in the browser."""
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from placet.up import programs
 from tests.support.chromium import FLAGS, find_chromium
-from tests.support.installation import EMAIL, PASSWORD, Up, greeted, survivors, up
+from tests.support.installation import Up, greeted, survivors, up
 from tests.support.processes import Running
 from tests.support.waiting import eventually
 
@@ -18,11 +21,8 @@ __all__ = ["up"]  # the fixture of this module
 
 pytestmark = pytest.mark.timeout(300)
 
-WITH_SAMPLE = {
-    "PLACET_SAMPLE": "1",
-    "PLACET_ADMIN_EMAIL": EMAIL,
-    "PLACET_ADMIN_PASSWORD": PASSWORD,
-}
+ADMIN = "admin@placet.localhost"
+WITH_SAMPLE = {"PLACET_SAMPLE": "1"}
 LIGHT = "Let the light reach 21 miles"
 
 
@@ -43,11 +43,17 @@ def waits_for_approval(running: Running) -> str:
     return url
 
 
-def opens_the_ticket(browser: Browser, url: str) -> Page:
+def password_shown(running: Running) -> str:
+    found = re.search(r"Password    (\S{16})  \(made now and shown once", running.output())
+    assert found is not None, running.output()
+    return found[1]
+
+
+def opens_the_ticket(browser: Browser, url: str, password: str) -> Page:
     page = browser.new_context(base_url=url).new_page()
     page.goto("/")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("E-mail").fill(ADMIN)
+    page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="git_commit").click()
     expect(page.get_by_role("heading", name="Your decision")).to_be_visible()
@@ -65,46 +71,17 @@ def commits(data: Path) -> list[str]:
     return log.stdout.splitlines()
 
 
-def test_approving_commits_and_a_second_start_keeps_everything(
+def test_the_sample_is_rejected_asks_again_is_approved_and_leaves_nothing_running(
     up: Up, browser: Browser, tmp_path: Path
 ) -> None:
     running = up(**WITH_SAMPLE)
-    page = opens_the_ticket(browser, waits_for_approval(running))
+    url = waits_for_approval(running)
+    password = password_shown(running)
+    page = opens_the_ticket(browser, url, password)
     assert "Message: Light the lamp" in running.output()
-    assert commits(tmp_path / "var") == ["Light the lamp"]
-
-    page.get_by_role("button", name="Approve and run git_commit").click()
-    running.says("sample-agent received: Changes committed successfully", within=30)
-    assert commits(tmp_path / "var") == [LIGHT, "Light the lamp"]
-    expect(page.get_by_role("heading", name="Approved and run")).to_be_visible()
-
-    tree = running.tree()
-    running.signal(signal.SIGINT)
-    assert running.process.wait(30) == 0
-    assert survivors(tree) == []
-
-    again = up(**WITH_SAMPLE)
-    url = greeted(again)
-    again.says("sample-agent has its answer already", within=60)
-    page = browser.new_context(base_url=url).new_page()
-    page.goto("/history/")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("link", name="git_commit")).to_be_visible()
-    assert commits(tmp_path / "var") == [LIGHT, "Light the lamp"]
-
-
-def test_rejecting_leaves_the_log_alone_and_tells_the_agent_why(
-    up: Up, browser: Browser, tmp_path: Path
-) -> None:
-    running = up(**WITH_SAMPLE)
-    page = opens_the_ticket(browser, waits_for_approval(running))
-
     page.get_by_label("Reason").fill("12 miles are enough")
     page.get_by_role("button", name="Reject").click()
     output = running.says("sample-agent was told:", within=30)
-
     running.says("12 miles are enough")
     assert "Changes committed" not in output
     assert commits(tmp_path / "var") == ["Light the lamp"]
@@ -113,3 +90,22 @@ def test_rejecting_leaves_the_log_alone_and_tells_the_agent_why(
     told = json.loads(outcome.read_text("utf-8"))
     assert told["is_error"] is True
     assert "12 miles are enough" in told["told"]
+
+    here = {**WITH_SAMPLE, "PLACET_PORT": url.rpartition(":")[2]}
+    agent = programs.sample_agent()
+    content = up.program(agent, **here)
+    content.says("has its answer already", within=60)
+    again = up.program(replace(agent, argv=(*agent.argv, "--again")), **here)
+    again.says("Waiting for a person", within=60)
+    page = opens_the_ticket(browser, url, password)
+    page.get_by_role("button", name="Approve and run git_commit").click()
+    again.says("sample-agent received: Changes committed successfully", within=30)
+    assert commits(tmp_path / "var") == [LIGHT, "Light the lamp"]
+    expect(page.get_by_role("heading", name="Approved and run")).to_be_visible()
+    page.goto("/history/")
+    expect(page.get_by_role("link", name="git_commit")).to_have_count(2)
+
+    tree = running.tree()
+    running.signal(signal.SIGINT)
+    assert running.process.wait(30) == 0
+    assert survivors(tree) == []

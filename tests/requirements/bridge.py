@@ -192,7 +192,7 @@ PROMISES: dict[str, Requirement] = {
                 "test_a_program_in_the_hosts_place_is_not_given_a_call",
             ),
             "placet/up/test_up.py": (
-                "test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data",
+                "test_two_starts_share_their_data_and_leave_nothing_by_ctrl_c_or_kill_9",
             ),
             "placet/test_compose.py": (
                 "test_the_broker_asks_for_its_password_which_stands_on_no_command_line",

@@ -119,8 +119,7 @@ PROMISES: dict[str, Requirement] = {
         "Ctrl-C and kill -9 leave no process; a second start finds its data.",
         {
             "placet/up/test_up.py": (
-                "test_ctrl_c_leaves_nothing_and_a_second_start_finds_its_data",
-                "test_a_password_is_made_and_kill_9_leaves_nothing",
+                "test_two_starts_share_their_data_and_leave_nothing_by_ctrl_c_or_kill_9",
             ),
         },
     ),

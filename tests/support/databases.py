@@ -53,7 +53,7 @@ def copied(folder: Path, template: str) -> Iterator[RealDatabase]:
     settings = connections.settings["default"]
     connections.close_all()
     if connection.vendor == "sqlite":
-        yield _copy_sqlite(template, folder / "real.sqlite3")
+        yield copy_sqlite(template, folder / "real.sqlite3")
         return
     made = _spare.pop(template, None)
     name = f"placet_real_{secrets.token_hex(6)}"
@@ -101,7 +101,7 @@ def migrated_copy(migrated: str) -> Iterator[None]:
     before, name = settings["NAME"], connection.creation._get_test_db_name()
     connections.close_all()
     if connection.vendor == "sqlite":
-        _copy_sqlite(migrated, Path(name))
+        copy_sqlite(migrated, Path(name))
     else:
         _administer(settings, f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
     settings["NAME"] = connection.settings_dict["NAME"] = name
@@ -121,7 +121,7 @@ def make_template(folder: Path) -> str:
     settings = connections.settings["default"]
     connections.close_all()
     if connection.vendor == "sqlite":
-        return _copy_sqlite(settings["NAME"], folder / "template.sqlite3").name
+        return copy_sqlite(settings["NAME"], folder / "template.sqlite3").name
     name = f"placet_template_{secrets.token_hex(4)}"
     _administer(settings, f'CREATE DATABASE "{name}" TEMPLATE "{settings["NAME"]}"')
     return name
@@ -136,7 +136,8 @@ def drop_template(name: str) -> None:
             _administer(settings, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
 
-def _copy_sqlite(source: str, target: Path) -> RealDatabase:
+def copy_sqlite(source: str, target: Path) -> RealDatabase:
+    """Copy a database file that others may be reading."""
     with (
         sqlite3.connect(f"file:{quote(source)}?mode=ro", uri=True) as origin,
         sqlite3.connect(target) as copy,

@@ -3,39 +3,53 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from placet.up.programs import Program
 from tests.support.processes import ROOT, Running
 
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 EMAIL, PASSWORD = "rita@example.org", "a-Sturdy-enough-1"
-Up = Callable[..., Running]
 
 
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    """Start an installation in this test's folder; environment variables as keywords."""
-    started: list[Running] = []
+class Up:
+    """Starts an installation in a folder; environment variables as keywords."""
 
-    def start(**variables: str) -> Running:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.started: list[Running] = []
+
+    def __call__(self, **variables: str) -> Running:
+        """`manage.py up`."""
+        return self._start([sys.executable, str(ROOT / "manage.py"), "up"], variables)
+
+    def program(self, program: Program, **variables: str) -> Running:
+        """One of its programs by itself, beside what runs."""
+        return self._start(list(program.argv), variables)
+
+    def _start(self, argv: list[str], variables: dict[str, str]) -> Running:
         env = {name: os.environ[name] for name in KEPT if name in os.environ}
         env |= {
-            "PLACET_DATA_DIR": str(tmp_path / "var"),
+            "PLACET_DATA_DIR": str(self._folder / "var"),
             "PLACET_PORT": "0",
             "PLACET_SAMPLE": "0",
             **variables,
         }
-        log = tmp_path / f"up-{len(started)}.out"
-        argv = [sys.executable, str(ROOT / "manage.py"), "up"]
-        started.append(Running(argv, log=log, env=env))
-        return started[-1]
+        log = self._folder / f"up-{len(self.started)}.out"
+        self.started.append(Running(argv, log=log, env=env))
+        return self.started[-1]
 
-    yield start
-    for running in started:
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    """Starts an installation in this test's folder, stopped with everything that it made."""
+    starts = Up(tmp_path)
+    yield starts
+    for running in starts.started:
         tree = running.tree()
         running.stop(within=20)
         for process in tree:

@@ -4,8 +4,11 @@ Starting one of Placet's programs costs two to three seconds of processor time, 
 imports of other people's packages. A nursery is a process that has made those imports and nothing
 else (no settings, no module of Placet's); for each program it forks a child, which then runs
 `python -m …` or a script exactly as a fresh interpreter would: own session, own environment, own
-standard streams and descriptors. The nursery tells how its children ended. It ends with them when
-the process that started it is gone.
+standard streams and descriptors. The nursery tells how its children ended.
+
+Those imports cost three seconds of a core themselves. The suite makes them once: where
+PLACET_TEST_NURSERY names a socket, whoever connects there gets a nursery of its own, forked from
+the one that listens. A nursery ends with its children when the process that it works for is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +38,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 MESSAGE_BYTES: Final = 200_000
 MOST_FDS: Final = 16
+ADDRESS: Final = "PLACET_TEST_NURSERY"
 HIGH: Final = 400  # where descriptors wait until they get the numbers they were asked for
 LIBRARIES: Final = (
     "aiohttp", "autobahn.websocket.protocol", "celery.apps.beat", "celery.apps.worker",
@@ -84,17 +89,14 @@ class Nursery:
         self._born: dict[int, int] = {}
         self._ended: dict[int, int] = {}
         self.pid = os.getpid()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process: subprocess.Popen[bytes] | None = None
+        if ADDRESS in os.environ:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._socket.connect(os.environ[ADDRESS])
+            return
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.nursery", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd=ROOT,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        self._socket = ours
+            self._process = _started(theirs)
 
     def bear(
         self,
@@ -147,8 +149,40 @@ class Nursery:
         """End it, with whoever is left."""
         if self.pid == os.getpid():
             self._socket.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+            if self._process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(10)
+
+
+def _started(given: socket.socket) -> subprocess.Popen[bytes]:
+    """A nursery that works for whoever holds the other end of `given`, or listens there."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.nursery", str(given.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+        pass_fds=[given.fileno()],
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def shared() -> Iterator[dict[str, str]]:
+    """One nursery for many processes; yields the environment by which they find it."""
+    if not _can_fork():
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="placet-n-") as folder:
+        address = f"{folder}/nursery"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(address)
+            listener.listen(64)
+            process = _started(listener)
+        try:
+            yield {ADDRESS: address}
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 _lock = threading.Lock()
@@ -158,13 +192,17 @@ _nursery: Nursery | None = None
 def nursery() -> Nursery | None:
     """This process's nursery, made at first use; None where forking so is not to be trusted."""
     global _nursery  # noqa: PLW0603 (one per process)
-    if sys.platform != "linux":
+    if not _can_fork():
         return None
     with _lock:
         if _nursery is None or _nursery.pid != os.getpid():
             _nursery = Nursery()
             atexit.register(_nursery.close)
         return _nursery
+
+
+def _can_fork() -> bool:
+    return sys.platform == "linux"
 
 
 def can_bear(argv: Sequence[str]) -> bool:
@@ -225,6 +263,19 @@ def keep(control: socket.socket) -> Birth | None:
         _report(control, children)
 
 
+def _for_one_of_many(listener: socket.socket) -> socket.socket:
+    """Fork a nursery for each who connects; returns in each of them, with its connection."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how these ended
+    while True:
+        control, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            return control
+        control.close()
+
+
 def _report(control: socket.socket, children: dict[int, int]) -> None:
     while children:
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -274,7 +325,10 @@ def main(descriptor: int) -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    with socket.socket(fileno=descriptor) as control:
+    control = socket.socket(fileno=descriptor)
+    if control.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        control = _for_one_of_many(control)
+    with control:
         birth = keep(control)
     if birth is not None:
         live(birth)

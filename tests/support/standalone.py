@@ -22,9 +22,10 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from django.test.utils import setup_test_environment
 
-from tests.support.databases import RealDatabase
+from tests.support.databases import RealDatabase, copy_sqlite
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ROOT
 
@@ -58,6 +59,9 @@ def run(module: str, *, engine: str, arguments: Sequence[str] = (), durable: boo
 def _a_database(engine: str, *, durable: bool) -> Iterator[str]:
     if engine == "sqlite3":
         folder = Path(tempfile.mkdtemp(prefix="placet-d-"))
+        migrated = Path(os.environ.get("MIGRATED_DATABASE", ""))
+        if migrated.is_file():
+            copy_sqlite(str(migrated), folder / "placet.sqlite3")
         try:
             yield f"sqlite:///{folder}/placet.sqlite3"
         finally:
@@ -76,7 +80,8 @@ def main(engine: str, module: str, *arguments: str) -> None:
     django.setup()
     logging.disable(logging.WARNING)  # what goes wrong is told by the caller
     setup_test_environment()
-    call_command("migrate", verbosity=0)
+    if "auth_group" not in connection.introspection.table_names():
+        call_command("migrate", verbosity=0)
     name = str(settings.DATABASES["default"]["NAME"])
     database = RealDatabase(engine, name, os.environ["DATABASE_URL"])
     found = importlib.import_module(module).main(database, list(arguments))

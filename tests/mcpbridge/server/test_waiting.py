@@ -81,6 +81,8 @@ async def test_a_change_without_a_doorbell_is_found_by_one_look_for_all(
         here = [waiters.join(ticket.uid, ticket.agent_id) for ticket in tickets]
         for waiter in here:
             await waiters.view(waiter)
+        for waiter in here:
+            await waiter.rings(0)  # a look that came before the view
         ledger.end(tickets[7].uid, State.REJECTED)
         looks = ledger.calls.count("states")
         assert await here[7].rings(5)
@@ -141,6 +143,8 @@ async def test_a_lease_that_ran_out_runs_again_and_what_was_left_is_held_again(
         mine, other = (waiters.join(ticket.uid, ticket.agent_id) for ticket in (left, held))
         for waiter in (mine, other):
             await waiters.view(waiter)
+        for waiter in (mine, other):
+            await waiter.rings(0)  # a look that came before the view
         ledger.alive.clear()
         ledger.holders[left.uid] = None
         ledger.change(left.uid, detached=True)  # as the sweeper does
