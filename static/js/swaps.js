@@ -1,4 +1,4 @@
-// What a reader typed, opened and focused survives when a part of the page is exchanged.
+// What a reader typed, opened, focused and looks at survives when a part of the page is exchanged.
 // One part may be exchanged before another has settled: each request keeps its own.
 const keptFor = new WeakMap();
 
@@ -9,6 +9,7 @@ function keep() {
     checked: [...document.querySelectorAll("[data-keep-checked]:checked")].map((box) => box.id),
     open: [...document.querySelectorAll("details[open][id]")].map((details) => details.id),
     focus: active && active !== document.body ? focusKey(active) : null,
+    seen: lookedAt(),
     range: active && "selectionStart" in active ? [active.selectionStart, active.selectionEnd] : null,
   };
 }
@@ -17,6 +18,23 @@ function focusKey(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
   const row = element.closest("tr[id]");
   return row && element.matches("a") ? `#${CSS.escape(row.id)} a` : null;
+}
+
+// What stands nearest to the window's upper edge, and where. The browser's own anchor goes with the
+// old part: while both parts stand there it follows the old one down.
+function lookedAt() {
+  if (scrollY === 0) return null;
+  let nearest = null;
+  for (const element of document.querySelectorAll("main [id]")) {
+    const { top, height } = element.getBoundingClientRect();
+    if (height && !(nearest && Math.abs(nearest.top) <= Math.abs(top))) nearest = { id: element.id, top };
+  }
+  return nearest;
+}
+
+function lookThereAgain(seen) {
+  const now = seen && document.getElementById(seen.id);
+  if (now) scrollBy({ top: now.getBoundingClientRect().top - seen.top, behavior: "instant" });
 }
 
 // What asks for focus gets it once: later exchanges leave the reader where they went from there.
@@ -63,6 +81,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     return;
   }
   if (event.detail.xhr) keptFor.set(event.detail.xhr, keep());
+});
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.requestConfig?.verb !== "post") lookThereAgain(keptFor.get(detail.xhr)?.seen);
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   restore(keptFor.get(detail.xhr), detail.requestConfig?.verb === "post" ? "server" : "live");
