@@ -55,7 +55,7 @@ def opens_the_ticket(browser: Browser, url: str, password: str) -> Page:
     page.get_by_label("E-mail").fill(ADMIN)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="git_commit").click()
+    page.get_by_role("link", name="git_commit").first.click()  # the one that waits
     expect(page.get_by_role("heading", name="Your decision")).to_be_visible()
     page.wait_for_timeout(450)  # verbs are inert for a moment after the page appears
     return page
