@@ -14,11 +14,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from tests.support.chromium import ChromiumMissing, find_chromium
@@ -177,21 +176,33 @@ def run_fast(report: Report, env: dict[str, str]) -> None:
 
 
 def run_everything(report: Report, env: dict[str, str]) -> None:
-    """All stages; what patience can do runs beside the tests that mostly wait."""
+    """All stages; what patience can do runs beside the databases' making and tests that wait."""
     alone = [*PYTEST, "-m", "alone", *files_with("mark.alone")]
-    # The workers of both passes would each compile all tests anew.
-    compiled = [*PATIENTLY, *PYTEST, "--collect-only", "-p", "no:terminal"]
     on_both = files_with("mark.both_engines", "mark.postgres")
-    with on_sqlite(env) as sqlite, on_postgres(env) as postgres:
-        beside_each_other(
-            partial(report.tests, "pytest on SQLite, alone", alone, sqlite, live=False),
-            partial(report.tests, "pytest on PostgreSQL, alone", alone, postgres, live=False),
-            partial(checks, report, env, beside=True),
-            partial(report.stage, "judges from npm", [*PATIENTLY, *JUDGES], env, live=False),
-            partial(report.stage, "tests compiled", compiled, sqlite, live=False),
-        )
+    with ExitStack() as databases, ThreadPoolExecutor() as lanes:
+        beside = [
+            lanes.submit(checks, report, env, beside=True),
+            lanes.submit(report.stage, "judges from npm", [*PATIENTLY, *JUDGES], env, live=False),
+            lanes.submit(compile_tests, env),
+        ]
+        made = [lanes.submit(databases.enter_context, on(env)) for on in (on_sqlite, on_postgres)]
+        sqlite, postgres = (making.result() for making in made)
+        for name, there in (("SQLite", sqlite), ("PostgreSQL", postgres)):
+            named = f"pytest on {name}, alone"
+            beside.append(lanes.submit(report.tests, named, alone, there, live=False))
+        for running in beside:
+            running.result()
         report.tests("pytest on SQLite", [*PYTEST, *CROWD], sqlite)
         report.tests("pytest on PostgreSQL", [*PYTEST, *CROWD, *on_both], postgres)
+
+
+def compile_tests(env: dict[str, str]) -> None:
+    """Collect once, patiently: the workers of both passes would each compile all tests anew.
+
+    What cannot be collected fails those passes.
+    """
+    argv = [*PATIENTLY, *PYTEST, "--collect-only", "-qqq"]
+    subprocess.run(argv, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, check=False)
 
 
 def files_with(*marks: str) -> list[str]:
@@ -202,13 +213,6 @@ def files_with(*marks: str) -> list[str]:
         if any(mark in file.read_text() for mark in marks)
     ]
     return [str(file.relative_to(ROOT)) for file in found]
-
-
-def beside_each_other(*lanes: Callable[[], None]) -> None:
-    """Run all of them at once, each to its end; what one raises is raised."""
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        for running in [pool.submit(lane) for lane in lanes]:
-            running.result()
 
 
 def checks(report: Report, env: dict[str, str], *, beside: bool = False) -> None:

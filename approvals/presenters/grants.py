@@ -144,7 +144,7 @@ def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> Gra
         row=_row(standing, calls_of([made_from])[made_from.pk], now),
         pins=pin_rows(arguments, tuple(standing.grant.pins["free"])),
         purged=arguments is None,
-        may_revoke=may_revoke and standing.is_live,
+        may_revoke=may_revoke,
     )
 
 

@@ -18,7 +18,7 @@ from approvals.audit.sealing import PayloadPurged, SealBroken, unseal
 from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import without
-from approvals.domain.states import State
+from approvals.domain.states import CANCELLABLE, State
 from approvals.models import (
     AuditEvent,
     DatabaseNow,
@@ -165,6 +165,13 @@ def grant_for(person: Person, grant_id: UUID, *, one_person: bool) -> Standing |
 def made_of(ticket: Ticket) -> list[Grant]:
     """The permissions that came of this ticket, and the one that let it through."""
     return list(Grant.objects.filter(Q(made_from=ticket) | Q(pk=ticket.grant_id)))
+
+
+def has_unsent(grant: Grant) -> bool:
+    """Whether a call that this permission let through could still be cancelled."""
+    return Ticket.objects.filter(
+        grant=grant, state__in=[state.value for state in CANCELLABLE]
+    ).exists()
 
 
 def let_through(

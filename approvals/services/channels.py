@@ -73,7 +73,7 @@ def subscribe(*, user: User, endpoint: object, p256dh: object, auth: object, lab
         subscription = push.subscription_of(endpoint, p256dh, auth)
         push.require_subscription(subscription, allow_private=conf.tell_private())
     except Refused as refused:
-        raise ChannelRefused(refused.why) from None
+        raise _bad_address(refused) from None
     with transaction.atomic(durable=True):
         mark = fingerprint(PURPOSE, subscription.endpoint.encode())
         # A browser that another person signed in with before tells this one alone.
@@ -132,7 +132,7 @@ def add_room(
         try:
             webhook.require_hook(webhook.Hook(**secret), allow_private=allow_private)
         except Refused as refused:
-            raise ChannelRefused(refused.why) from None
+            raise _bad_address(refused) from None
     elif sort == Channel.Sort.CHAT:
         _require_service(url)
     else:
@@ -262,7 +262,11 @@ def _require_service(url: str) -> None:
     try:
         chat.require_service(url)
     except Refused as refused:
-        raise ChannelRefused(refused.why) from None
+        raise _bad_address(refused) from None
+
+
+def _bad_address(refused: Refused) -> ChannelRefused:
+    return ChannelRefused(say("This address is refused: {why}.", why=refused.why))
 
 
 def _require_admin(user: User) -> None:

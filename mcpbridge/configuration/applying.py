@@ -47,6 +47,7 @@ from mcpbridge.configuration.resolving import (
 )
 from mcpbridge.configuration.variables import require_variables, secrets_named
 from mcpbridge.models import Agent, Upstream
+from mcpbridge.upstream.spelled_out import address_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,9 @@ class _Applying:
             row = existing.get(section.name)
             settings = upstream_settings(section, teams, path)
             secrets = secrets_named(section, self._environment)
+            private = section.allow_private_addresses
+            if refusal := address_refused(section.url, allow_private=private):
+                self.warnings.append(f"upstreams: {section.name} cannot be reached: {refusal}")
             try:
                 if row is None:
                     create_upstream(

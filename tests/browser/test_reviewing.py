@@ -119,7 +119,7 @@ def test_a_verb_is_inert_right_after_the_page_changed_under_it(
     decidable(page)
 
     page.evaluate(
-        "document.dispatchEvent(new Event('htmx:afterSwap'));"
+        "document.dispatchEvent(new CustomEvent('htmx:afterSwap', { detail: {} }));"
         " document.querySelector('#reject').click()"
     )
     page.get_by_label("Reason").fill("x")

@@ -256,6 +256,32 @@ def test_a_permission_is_revoked_by_whoever_decides_on_its_calls(cast: Cast, sig
     assert str(grant.pk) not in client.get("/grants/").content.decode()
 
 
+def test_a_used_up_permission_is_revoked_as_long_as_a_call_of_it_is_unsent(
+    cast: Cast, signed_in: SignIn
+):
+    client = signed_in(cast.bob)
+    give(client, a_ticket(cast, arguments=ONE).pending(), free=["/path"], uses="1")
+    grant = Grant.objects.get()
+    last = a_ticket(cast, arguments=OTHER).pending()
+    assert last.ticket.state == "approved"
+
+    form = form_to(client.get(f"/grants/{grant.pk}/").content, "/revoke/")
+    done = client.post(form.action, form.values(), follow=True)
+
+    assert last.ticket.state == "cancelled"
+    assert not [form for form in forms(done.content) if form.action.endswith("/revoke/")]
+
+
+def test_a_used_up_permission_whose_calls_were_sent_is_over(cast: Cast, signed_in: SignIn):
+    client = signed_in(cast.bob)
+    give(client, a_ticket(cast, arguments=ONE).pending(), free=["/path"], uses="1")
+    a_ticket(cast, arguments=OTHER).pending().succeeded()
+
+    page = client.get(f"/grants/{Grant.objects.get().pk}/").content
+
+    assert not [form for form in forms(page) if form.action.endswith("/revoke/")]
+
+
 def test_a_team_mate_sees_a_permission_but_does_not_revoke_it(cast: Cast, signed_in: SignIn):
     walk = a_ticket(cast, arguments=ONE).pending()
     give(signed_in(cast.bob), walk)

@@ -353,3 +353,25 @@ def test_questions_that_cannot_be_configured_are_refused_by_their_place(
     with pytest.raises(BadDocument) as caught:
         apply(document)
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "warned"),
+    [
+        ("http://127.0.0.1:9000/mcp", False, True),
+        ("http://localhost:9000/mcp", False, True),
+        ("http://[::1]:9000/mcp", False, True),
+        ("http://10.1.2.3/mcp", True, False),
+        ("http://169.254.169.254/mcp", True, True),
+        ("https://tools.example.org/mcp", False, False),
+    ],
+)
+def test_an_address_to_which_nothing_will_be_sent_is_warned_of(
+    apply: Apply, url: str, private: bool, warned: bool
+):
+    document = whole()
+    document["upstreams"][0] |= {"url": url, "allow_private_addresses": private}
+
+    found = [line for line in apply(document).warnings if "files cannot be reached" in line]
+
+    assert bool(found) is warned, found
