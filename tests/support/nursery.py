@@ -154,11 +154,14 @@ class Nursery:
                     self._process.wait(10)
 
 
-def _started(given: socket.socket) -> subprocess.Popen[bytes]:
-    """A nursery that works for whoever holds the other end of `given`, or listens there."""
+def _started(given: socket.socket, *, leash: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """A nursery that works for whoever holds the other end of `given`, or listens there.
+
+    One that listens ends with its leash, a pipe, and so with the process that started it.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "tests.support.nursery", str(given.fileno())],
-        stdin=subprocess.DEVNULL,
+        stdin=leash,
         stdout=subprocess.DEVNULL,
         cwd=ROOT,
         pass_fds=[given.fileno()],
@@ -177,12 +180,11 @@ def shared() -> Iterator[dict[str, str]]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(address)
             listener.listen(64)
-            process = _started(listener)
+            process = _started(listener, leash=subprocess.PIPE)
         try:
             yield {ADDRESS: address}
         finally:
-            process.terminate()
-            process.wait(10)
+            process.communicate(timeout=10)
 
 
 _lock = threading.Lock()
@@ -267,6 +269,9 @@ def _for_one_of_many(listener: socket.socket) -> socket.socket:
     """Fork a nursery for each who connects; returns in each of them, with its connection."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how these ended
     while True:
+        readable, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in readable:
+            sys.exit()
         control, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
@@ -292,6 +297,8 @@ def _tell(control: socket.socket, **message: Any) -> None:
 def live(birth: Birth) -> None:
     """Be the program; returns or raises as it does."""
     os.setsid()
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
     os.chdir(birth.cwd)
     waiting = array.array("i")
     for now in birth.fds.values():
