@@ -16,7 +16,6 @@ from approvals.presenters.words import (
     RISK_WORDS,
     STATE_MARKS,
     Mark,
-    detail_of,
     missing_approvals,
     until,
 )
@@ -29,7 +28,6 @@ class Deadline:
     label: str
     at: datetime
     words: str
-    detail: str
 
 
 def state_mark(state: State, resolution: Resolution) -> Mark:
@@ -50,14 +48,10 @@ def deadline_of(ticket: Ticket, state: State, now: datetime) -> Deadline | None:
     """The time by which somebody has to decide, or the call has to start; None when neither."""
     if state is State.PENDING:
         at = ticket.approval_expires_at
-        return Deadline(
-            label=gettext("Decide by"), at=at, words=until(at, now), detail=detail_of(at, now)
-        )
+        return Deadline(label=gettext("Decide by"), at=at, words=until(at, now))
     if state in {State.APPROVED, State.CLAIMED} and ticket.execution_expires_at is not None:
         at = ticket.execution_expires_at
-        return Deadline(
-            label=gettext("Must start by"), at=at, words=until(at, now), detail=detail_of(at, now)
-        )
+        return Deadline(label=gettext("Must start by"), at=at, words=until(at, now))
     return None
 
 

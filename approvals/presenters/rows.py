@@ -18,7 +18,6 @@ from approvals.presenters.words import (
     STATE_MARKS,
     Mark,
     ago,
-    detail_of,
     is_soon,
     until,
 )
@@ -37,7 +36,6 @@ class Row:
     call: Call
     when_label: str
     when: datetime
-    when_detail: str
     when_words: str
     soon: bool
     ticks: bool
@@ -64,7 +62,6 @@ def present_row(ticket: Ticket, call: Call, *, have: int, groups: str, now: date
         call=call,
         when_label=label,
         when=when,
-        when_detail=detail_of(when, now),
         when_words=words,
         soon=state is State.PENDING and is_soon(ticket.approval_expires_at, now),
         ticks=state is State.PENDING,

@@ -75,7 +75,7 @@ UNKNOWN_BECAUSE: Final = {
 }
 
 SOON: Final = timedelta(minutes=20)
-SAME_DAY: Final = timedelta(hours=12)  # beyond it an hour and minute alone would mislead
+SAME_DAY: Final = timedelta(hours=12)  # beyond it an hour alone would mislead
 
 
 def figure(number: int) -> str:
@@ -169,11 +169,6 @@ def until(moment: datetime, now: datetime) -> str:
 def ago(moment: datetime, now: datetime) -> str:
     """`3 min ago`."""
     return gettext("{span} ago").format(span=span(now - moment))
-
-
-def detail_of(moment: datetime, now: datetime) -> str:
-    """How much of a moment has to be shown: `minutes`, or the `day` with them."""
-    return "minutes" if abs(moment - now) < SAME_DAY else "day"
 
 
 def is_soon(moment: datetime, now: datetime) -> bool:

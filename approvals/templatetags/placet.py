@@ -21,7 +21,7 @@ from django.utils.translation import gettext, gettext_lazy
 from approvals.domain.inspection import InspectedText, Segment, inspect, one_line
 from approvals.models import User
 from approvals.presenters.shell import Shell, shell_for
-from approvals.presenters.words import byte_size
+from approvals.presenters.words import SAME_DAY, byte_size
 
 register = template.Library()
 
@@ -82,10 +82,13 @@ def ends(text: InspectedText, end: str) -> SafeString:
 def moment(value: datetime | None, detail: str = "minutes") -> SafeString:
     """A moment as a time element in the reader's zone, which is UTC until they choose one.
 
-    The browser rewrites it, in its own zone where none was chosen.
+    The browser rewrites it, in its own zone where none was chosen. One that is far from now says
+    its day, whatever `detail` was asked for: an hour alone would mislead.
     """
     if value is None:
         return SafeString("")
+    if abs(value - timezone.now()) >= SAME_DAY:
+        detail = "day"
     instant = value.astimezone(UTC)
     local = timezone.localtime(value)
     return format_html(

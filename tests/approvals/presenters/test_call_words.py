@@ -9,7 +9,7 @@ from approvals.domain.target import target_of
 from approvals.presenters.arguments import argument_table, present_arguments
 from approvals.presenters.calls import call_of, gist_of
 from approvals.presenters.difference import changes_between
-from approvals.presenters.words import detail_of, is_soon, span, until
+from approvals.presenters.words import is_soon, span, until
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -36,12 +36,6 @@ def test_a_deadline_that_is_over_says_so():
     assert until(NOW + timedelta(minutes=2), NOW) == "in 2 min"
     assert is_soon(NOW + timedelta(minutes=20), NOW)
     assert not is_soon(NOW + timedelta(minutes=21), NOW)
-
-
-def test_a_moment_of_another_day_is_shown_with_its_day():
-    assert detail_of(NOW + timedelta(hours=11), NOW) == "minutes"
-    assert detail_of(NOW + timedelta(days=1), NOW) == "day"
-    assert detail_of(NOW - timedelta(days=1), NOW) == "day"
 
 
 def table(**arguments: object):

@@ -1,6 +1,6 @@
 """The template tags: nothing foreign reaches the page but as escaped, isolated text."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.template import Context, Template
@@ -46,8 +46,9 @@ def test_both_ends_of_a_cut_text_are_escaped():
     assert "bytes not shown" in untrusted(text)
 
 
-def test_a_moment_is_absolute_and_carries_its_instant():
+def test_a_moment_is_absolute_and_carries_its_instant(monkeypatch: pytest.MonkeyPatch):
     at = datetime(2026, 11, 22, 9, 5, 7, tzinfo=UTC)
+    monkeypatch.setattr("approvals.templatetags.placet.timezone.now", lambda: at)
 
     assert moment(at) == (
         '<time datetime="2026-11-22T09:05:07.000Z" data-moment="minutes">09:05 UTC</time>'
@@ -55,6 +56,19 @@ def test_a_moment_is_absolute_and_carries_its_instant():
     assert ">09:05:07 UTC<" in moment(at, "seconds")
     assert ">22 November 2026, 09:05 UTC<" in moment(at, "day")
     assert moment(None) == ""
+
+
+@pytest.mark.parametrize("detail", ["minutes", "seconds"])
+def test_a_moment_of_another_day_is_shown_with_its_day(
+    monkeypatch: pytest.MonkeyPatch, detail: str
+):
+    at = datetime(2026, 11, 22, 9, 5, 7, tzinfo=UTC)
+    for hours, whole in ((11, False), (24, True), (-24, True)):
+        now = at + timedelta(hours=hours)
+        monkeypatch.setattr("approvals.templatetags.placet.timezone.now", lambda now=now: now)
+
+        assert (">22 November 2026, 09:05 UTC<" in moment(at, detail)) is whole
+        assert ('data-moment="day"' in moment(at, detail)) is whole
 
 
 def test_a_template_escapes_what_passes_through_the_tags():
