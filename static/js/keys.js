@@ -36,11 +36,19 @@ function move(step) {
   links[next].focus();
 }
 
+// On the history's own page, or there: the browser focuses the field that an address names.
+function search() {
+  const field = document.querySelector("input[type=search]");
+  const history = document.querySelector("[data-search]");
+  if (field) field.focus();
+  else if (history) location.assign(`${history.href}#f-q`);
+}
+
 const ACTS = {
   j: () => move(1),
   k: () => move(-1),
   u: () => document.querySelector(".status .back, a.brand")?.click(),
-  "/": () => document.querySelector("input[type=search]")?.focus(),
+  "/": search,
   "?": () => dialog?.showModal(),
   x: () => document.activeElement?.closest("tr")?.querySelector(".pick input")?.click(),
   a: () => document.querySelector("#approve")?.focus(),
