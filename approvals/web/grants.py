@@ -217,7 +217,9 @@ def _new_page(
         messages.warning(request, blocked)
         return redirect("approvals:ticket", uid=ticket.uid)
     agreed = agreed_terms(ticket)
-    terms = terms_in(form) or next(iter(agreed.values()), None) or _narrowest(form)
+    has_session = bool(selectors.session_of(ticket))
+    proposed = next(iter(agreed.values()), None) or _narrowest(has_session=has_session)
+    terms = terms_in(form) or proposed
     try:
         past = selectors.past_like(ticket, user.person, free=terms.free)
     except (PayloadPurged, SealBroken):
@@ -234,7 +236,7 @@ def _new_page(
         ticket,
         terms=terms,
         past=past,
-        has_session=bool(selectors.session_of(ticket)),
+        has_session=has_session,
         proposals=tuple(names.order_by("name").values_list("name", flat=True)),
         others_needed=reading.resolution.missing - 1,
     )
@@ -262,9 +264,9 @@ def _opened(form: QueryDict, user: User, ticket: Ticket) -> frozenset[str]:
     return opening.opened_in(form.get("opened", ""), user_id=user.pk, digest=bytes(ticket.digest))
 
 
-def _narrowest(form: QueryDict) -> Terms:
+def _narrowest(*, has_session: bool) -> Terms:
     return Terms(
-        session_only=form.get("for") == "session",
+        session_only=has_session,
         free=(),
         max_uses=DEFAULT_USES,
         seconds=DEFAULT_SECONDS,

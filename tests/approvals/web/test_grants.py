@@ -103,6 +103,8 @@ def test_a_session_is_offered_only_where_the_call_came_in_one(cast: Cast, signed
     without = a_ticket(cast, arguments=ONE).pending()
     assert "knows no sessions" in text_of(terms_page(client, without))
     within = a_ticket(cast, arguments=OTHER, session=SESSION).pending()
+    proposed = client.get(f"/tickets/{within.uid}/grant/").content
+    assert giving(proposed).fields["for"] == ["session"], "the narrowest is proposed"
     assert "in this session only" in text_of(terms_page(client, within))
 
     page = terms_page(client, within, **{"for": "session", "uses": 2, "seconds": 60})
