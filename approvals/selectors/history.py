@@ -25,6 +25,8 @@ BOUND: Final = 1000  # tickets that are looked at
 EARLIER: Final = 5
 
 _APPROVED = Q(decided_at__isnull=False) & ~Q(state=State.REJECTED)
+# A test that was revealed is no deed of the agent's; one that waits counts, or it would stand out.
+_ITS_OWN = Q(canary__isnull=True) | Q(ended_at__isnull=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def agent_activity(ticket: Ticket, reader: Reader) -> Activity:
     """How the agent has behaved, as far as this person may see it."""
     newest = Ticket.objects.filter(agent_id=ticket.agent_id).order_by("-pk").values("pk")[:BOUND]
     mine = is_visible_to(reader)
-    hour = _counts(Ticket.objects.filter(mine, pk__in=newest), since=HOUR)
+    hour = _counts(Ticket.objects.filter(mine, _ITS_OWN, pk__in=newest), since=HOUR)
     tool = _counts(_before(ticket).filter(mine), since=MONTH)
     return Activity(
         paused=hour["paused"],
@@ -110,7 +112,7 @@ def _before(ticket: Ticket) -> QuerySet[Ticket]:
         upstream_id=ticket.upstream_id,
         pk__lt=ticket.pk,
     )
-    return Ticket.objects.filter(pk__in=like.order_by("-pk").values("pk")[:BOUND])
+    return Ticket.objects.filter(_ITS_OWN, pk__in=like.order_by("-pk").values("pk")[:BOUND])
 
 
 def audit_events(

@@ -11,6 +11,7 @@ from approvals.domain.pins import Terms
 from approvals.domain.quorum import Answer
 from approvals.domain.traps import Trap, sprung
 from approvals.models import AuditEvent, Canary, Grant, Ticket
+from approvals.selectors.history import agent_activity, earlier_decisions
 from approvals.services.canaries import CanaryRefused, OnlyAdminsSeed, seed_canary
 from approvals.services.decisions import decide
 from approvals.services.figures import ledger_figures
@@ -186,6 +187,20 @@ def test_tests_count_neither_as_open_calls_nor_in_figures(cast):
     assert ledger_figures()["tickets_pending"] == 0
     walk = a_ticket(cast, arguments=b'{"n":1}', max_open_tickets=1).pending()
     assert walk.submitted.kind == "opened"
+
+
+def test_a_test_that_was_revealed_is_no_deed_of_its_agent(cast):
+    ticket = seeded(cast)
+    walk = a_ticket(cast, arguments=b'{"n":1}').pending()
+
+    def known():
+        return agent_activity(walk.ticket, cast.bob.person)
+
+    assert known().paused == 3, "one that waits does not stand out"
+    vote(ticket, cast.bob, Answer.REJECT)
+    found = known()
+    assert (found.paused, found.rejected, found.tool_rejected) == (2, 0, 0)
+    assert ticket not in earlier_decisions(walk.ticket, cast.bob.person)
 
 
 def test_only_admins_seed(cast):
