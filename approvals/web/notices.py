@@ -15,8 +15,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from approvals.domain.errors import Refusal
-from approvals.models import Delivery, Person, ReviewerGroup, Rotation, User, database_now
-from approvals.presenters.channels import present_channels, present_delivery
+from approvals.models import (
+    Channel,
+    Delivery,
+    Person,
+    ReviewerGroup,
+    Rotation,
+    User,
+    database_now,
+)
+from approvals.presenters.channels import SORTS, present_channels, present_delivery
 from approvals.presenters.words import told
 from approvals.selectors import deliveries as selectors
 from approvals.selectors.absence import away_now
@@ -136,7 +144,10 @@ def _page(
     here = reverse(HERE)
     context = {
         "rooms": present_channels(selectors.rooms()),
-        "failing": selectors.failing_people(),
+        "failing": [
+            (channel, SORTS[Channel.Sort(channel.sort)][1])
+            for channel in selectors.failing_people()
+        ],
         "form": form,
         "secret": secret,
         "groups": _groups(),

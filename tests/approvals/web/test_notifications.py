@@ -234,6 +234,8 @@ def test_a_failed_delivery_is_seen_and_tried_again(
     page = dora.get("/notices/").content.decode()
     assert "the receiver refuses the message (status 403)" in page
     assert "People who cannot be reached" in page
+    german = dora.get("/notices/", headers={"Accept-Language": "de"}).content.decode()
+    assert "</bdi></b>, Chat- oder Bereitschaftsdienst:" in german
     failed = Delivery.objects.get(state="failed")
     dora.post(f"/notices/{failed.pk}/retry/")
     assert Delivery.objects.get(pk=failed.pk).state == "waiting"
