@@ -75,6 +75,9 @@ class Decision:
     answers: tuple[AnswerField, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     requirements_heading: str = ""
+    next_url: str = ""  # where whoever has voted goes on
+    next_words: str = ""
+    focus: bool = False
     approve_verb: str = ""
     approve_hint: str = ""
     acts: tuple[Act, ...] = ()
@@ -94,15 +97,30 @@ def present_decision(
     opened_token: str,
     posted: Posted,
     form: tuple[Field, ...] = (),
+    next_url: str = "",
+    next_words: str = "",
+    focus: bool = False,
 ) -> Decision:
-    """The panel for one person on one ticket; `form` is what it asks people to answer."""
+    """The panel for one person on one ticket; `form` is what it asks people to answer.
+
+    `next_url` is where whoever has voted goes on while others still decide; with `focus` the panel
+    itself is what came of an act.
+    """
     state = State(ticket.state)
     acts = _acts(ticket, rights, state)
     if state is not State.PENDING:
         return _afterwards(ticket, rights, state, acts, posted)
     if rights.reject is not None:
         heading = gettext("You have voted") if rights.has_voted else gettext("Not yours to decide")
-        return Decision(heading=heading, lead=_lead(rights), acts=acts, nonce=nonce)
+        return Decision(
+            heading=heading,
+            lead=_lead(rights),
+            next_url=next_url,
+            next_words=next_words,
+            focus=focus,
+            acts=acts,
+            nonce=nonce,
+        )
     may_approve = rights.approve is None and arguments_shown
     requirements = _requirements(
         rights,
@@ -133,6 +151,7 @@ def present_decision(
         else gettext("You may reject, but not approve"),
         approve_verb=_verb(missing, asks=bool(form)),
         approve_hint=_consequence(missing, asks=bool(form)),
+        focus=focus,
         acts=acts,
     )
 

@@ -162,6 +162,8 @@ def present_ticket(
     result, why_no_result = open_bytes(ticket.result)
     by_grant = ticket.grant_id is not None
     deadline = deadline_of(ticket, state, reading.now)
+    next_url = _next_url(next_uid) if leads_on else ""
+    next_words = gettext("Next one that needs you") if next_uid else gettext("Back to the inbox")
     decision = present_decision(
         ticket,
         rights=reading.rights,
@@ -174,6 +176,9 @@ def present_ticket(
         opened_token=opened_token,
         posted=posted,
         form=form_of(definition),
+        next_url=next_url,
+        next_words=next_words,
+        focus=just_decided,
     )
     return TicketPage(
         uid=str(ticket.uid),
@@ -191,10 +196,8 @@ def present_ticket(
             ticket,
             reason=open_text(ticket.reason),
             annotation=open_json(ticket.annotation),
-            next_url=_next_url(next_uid) if leads_on else "",
-            next_words=gettext("Next one that needs you")
-            if next_uid
-            else gettext("Back to the inbox"),
+            next_url=next_url,
+            next_words=next_words,
             focus=just_decided,
         ),
         run_label=run_label(ticket, state, asks=bool(form_of(definition))),

@@ -185,7 +185,12 @@ def answered(
         messages.success(request, done)
         return redirect("approvals:ticket", uid=uid, permanent=False)
     return ticket_page(
-        request, user, visible_ticket(user, uid), opened=opened, just_decided=decides
+        request,
+        user,
+        visible_ticket(user, uid),
+        opened=opened,
+        note=None if decides else Note(icon="check", tone="assent", heading=done, focus=True),
+        just_decided=decides,
     )
 
 

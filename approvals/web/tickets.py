@@ -58,7 +58,9 @@ def ticket_page(
     who = who or reader(user)
     reading = read_ticket(ticket, who)
     took_part = any(vote.person_id == reading.viewer for vote in reading.votes)
-    leads_on = ticket.state != State.PENDING and (just_decided or took_part)
+    leads_on = (
+        reading.rights.has_voted if ticket.state == State.PENDING else just_decided or took_part
+    )
     view = present_ticket(
         reading,
         opened=opened,

@@ -61,7 +61,10 @@ function restore(kept, source) {
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
   const before = kept.focus && document.querySelector(kept.focus);
   const lost = !document.activeElement || document.activeElement === document.body;
-  if (!focusWanted() && before && lost) {
+  if (focusWanted() || !kept.focus || !lost) return;
+  if (!before) {
+    document.querySelector("#verdict")?.focus(); // it says why that is gone
+  } else {
     before.focus({ preventScroll: true });
     if (kept.range && "setSelectionRange" in before && before.type !== "radio") {
       before.setSelectionRange(...kept.range);

@@ -67,7 +67,9 @@ def test_a_ticket_that_somebody_else_decides_changes_while_one_types(
     expect(reason).to_have_value("I have looked")
 
     backstage(cancel_by_person, uid=walk.uid, user=cast.alice)
-    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Cancelled")
+    ).to_be_focused()  # where they typed is gone
     expect(page.get_by_role("button", name="Reject")).to_have_count(0)
 
 
@@ -148,6 +150,9 @@ def test_letters_move_focus_and_never_decide(cast: Cast, visit: Visit, backstage
     expect(page.get_by_role("heading", name="Rejected")).to_be_visible()
     page.keyboard.press("u")
     page.wait_for_url("**/")
+    page.keyboard.press("/")
+    page.wait_for_url("**/history/#f-q")
+    expect(page.locator("#f-q")).to_be_focused()
 
 
 def test_letters_can_be_switched_off(cast: Cast, visit: Visit, backstage: Backstage):

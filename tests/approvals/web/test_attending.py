@@ -37,6 +37,20 @@ def test_a_question_is_asked_and_answered_on_the_ticket(cast: Cast, signed_in: S
     assert "A reviewer asks you" not in text_of(alice.get("/").content)
 
 
+def test_a_page_that_exchanges_itself_says_what_came_of_an_act(cast: Cast, signed_in: SignIn):
+    walk = a_ticket(cast).pending()
+    client = signed_in(cast.bob)
+    form = say_form(page_of(client, walk))
+    answer = client.post(
+        form.action,
+        form.values(kind="comment", words="I look into it."),
+        headers={"HX-Request": "true", "HX-Target": "ticket"},
+    ).content.decode()
+    note = answer.partition("ticket-note")[2].partition("</div></div>")[0]
+    assert "Your comment stands below." in note
+    assert 'data-focus-me tabindex="-1" role="status"' in note
+
+
 def test_words_that_are_refused_are_shown_again(cast: Cast, signed_in: SignIn):
     walk = a_ticket(cast).pending()
     client = signed_in(cast.bob)

@@ -250,6 +250,32 @@ def test_a_page_that_exchanges_itself_gets_the_part_with_the_next_step(
     assert walk.ticket.state == "approved"
 
 
+def test_whoever_votes_while_others_still_decide_goes_on_to_the_next_ticket(
+    cast: Cast, signed_in: SignIn
+):
+    a_policy(quorum=2)
+    walk, after = a_ticket(cast).pending(), a_ticket(cast, arguments=b'{"path":"/b"}').pending()
+    client = signed_in(cast.bob)
+    here = f"/tickets/{walk.uid}/"
+    before = client.get(here).content.decode()
+    assert 'id="next-one"' not in before
+    form = form_to(before.encode(), "/decide/")
+
+    answer = client.post(
+        form.action,
+        form.values(verdict="approve"),
+        headers={"HX-Request": "true", "HX-Target": "ticket"},
+    ).content.decode()
+
+    panel = answer.partition('id="decide"')[2].partition("</section>")[0]
+    assert panel.partition(">")[0].endswith("data-focus-me")
+    assert "You have voted" in panel
+    assert f'id="next-one" href="/tickets/{after.uid}/"' in panel
+    later = client.get(here).content.decode()
+    assert f'id="next-one" href="/tickets/{after.uid}/"' in later
+    assert "data-focus-me" not in later
+
+
 # -- what is shown cut must have been opened ------------------------------------------------
 
 LONG = canonical_bytes({"path": "/tmp/a", "text": "line\n" * 2000})
