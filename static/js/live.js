@@ -143,6 +143,11 @@ async function answerAll() {
   const part = live();
   if (part?.dataset.live === "inbox") await answerInbox(part, tickets, all);
   if (part?.dataset.live === "ticket") await answerTicket(part, tickets, all);
+  if (wantsAll) for (const [uid, version] of tickets) ring(uid, version); // what was put off
+}
+
+function ring(uid, version) {
+  rung.set(uid, Math.max(version, rung.get(uid) || 0));
 }
 
 function shown(uid) {
@@ -165,7 +170,7 @@ if (document.body.dataset.signedIn !== undefined) {
   listen({
     onTicket: (uid, version) => {
       if (version <= shown(uid)) return;
-      rung.set(uid, Math.max(version, rung.get(uid) || 0));
+      ring(uid, version);
       gather();
     },
     onGate: everything,

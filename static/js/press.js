@@ -1,4 +1,5 @@
-// Whether a pointer is pressing something, or has just let go: the click comes after that.
+// Whether a pointer or the space bar is pressing something, or has just let go: the click comes
+// after that.
 const CLICK_MS = 400;
 const LONGEST_MS = 5000; // a release outside the window may never be told
 let pressedAt = -LONGEST_MS;
@@ -10,7 +11,18 @@ export function isPressing() {
   return down || now - releasedAt < CLICK_MS;
 }
 
-document.addEventListener("pointerdown", () => (pressedAt = performance.now()), true);
-for (const end of ["pointerup", "pointercancel"]) {
-  document.addEventListener(end, () => (releasedAt = performance.now()), true);
+function listen(type, told) {
+  document.addEventListener(type, told, true);
 }
+
+function isByKey({ key, repeat, target }) {
+  return key === " " && !repeat && target.matches("button, summary, [type=checkbox], [type=radio]");
+}
+
+const press = () => (pressedAt = performance.now());
+const release = () => (releasedAt = performance.now());
+listen("pointerdown", press);
+listen("pointerup", release);
+listen("pointercancel", release);
+listen("keydown", (event) => isByKey(event) && press());
+listen("keyup", (event) => isByKey(event) && release());

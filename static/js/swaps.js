@@ -20,21 +20,24 @@ function focusKey(element) {
   return row && element.matches("a") ? `#${CSS.escape(row.id)} a` : null;
 }
 
-// What stands nearest to the window's upper edge, and where. The browser's own anchor goes with the
-// old part: while both parts stand there it follows the old one down.
+// What stands where, from the window's upper edge on: what is nearest there may be gone afterwards.
+// The browser's own anchor goes with the old part: while both parts stand there it follows the old
+// one down.
 function lookedAt() {
-  if (scrollY === 0) return null;
-  let nearest = null;
+  const seen = [];
+  if (scrollY === 0) return seen;
   for (const element of document.querySelectorAll("main [id]")) {
     const { top, height } = element.getBoundingClientRect();
-    if (height && !(nearest && Math.abs(nearest.top) <= Math.abs(top))) nearest = { id: element.id, top };
+    if (height) seen.push({ id: element.id, top });
   }
-  return nearest;
+  return seen.sort((one, other) => Math.abs(one.top) - Math.abs(other.top));
 }
 
 function lookThereAgain(seen) {
-  const now = seen && document.getElementById(seen.id);
-  if (now) scrollBy({ top: now.getBoundingClientRect().top - seen.top, behavior: "instant" });
+  const still = seen.find(({ id }) => document.getElementById(id));
+  if (!still) return;
+  const { top } = document.getElementById(still.id).getBoundingClientRect();
+  scrollBy({ top: top - still.top, behavior: "instant" });
 }
 
 // What asks for focus gets it once: later exchanges leave the reader where they went from there.
@@ -58,7 +61,6 @@ function restore(kept, source) {
     const box = document.getElementById(id);
     if (box) box.checked = true;
   }
-  for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
   const before = kept.focus && document.querySelector(kept.focus);
   const lost = !document.activeElement || document.activeElement === document.body;
   if (focusWanted() || !kept.focus || !lost) return;
@@ -86,7 +88,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr) keptFor.set(event.detail.xhr, keep());
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
-  if (detail.requestConfig?.verb !== "post") lookThereAgain(keptFor.get(detail.xhr)?.seen);
+  const kept = keptFor.get(detail.xhr);
+  if (!kept) return;
+  for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
+  if (detail.requestConfig?.verb !== "post") lookThereAgain(kept.seen);
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   restore(keptFor.get(detail.xhr), detail.requestConfig?.verb === "post" ? "server" : "live");

@@ -36,10 +36,13 @@ def test_on_a_phone_the_decision_is_one_press_away(cast: Cast, visit: Visit, bac
     page = visit(cast.bob, f"/tickets/{walk.uid}/", viewport=PHONE, has_touch=True)
 
     expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
+    page.locator("#raw > summary").click()
+    page.evaluate("scrollTo(0, 0)")
     page.get_by_role("link", name="Go to decision").click()
 
     expect(page.get_by_role("button", name="Reject")).to_be_in_viewport()
 
     backstage(walk.approved_by, cast.carol)
     expect(page.get_by_role("heading", name="1 of 2 approvals")).to_be_visible()
+    expect(page.locator("#raw")).to_have_attribute("open", "")
     expect(page.get_by_role("button", name="Reject")).to_be_in_viewport()

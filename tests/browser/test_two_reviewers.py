@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -24,19 +25,25 @@ def votes(backstage: Backstage, uid: object) -> int:
     return int(str(backstage(Decision.objects.filter(ticket__uid=uid).count)))
 
 
+@pytest.mark.parametrize("by", ["mouse", "space"])
 def test_a_press_is_not_lost_when_the_page_hears_of_a_change_in_its_midst(
-    cast: Cast, visit: Visit, backstage: Backstage
+    cast: Cast, visit: Visit, backstage: Backstage, by: str
 ):
     backstage(a_policy, quorum=2)
     walk = pending(backstage, cast, path="/srv/a")
     page = visit(cast.bob, f"/tickets/{walk.uid}/")
     decidable(page)
     page.locator("#reject").hover()
-    page.mouse.down()
+    page.locator("#reject").focus()
+    press, release = {
+        "mouse": (page.mouse.down, page.mouse.up),
+        "space": (partial(page.keyboard.down, " "), partial(page.keyboard.up, " ")),
+    }[by]
+    press()
     with page.expect_response(f"**/tickets/{walk.uid}/**"):
         backstage(walk.approved_by, cast.carol)
     page.wait_for_timeout(100)  # an exchange would be over by now
-    page.mouse.up()
+    release()
     expect(page.get_by_role("heading", name="Rejected")).to_be_visible()
     assert state(backstage, walk) == "rejected"
 
@@ -258,6 +265,17 @@ def test_many_changes_are_asked_for_together_and_the_reader_keeps_their_place(
     assert frames
     assert all(later - earlier > 950 for earlier, later in pairwise(frames))  # ms
     assert len(asked) <= 2 * len(frames) + 2, "rows are asked for together"
+
+    # What arrives while the reader presses waits behind the button, not for the next bell.
+    page.evaluate("document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    page.evaluate("document.dispatchEvent(new PointerEvent('pointerdown'))")
+    with page.expect_response(lambda answer: answer.url == page.url):
+        pending(backstage, cast, path="/srv/late")
+    page.locator(f"#pick-{walks[1].uid}").focus()
+    page.evaluate("document.dispatchEvent(new PointerEvent('pointerup'))")
+    expect(page.locator("#new-pill")).to_contain_text("1")
+    expect(page.locator("#new-pill")).to_be_visible()
 
 
 def test_a_page_of_another_origin_shows_no_ticket_and_decides_on_none(

@@ -54,6 +54,7 @@ def test_the_owner_is_asked_and_answers_and_both_stand_in_the_record(cast):
     conversation.ask_owner(uid=walk.uid, user=cast.bob, words="Why today?", nonce="1")
     asked = Remark.objects.get()
     assert uids(lists(cast.alice).asks_you) == [walk.uid]
+    assert [lists(user).asks_you for user in (cast.bob, cast.carol)] == [(), ()]
     assert uids(lists(cast.alice).waiting_on_others.rows) == []
     assert needs_count(reviewer(cast.alice.person, one_person=False)) == 1
     conversation.answer_question(
