@@ -78,7 +78,7 @@ def message_of(
         zone = zone_of(person.time_zone if person is not None else "")
         if len(apart) == 1:
             return _single(apart[0], zone, detailed=detailed, now=now)
-        return _digest(apart)
+        return _digest(apart, zone, now=now)
 
     return for_reader(person, make)
 
@@ -127,7 +127,7 @@ def _single(notice: Notice, zone: tzinfo, *, detailed: bool, now: datetime) -> M
     )
 
 
-def _digest(notices: Sequence[Notice]) -> Message:
+def _digest(notices: Sequence[Notice], zone: tzinfo, *, now: datetime) -> Message:
     calls = {notice.ticket_id for notice in notices if notice.ticket_id is not None}
     heading = (
         ngettext("News of {number} ticket", "News of {number} tickets", len(calls)).format(
@@ -140,7 +140,8 @@ def _digest(notices: Sequence[Notice]) -> Message:
     for notice in notices[:LISTED]:
         lines.append(_heading(notice) + ".")
         if notice.ticket is not None:
-            lines += [f"  {_who(notice.ticket)}", f"  {_address(notice.ticket)}"]
+            about = [_who(notice.ticket), *_deadline(notice.ticket, zone, now=now)]
+            lines += [f"  {line}" for line in (*about, _address(notice.ticket))]
         elif notice.kind in _MORE:
             lines.append(f"  {_MORE[Kind(notice.kind)]}")
     if len(notices) > LISTED:
@@ -164,15 +165,18 @@ def _facts(ticket: Ticket, zone: tzinfo, *, detailed: bool, now: datetime) -> li
     if detailed:
         facts.append(gettext("With: {arguments}").format(arguments=_arguments(ticket)))
     if ticket.state == State.PENDING:
-        deadline = ticket.approval_expires_at
-        moment = formats.date_format(deadline.astimezone(zone), "j F Y, H:i")
-        facts += [
-            gettext("Risk: {risk}").format(risk=RISK_MARKS[ticket.risk].word),
-            gettext("Decide by: {moment} ({zone}), {span}").format(
-                moment=moment, zone=str(zone), span=until(deadline, now)
-            ),
-        ]
-    return facts
+        facts.append(gettext("Risk: {risk}").format(risk=RISK_MARKS[ticket.risk].word))
+    return facts + _deadline(ticket, zone, now=now)
+
+
+def _deadline(ticket: Ticket, zone: tzinfo, *, now: datetime) -> list[str]:
+    """By when people have to decide, while they may."""
+    if ticket.state != State.PENDING:
+        return []
+    deadline = ticket.approval_expires_at
+    moment = formats.date_format(deadline.astimezone(zone), "j F Y, H:i")
+    words = gettext("Decide by: {moment} ({zone}), {span}")
+    return [words.format(moment=moment, zone=str(zone), span=until(deadline, now))]
 
 
 def _who(ticket: Ticket) -> str:

@@ -81,6 +81,7 @@ def test_a_digest_makes_one_message_of_many(cast: Cast):
     with later(15 * 60):
         assert told()["bob"] == ["Placet: News of 3 tickets"]
     assert words().count("/tickets/") == 3
+    assert words().count("  Decide by: ") == 3
 
 
 def test_what_is_due_together_is_one_message(cast: Cast):
