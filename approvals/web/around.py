@@ -60,10 +60,11 @@ def around(reading: Reading, who: Reviewer, *, posted: Posted, nonce: str) -> Ar
     now: datetime = getattr(ticket, "read_at", reading.now)
     pending = ticket.state == State.PENDING
     asked = pending and viewer in reading.eligible
+    undecided = asked and not reading.rights.has_voted
     may_ask = pending and (asked or who.person.is_admin)
     until: datetime | None = getattr(ticket, "away_until", None) if pending else None
     others = {key: name for key, name in reading.may_still_vote.items() if key != viewer}
-    takers = takers_among(others, reading.asked, reading.seats) if asked else None
+    takers = takers_among(others, reading.asked, reading.seats) if undecided else None
     return Around(
         edits=present_edits(edits_of(ticket)),
         talk=present_talk(
@@ -84,7 +85,7 @@ def around(reading: Reading, who: Reviewer, *, posted: Posted, nonce: str) -> Ar
                 zone=zone_of(who.person.time_zone),
             )
         )
-        if asked and until is None
+        if undecided and until is None
         else (),
         snoozed=until is not None,
         snoozed_until=until,

@@ -104,7 +104,6 @@ def test_pressing_twice_going_back_and_sending_again_decide_once(
 
     page.locator("#approve").dblclick()
     expect(page.get_by_role("heading", name="You have voted")).to_be_visible()
-    expect(page.locator("#decide")).to_be_focused()
     assert len(sent) == 1
     assert votes(backstage, walk.uid) == 1
 

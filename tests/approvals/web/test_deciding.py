@@ -274,6 +274,9 @@ def test_whoever_votes_while_others_still_decide_goes_on_to_the_next_ticket(
     later = client.get(here).content.decode()
     assert f'id="next-one" href="/tickets/{after.uid}/"' in later
     assert "data-focus-me" not in later
+    assert "/hand-on/" in before
+    assert "/hand-on/" not in later, "there is no vote left to hand on"
+    assert "/snooze/" not in later
 
 
 # -- what is shown cut must have been opened ------------------------------------------------
