@@ -75,8 +75,8 @@ class TicketView:
     """Everything an agent may be told: a pure function of the ticket's rows.
 
     `result` is the upstream's answer as it was recorded (JSON of a result or of a JSON-RPC
-    error); None while there is none and after it was purged (`result_purged`). Of an edited
-    ticket `edited_arguments` are what would run or ran in the place of what the agent sent, and
+    error); None while there is none and after it was purged. Of an edited ticket
+    `edited_arguments` are what would run or ran in the place of what the agent sent, and
     `edited_pointers` where they differ; None and empty after they were purged.
     """
 
@@ -103,8 +103,6 @@ class TicketView:
     unknown_reason: UnknownReason | None
     reason: str
     result: bytes | None
-    result_purged: bool
-    annotated: bool
     abort_requested: bool
     by_grant: bool
     edited: bool

@@ -50,7 +50,6 @@ def view_of(ticket: Ticket, *, new_for: Collection[str] | None = None) -> Ticket
     """
     votes = standing(ticket, one_person=conf.one_person(), is_new=new_for is not None)
     asked = ticket.groups.values_list("name", flat=True) if new_for is None else new_for
-    result, purged = _result(ticket.result)
     edited, pointers = _edited(ticket)
     return TicketView(
         uid=ticket.uid,
@@ -75,9 +74,7 @@ def view_of(ticket: Ticket, *, new_for: Collection[str] | None = None) -> Ticket
         cancel_reason=CancelReason(ticket.cancel_reason) if ticket.cancel_reason else None,
         unknown_reason=UnknownReason(ticket.unknown_reason) if ticket.unknown_reason else None,
         reason=_text(ticket.reason),
-        result=result,
-        result_purged=purged,
-        annotated=ticket.annotated_at is not None,
+        result=_result(ticket.result),
         abort_requested=ticket.abort_requested_at is not None,
         by_grant=ticket.grant_id is not None,
         edited=ticket.revision > 1,
@@ -121,13 +118,13 @@ def target_name(ticket: Ticket) -> str:
     return name_to_type(table, tool=ticket.tool_name)
 
 
-def _result(payload: Payload | None) -> tuple[bytes | None, bool]:
+def _result(payload: Payload | None) -> bytes | None:
     if payload is None:
-        return None, False
+        return None
     try:
-        return unseal(payload), False
+        return unseal(payload)
     except PayloadPurged:
-        return None, True
+        return None
 
 
 def _text(payload: Payload | None) -> str:

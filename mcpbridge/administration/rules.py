@@ -52,7 +52,6 @@ class InForce:
     obligations: Obligations
     rule: str | None
     position: int | None
-    is_own: bool  # the deciding rule names exactly this tool
     exceptions: tuple[str, ...]  # earlier rules that speak of some agents only
 
 
@@ -61,13 +60,11 @@ def in_force(document: Mapping[str, Any], *, upstream: str, tool: str) -> InForc
     verdict = _general(document, upstream, tool)
     rules = list(document.get("rules", []))
     until = len(rules) if verdict.position is None else verdict.position - 1
-    deciding = None if verdict.position is None else rules[verdict.position - 1]
     return InForce(
         effect=verdict.effect,
         obligations=verdict.obligations,
         rule=verdict.rule,
         position=verdict.position,
-        is_own=deciding is not None and _is_own(deciding, upstream, tool),
         exceptions=tuple(
             str(rule["name"]) for rule in rules[:until] if _speaks_of(rule, upstream, tool)
         ),

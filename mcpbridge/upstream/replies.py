@@ -47,12 +47,11 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class ToolRpcError:
-    """A JSON-RPC error, or an HTTP refusal (then `http_status` is set): a definite answer."""
+    """A JSON-RPC error, or an HTTP refusal told as one: a definite answer."""
 
     code: int
     message: str
     data: Any = None
-    http_status: int | None = None
 
 
 ToolReply = ToolResult | ToolRpcError

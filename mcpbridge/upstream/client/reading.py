@@ -42,6 +42,5 @@ def reply_of(
         return ToolRpcError(
             code=HTTP_REFUSED,
             message=f"the upstream refused the request with HTTP status {answer.status}",
-            http_status=answer.status,
         )
     raise OutcomeUnknown(Unknown.MALFORMED, f"HTTP status {answer.status} instead of an answer")

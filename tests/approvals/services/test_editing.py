@@ -12,6 +12,7 @@ from approvals.audit.verification import verify
 from approvals.domain import errors
 from approvals.models import Edit, Payload, Ticket, database_now
 from approvals.services import editing, people
+from approvals.services.decisions import withdraw_vote
 from approvals.services.delegation import declare_absence
 from tests.support import rings
 from tests.support.builders import a_policy, a_ticket
@@ -56,6 +57,8 @@ def test_an_edit_makes_a_new_revision_that_nobody_has_voted_on(cast):
     assert bytes(after.digest) != bytes(before.digest)
     assert bytes(after.nonce) != bytes(before.nonce)
     assert walk.view.have == 0, "a vote on other arguments counts"
+    with pytest.raises(errors.NoVoteToWithdraw):
+        withdraw_vote(uid=walk.uid, user=cast.bob, nonce="back")
     kept = Edit.objects.get(ticket=after)
     assert unseal(kept.arguments_before) == b'{"path":"/tmp/report.txt"}'
     assert kept.person_id == cast.carol.person_id

@@ -38,7 +38,6 @@ def test_what_is_in_force_names_the_deciding_rule_and_who_differs():
 
     assert (found.effect, found.rule, found.position) == (DENY, "all of it", 3)
     assert found.exceptions == ("night bot",)
-    assert not found.is_own
     assert in_force(document, upstream="files", tool="read_file").exceptions == ()
 
 
@@ -76,7 +75,6 @@ def test_a_second_choice_replaces_the_first_in_its_place():
 
     assert names(twice) == names(once) == ["files.x", "all of it"]
     assert in_force(twice, upstream="files", tool="x").obligations == asked
-    assert in_force(twice, upstream="files", tool="x").is_own
 
 
 def test_a_tool_without_a_rule_gets_one_at_the_end_under_a_free_name():

@@ -70,8 +70,6 @@ def a_ticket(agent_id: UUID, **changes: Any) -> TicketView:
         "unknown_reason": None,
         "reason": "",
         "result": None,
-        "result_purged": False,
-        "annotated": False,
         "abort_requested": False,
         "by_grant": False,
         "edited": False,

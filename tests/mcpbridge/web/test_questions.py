@@ -15,6 +15,7 @@ from mcpbridge.upstream.questions import Answer, Kind, Mode, Question, refusal
 from mcpbridge.web import questions
 from tests.mcpbridge.web.conftest import SignIn
 from tests.support.builders import Cast
+from tests.support.hostile import HOSTILE, judged, packed, unseen
 from tests.support.pages import text_of
 
 SAMPLING = Question(
@@ -64,6 +65,18 @@ def test_each_question_says_who_asked_whom_and_what_came_of_it(admin: Client, be
     assert "\u202e" not in page.content.decode()
     assert "secret" not in text
     assert "hush" not in text
+
+
+def test_what_models_and_upstreams_said_to_fool_an_admin_stands_isolated(
+    admin: Client, behalf: Behalf
+):
+    for text in packed(200):
+        asked(behalf, Given(answer=refusal(text), model=text))
+
+    judge = judged(admin.get("/manage/questions/").content)
+
+    assert not judge.faults, "\n".join(judge.faults[:10])
+    assert not unseen(judge.shown, (each for each in HOSTILE if each.fits_a_column))
 
 
 def test_pages_go_on_where_the_last_one_ended_and_cost_the_same(
