@@ -3,12 +3,14 @@
 // behind a "2 new" button. Nothing is exchanged under a finger or a button that is being pressed:
 // the press would be lost. However much happens, a page asks again once a second at most, and for
 // many changed rows once for all of them.
+import { now } from "./clock.js";
 import { listen } from "./doorbell.js";
 import { localise } from "./moments.js";
 import { isPressing } from "./press.js";
 import { say } from "./words.js";
 
 const POLL_MS = 10000;
+const WAKE_MS = 1000;
 const GATHER_MS = 120;
 const REST_MS = 1000;
 const FEW_ROWS = 2;
@@ -165,6 +167,15 @@ function everything() {
   gather();
 }
 
+// What its reader put away comes back when its time is over: nothing changed, so nobody rings.
+function wake() {
+  const due = [...document.querySelectorAll("#inbox [data-wakes]")].filter(
+    (row) => Date.parse(row.dataset.wakes) <= now(),
+  );
+  for (const row of due) row.removeAttribute("data-wakes");
+  if (due.length) everything();
+}
+
 if (document.body.dataset.signedIn !== undefined) {
   const banner = document.querySelector("#offline");
   listen({
@@ -185,6 +196,7 @@ if (document.body.dataset.signedIn !== undefined) {
       polling = null;
     },
   });
+  setInterval(wake, WAKE_MS);
   document.querySelector("#new-pill")?.addEventListener("click", async (event) => {
     await refreshInbox(event);
     document.querySelector("#inbox .call a")?.focus();

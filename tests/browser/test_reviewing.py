@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from approvals.domain.canonical import canonical_bytes
+from approvals.domain.snoozing import Choice
+from approvals.models import Snooze
 from approvals.services.decisions import cancel_by_person
+from approvals.services.snoozing import snooze
 from tests.browser.conftest import Backstage, Visit
 from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 
@@ -198,6 +202,26 @@ def test_a_page_without_its_doorbell_says_so_and_asks_again(
     pending(backstage, cast, path="/srv/polled")
     page.clock.run_for(11_000)
     expect(page.get_by_role("link", name="delete_file on /srv/polled")).to_be_visible()
+
+
+def test_what_was_put_away_comes_back_while_the_list_is_open(
+    cast: Cast, visit: Visit, backstage: Backstage
+):
+    walk = pending(backstage, cast, path="/srv/a")
+    backstage(snooze, uid=walk.uid, user=cast.bob, choice=Choice.QUARTER)
+    page = visit(cast.bob)
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_role("heading", name="Put away by you")).to_be_visible()
+    expect(page).to_have_title("Inbox · Placet")
+
+    mine = Snooze.objects.filter(person=cast.bob.person_id)
+    backstage(mine.update, until=timezone.now())
+    page.clock.fast_forward("15:10")
+
+    expect(page).to_have_title("(1) Inbox · Placet")
+    expect(page.get_by_role("heading", name="Put away by you")).to_have_count(0)
+    expect(page.get_by_role("link", name="delete_file on /srv/a")).to_be_visible()
 
 
 def test_the_kill_switch_shows_on_open_pages_at_once(
