@@ -108,7 +108,9 @@ def present_inbox(
         groups=(
             *(beside(ASKS, asks) if asks else ()),
             *(beside(HANDED, handed) if handed else ()),
-            _needs(needs, lists.needs_you.next_after),
+            _needs(
+                needs, lists.needs_you.next_after, elsewhere=bool(asks or handed or lists.bursts)
+            ),
             _others(others, lists.waiting_on_others.next_after, moving_on=lists.moving_on),
             *(beside(AWAY, away) if away else ()),
             _decided(decided),
@@ -146,7 +148,8 @@ def present_part(group: str, part: Part, *, now: datetime) -> InboxPage:
     return InboxPage(groups=(present(rows, part.next_after),), first_url=reverse("approvals:inbox"))
 
 
-def _needs(rows: tuple[Row, ...], more: int | None) -> Group:
+def _needs(rows: tuple[Row, ...], more: int | None, *, elsewhere: bool = False) -> Group:
+    """`elsewhere`: other groups hold what needs the reader as well."""
     return Group(
         id=NEEDS,
         heading=gettext("Needs you"),
@@ -160,7 +163,9 @@ def _needs(rows: tuple[Row, ...], more: int | None) -> Group:
         first_column=gettext("Risk"),
         time_column=gettext("Deadline"),
         rows=rows,
-        empty_heading=gettext("Nothing needs you now"),
+        empty_heading=gettext("Nothing else needs you now")
+        if elsewhere
+        else gettext("Nothing needs you now"),
         empty_text=gettext(
             "When an agent makes a call that you are asked about, it appears here by itself."
             " You can leave this page open."

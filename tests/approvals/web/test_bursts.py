@@ -22,6 +22,7 @@ def flooded(cast: Cast) -> str:
 def test_a_flood_is_one_row_that_says_what_differs(cast, signed_in, flooded):
     page = signed_in(cast.bob).get("/").content.decode()
     assert "6 open calls within" in page
+    assert "Nothing else needs you now" in page
     assert "they differ in" in page
     assert "<code><bdi>path</bdi></code>" in page.replace(' dir="auto"', "")
     assert "<bdi>mode</bdi>" not in page
