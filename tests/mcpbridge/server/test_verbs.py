@@ -45,6 +45,13 @@ class Call:
         result = await asyncio.wait_for(self.answer, 10)
         return result.meta[DISPOSITION_KEY], text_of(result)
 
+    async def ran(self, note: str) -> str:
+        """A worker runs it, once and with this note, and its agent reads so: the words."""
+        await self.runs()
+        disposition, words = await self.told()
+        assert (disposition, self.sent()) == ("approved-executed", [note])
+        return words
+
     def sent(self) -> list[str]:
         """The notes that reached the upstream."""
         return [call["arguments"]["note"] for call in self.witness.calls()]
@@ -94,11 +101,7 @@ async def test_a_quorum_of_two_runs_once_both_agree_and_a_vote_taken_back_is_non
         await call.runs()
         assert call.sent() == []
         await in_database(desks["bob"].decide, uid, "approve", reason="Seen.")
-        await call.runs()
-        disposition, words = await call.told()
-    assert disposition == "approved-executed"
-    assert "executed once" in words
-    assert call.sent() == ["x"]
+        assert "executed once" in await call.ran("x")
 
 
 async def test_a_call_that_two_groups_have_to_approve_runs_once_both_did(
@@ -112,9 +115,7 @@ async def test_a_call_that_two_groups_have_to_approve_runs_once_both_did(
         await call.runs()
         assert call.sent() == []
         await in_database(desks["carol"].decide, call.ticket.uid, "approve")
-        await call.runs()
-        assert (await call.told())[0] == "approved-executed"
-    assert call.sent() == ["x"]
+        await call.ran("x")
 
 
 async def test_a_stand_in_approves_for_whoever_is_away_and_the_agent_gets_its_result(
@@ -129,9 +130,7 @@ async def test_a_stand_in_approves_for_whoever_is_away_and_the_agent_gets_its_re
     await in_database(desks["bob"].go_away, until=tomorrow, stand_in=cast.carol, group=legal)
     async with calling(face, witness) as call:
         await in_database(desks["carol"].decide, call.ticket.uid, "approve")
-        await call.runs()
-        assert (await call.told())[0] == "approved-executed"
-    assert call.sent() == ["x"]
+        await call.ran("x")
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
@@ -180,11 +179,7 @@ async def test_a_call_that_was_edited_needs_new_votes_and_its_agent_reads_what_r
         await call.runs()
         assert call.sent() == []
         await in_database(desks["bob"].decide, uid, "approve")
-        await call.runs()
-        disposition, words = await call.told()
-    assert disposition == "approved-executed"
-    assert "edited the arguments first (changed: /note)" in words
-    assert call.sent() == ["y"]
+        assert "edited the arguments first (changed: /note)" in await call.ran("y")
 
 
 async def test_a_flood_is_rejected_and_its_agent_learns_that_it_is_paused(
