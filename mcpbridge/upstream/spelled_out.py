@@ -12,10 +12,11 @@ def address_refused(url: str, *, allow_private: bool) -> str:
     """Why nothing will be sent to the address that `url` spells out; empty where it may be.
 
     A name is looked up, and judged, whenever it is connected to; `localhost` needs no asking.
+    What is no address at all, others refuse.
     """
-    host = urlsplit(url).hostname or ""
-    address = "127.0.0.1" if host == "localhost" else host
     try:
+        host = urlsplit(url).hostname or ""
+        address = "127.0.0.1" if host == "localhost" else host
         ip_address(address)
     except ValueError:
         return ""

@@ -375,3 +375,11 @@ def test_an_address_to_which_nothing_will_be_sent_is_warned_of(
     found = [line for line in apply(document).warnings if "files cannot be reached" in line]
 
     assert bool(found) is warned, found
+
+
+def test_what_is_no_address_is_refused_by_its_place(apply: Apply):
+    document = whole()
+    document["upstreams"][0]["url"] = "http://[tools.example.org/mcp"
+
+    with pytest.raises(BadDocument, match=r"^upstreams\[0\]\.url"):
+        apply(document)
