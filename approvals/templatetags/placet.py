@@ -6,6 +6,7 @@ segments, each escaped, inside an isolating element; nothing here marks foreign 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -31,6 +32,11 @@ _MOMENTS = {
     "seconds": gettext_lazy("H:i:s"),
     "day": gettext_lazy("j F Y, H:i"),
 }
+
+# A path, a host or an address too long for a phone's line breaks where its parts meet: not within
+# a run of separators, and not before the last letter or a file's ending.
+_LONG_WORD = re.compile(r"\S{17,}")
+_SEAM = re.compile(r"(?<=[/\\_\-:@?&=#,;+])(?=\w\S)|(?<=\.)(?=\w\S{3})")
 
 
 @register.simple_tag
@@ -63,7 +69,8 @@ def untrusted(text: InspectedText | str | None, kind: str = "text") -> SafeStrin
         if text.cut
         else ""
     )
-    return format_html("<bdi>{}{}{}</bdi>", _segments(text.head), gap, _segments(text.tail))
+    head, tail = (_segments(end, parts=text.identifier_like) for end in (text.head, text.tail))
+    return format_html("<bdi>{}{}{}</bdi>", head, gap, tail)
 
 
 @register.filter
@@ -120,12 +127,26 @@ def here(context: Context, *names: str) -> SafeString:
     return SafeString(' aria-current="page"' if current else "")
 
 
-def _segments(segments: Iterable[Segment]) -> SafeString:
-    return format_html_join("", "{}", ((_segment(segment),) for segment in segments))
+def _segments(segments: Iterable[Segment], *, parts: bool = False) -> SafeString:
+    """The segments one after the other; what is made of `parts` may break between them."""
+    return format_html_join("", "{}", ((_segment(segment, parts=parts),) for segment in segments))
 
 
-def _segment(segment: Segment) -> SafeString | str:
+def _segment(segment: Segment, *, parts: bool) -> SafeString | str:
     if not segment.is_chip:
-        return segment.text
+        return _breakable(segment.text) if parts else segment.text
     label = f"{segment.text}\u00d7{segment.count}" if segment.count > 1 else segment.text
     return format_html('<span class="chip" title="{}">{}</span>', segment.why, label)
+
+
+def _breakable(text: str) -> SafeString | str:
+    """The text with a place to break, and no character, at the seams of its long words."""
+    pieces = []
+    done = 0
+    for word in _LONG_WORD.finditer(text):
+        for seam in _SEAM.finditer(text, word.start(), word.end()):
+            pieces.append((text[done : seam.start()],))
+            done = seam.start()
+    if not pieces:
+        return text
+    return format_html("{}{}", format_html_join("", "{}<wbr>", pieces), text[done:])

@@ -79,4 +79,4 @@ def form_to(page: bytes, ending: str) -> Form:
 def text_of(page: bytes) -> str:
     """The words of a page, tags removed and spaces folded."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", page.decode(), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body.replace("<wbr>", ""))).split())

@@ -1,5 +1,6 @@
 """The template tags: nothing foreign reaches the page but as escaped, isolated text."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,28 @@ def test_untrusted_text_never_becomes_markup(text: str):
     assert "<" not in bare
     assert "\u202e" not in shown
     assert "\u200b" not in shown
+
+
+@given(st.text(alphabet=st.sampled_from("ab/.-_<&\u202e "), max_size=60))
+def test_places_to_break_add_nothing_to_what_is_shown(text: str):
+    shown = inspect(text, identifier_like=True)
+
+    broken = str(untrusted(shown))
+
+    assert broken.replace("<wbr>", "") == str(untrusted(replace(shown, identifier_like=False)))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("/srv/reports/2026-q3.csv", "/<wbr>srv/<wbr>reports/<wbr>2026-<wbr>q3.csv"),
+        ("https://files.example.test/mcp", "https://<wbr>files.<wbr>example.<wbr>test/<wbr>mcp"),
+        ("delete_file", "delete_file"),
+    ],
+)
+def test_a_long_name_may_break_where_its_parts_meet(name: str, shown: str):
+    assert untrusted(name, "name") == f"<bdi>{shown}</bdi>"
+    assert "<wbr>" not in untrusted(name)
 
 
 @pytest.mark.parametrize("empty", [None, ""])
