@@ -6,6 +6,7 @@
 import { now } from "./clock.js";
 import { listen } from "./doorbell.js";
 import { localise } from "./moments.js";
+import { showOffline } from "./offline.js";
 import { isPressing } from "./press.js";
 import { say } from "./words.js";
 
@@ -177,7 +178,6 @@ function wake() {
 }
 
 if (document.body.dataset.signedIn !== undefined) {
-  const banner = document.querySelector("#offline");
   listen({
     onTicket: (uid, version) => {
       if (version <= shown(uid)) return;
@@ -187,11 +187,11 @@ if (document.body.dataset.signedIn !== undefined) {
     onGate: everything,
     onLost: everything,
     onDown: () => {
-      banner.hidden = false;
+      showOffline(true);
       polling ??= setInterval(everything, POLL_MS);
     },
     onUp: () => {
-      banner.hidden = true;
+      showOffline(false);
       clearInterval(polling);
       polling = null;
     },
