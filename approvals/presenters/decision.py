@@ -9,7 +9,7 @@ from typing import Final
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
-from approvals.domain.errors import Refusal
+from approvals.domain.errors import Expired, Refusal
 from approvals.domain.forms import Field
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.domain.states import State
@@ -111,9 +111,8 @@ def present_decision(
     if state is not State.PENDING:
         return _afterwards(ticket, rights, state, acts, posted)
     if rights.reject is not None:
-        heading = gettext("You have voted") if rights.has_voted else gettext("Not yours to decide")
         return Decision(
-            heading=heading,
+            heading=_heading(rights),
             lead=_lead(rights),
             next_url=next_url,
             next_words=next_words,
@@ -156,8 +155,14 @@ def present_decision(
     )
 
 
+def _heading(rights: Rights) -> str:
+    if isinstance(rights.reject, Expired):
+        return gettext("Time is up")
+    return gettext("You have voted") if rights.has_voted else gettext("Not yours to decide")
+
+
 def _lead(rights: Rights) -> str:
-    if rights.has_voted:
+    if rights.has_voted and not isinstance(rights.reject, Expired):
         return gettext(
             "Your vote counts until the ticket is decided. You can take it back until then."
         )

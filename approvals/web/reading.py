@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from approvals import ports
-from approvals.domain.errors import Refusal
+from approvals.domain.errors import Expired, Refusal
 from approvals.domain.quorum import Answer, resolve, standing_votes, why_not
 from approvals.domain.states import OPEN, State
 from approvals.models import Decision, Gate, Person, Ticket, User
@@ -64,8 +64,11 @@ def read_ticket(ticket: Ticket, who: Reviewer) -> Reading:
     owners = {ticket.person_id} | ({owner_now} if owner_now else set())
     standing = standing_votes(votes, digest=digest)
 
+    now = timezone.now()
+    is_late = state is State.PENDING and ticket.approval_expires_at <= now
+
     def refusal(person: UUID, answer: Answer) -> Refusal | None:
-        return why_not(
+        return Expired(uid=str(ticket.uid)) if is_late else why_not(
             person, answer, votes=votes, obligations=obligations, digest=digest,
             eligible=eligible, parties=parties,
         )  # fmt: skip
@@ -77,7 +80,7 @@ def read_ticket(ticket: Ticket, who: Reviewer) -> Reading:
     return Reading(
         ticket=ticket,
         viewer=viewer,
-        now=timezone.now(),
+        now=now,
         obligations=obligations,
         resolution=resolve(
             votes,

@@ -1,8 +1,10 @@
 """What a reviewer reads of a ticket, and what a hostile agent cannot do to it."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from approvals import api
 from approvals.audit.sealing import purge
@@ -336,3 +338,18 @@ def test_a_decided_ticket_announces_no_second_group(cast: Cast, signed_in: SignI
     walk = a_ticket(cast).rejected_by(cast.bob)
     text = text_of(signed_in(cast.bob).get(f"/tickets/{walk.uid}/").content)
     assert "another group is asked as well" not in text
+
+
+def test_a_ticket_whose_time_is_over_offers_nothing_before_anybody_wrote_it_down(
+    cast: Cast, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+):
+    walk = a_ticket(cast).pending()
+    client = signed_in(cast.bob)
+    ahead = walk.ticket.approval_expires_at + timedelta(seconds=1)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+
+    page = client.get(f"/tickets/{walk.uid}/").content
+
+    assert walk.ticket.state == "pending"
+    assert "Time is up The time to decide on this ticket is over." in text_of(page)
+    assert not [form for form in forms(page) if form.action.endswith("/decide/")]
