@@ -262,7 +262,7 @@ def test_its_services_make_an_installation(
             eventually(lambda: placet.state() == "ready", within=90, why="ready")
             assert placet.ask("/metrics")[0] == 403
             assert placet.ask("/accounts/login/")[0] == 200
-            assert (Path(run) / "stdio.sock").is_socket()
+            eventually((Path(run) / "stdio.sock").is_socket, within=60, why="the host listens")
             placet.running["worker"].kill()
             eventually(lambda: placet.state() == "degraded", within=30, why="the worker is missed")
             placet.start("worker")
