@@ -143,7 +143,9 @@ def _ring(stage: Stage, casts: Sequence[Cast]) -> list[dict[str, Any]]:
         asked = {"teams": teams, "events": EVENTS, "per_second": PER_SECOND}
         ringer.stdin.write(json.dumps(asked) + "\n")
         ringer.stdin.flush()
-        return [json.loads(line_of(ringer)) for _ in range(EVENTS)]
+        rung = [json.loads(line_of(ringer)) for _ in range(EVENTS)]
+        ringer.wait(10)  # its last doorbell is rung after the line that tells of it
+    return rung
 
 
 def _arrival(seat: Seat, event: dict[str, Any]) -> float | None:
