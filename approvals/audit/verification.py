@@ -19,6 +19,7 @@ from approvals.audit.breaks import Break
 from approvals.audit.fingerprints import ATTESTED, fingerprint, row_label
 from approvals.audit.replay import TABLE, Replay
 from approvals.audit.sealing import SealBroken, unseal
+from approvals.audit.snapshot import one_snapshot
 from approvals.audit.spelling import misspelt
 from approvals.domain.canonical import JSON
 from approvals.models import (
@@ -52,8 +53,14 @@ _CHUNK: Final = 200
 def verify(*, exported: Iterable[Mapping[str, JSON]] = ()) -> list[Break]:
     """Every break there is, the broken row itself before what follows from it; best empty.
 
-    `exported` are checkpoints that were kept elsewhere, as `read_exported` reads them.
+    `exported` are checkpoints that were kept elsewhere, as `read_exported` reads them. The ledger
+    may be written to meanwhile: what is judged is one snapshot of it.
     """
+    with one_snapshot():
+        return _verified(exported)
+
+
+def _verified(exported: Iterable[Mapping[str, JSON]]) -> list[Break]:
     spelt = [found for model in AUDITED for found in misspelt(model)]
     if spelt:
         return spelt  # such a row cannot even be read for what it means

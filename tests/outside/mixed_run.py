@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from mcpbridge.calls.naming import agent_tool_name
 from tests.outside.everything.offers import PNG
 from tests.outside.everything.process import an_everything_server
 from tests.outside.installation import Installation, an_installation
-from tests.outside.mixed import CALLS, FOLDER, Found
+from tests.outside.mixed import CALLS, FOLDER, NOT_CALLED, Found
 from tests.outside.node import NODE, judges
 from tests.support.databases import RealDatabase
 from tests.support.plain_http import http_client
@@ -73,7 +74,7 @@ async def _compare(database: RealDatabase, chosen: list[str]) -> dict[str, Found
                 stdio_host=True,
             ) as house:
                 for era in ("modern", "legacy"):
-                    found[era] = await _bridged(house, era, folder, chosen)
+                    found[era] = await _bridged(house, era, folder, found["direct"])
                     _reset(folder)
     return found
 
@@ -161,16 +162,25 @@ async def _directly(chosen: list[str], urls: dict[str, str], folder: Path) -> Fo
     return dict(await asyncio.gather(*(one(name) for name in chosen)))
 
 
-async def _bridged(house: Installation, era: str, folder: Path, chosen: list[str]) -> Found:
+async def _bridged(house: Installation, era: str, folder: Path, directly: Found) -> Found:
+    expected = {
+        agent_tool_name(name, tool)
+        for name, one in directly.items()
+        for tool in one["tools"]
+        if (name, tool) not in NOT_CALLED
+    }
     headers = {"authorization": f"Bearer {house.secret}"}
     async with http_client(headers=headers, timeout=120) as http:
         transport = streamable_http_client(f"{house.placet.url}/mcp", http_client=http)
         async with _client(transport, "legacy" if era == "legacy" else "auto") as client:
-            await _settled(client)
+            await _listed(client, expected)
             found = await asyncio.gather(
-                *(_all_of(client, name, folder, partial(agent_tool_name, name)) for name in chosen)
+                *(
+                    _all_of(client, name, folder, partial(agent_tool_name, name))
+                    for name in directly
+                )
             )
-            return dict(zip(chosen, found, strict=True))
+            return dict(zip(directly, found, strict=True))
 
 
 async def _settled(client: Client) -> None:
@@ -183,6 +193,17 @@ async def _settled(client: Client) -> None:
         return seen[-1] > 1 and seen[-3:] == [seen[-1]] * 3
 
     await eventually_async(still, within=30, why=f"the list of tools is complete: {seen}")
+
+
+async def _listed(client: Client, expected: set[str]) -> None:
+    """Wait until all upstreams were reached; a tool that never comes is found by comparing."""
+
+    async def complete() -> bool:
+        tools = (await client.list_tools(cache_mode="refresh")).tools
+        return expected <= {tool.name for tool in tools}
+
+    with contextlib.suppress(AssertionError):
+        await eventually_async(complete, within=60)
 
 
 async def _all_of(client: Client, upstream: str, folder: Path, exposed: Any) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The audit record under concurrency: chains without gaps, one sealer at a time."""
 
-import pytest
-from django.db import transaction
+from concurrent.futures import ThreadPoolExecutor
 
-from approvals.audit import append
+import pytest
+from django.db import connection, transaction
+
+from approvals.audit import append, sealed_verification, verification
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.audit.verification import verify
 from approvals.models import AuditEvent, Checkpoint, CheckpointLeaf
@@ -40,3 +42,44 @@ def test_any_number_of_sealers_cover_every_row_exactly_once(cast):
         range(1, Checkpoint.objects.count() + 1)
     )
     assert verify() == []
+
+
+def open_another_and_seal(cast, _ticket):
+    ledger.a_pending(cast)
+    seal_checkpoint()
+
+
+def approve(cast, ticket):
+    ledger.approve(ticket, cast.bob)
+
+
+@pytest.mark.parametrize(
+    ("module", "step", "write"),
+    [
+        (sealed_verification, "_signed", open_another_and_seal),
+        (verification, "_against_rows", approve),
+    ],
+)
+def test_a_record_that_is_written_to_while_it_is_verified_adds_up(
+    cast, monkeypatch, module, step, write
+):
+    ticket = ledger.a_pending(cast)
+    seal_checkpoint()
+    written = []
+
+    def in_a_thread_of_its_own():
+        write(cast, ticket)
+        connection.close()
+
+    original = getattr(module, step)
+
+    def after_somebody_wrote(*args):
+        if not written:
+            with ThreadPoolExecutor(1) as pool:
+                written.append(pool.submit(in_a_thread_of_its_own).result(30))
+        return original(*args)
+
+    before = AuditEvent.objects.count()
+    monkeypatch.setattr(module, step, after_somebody_wrote)
+    assert verify() == []
+    assert AuditEvent.objects.count() > before

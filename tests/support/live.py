@@ -9,11 +9,12 @@ from pathlib import Path
 
 from django.conf import settings
 
+from placet.env import read_environment
 from placet.up import programs
 from placet.up.programs import Program
 from tests.support.databases import RealDatabase
 from tests.support.ports import listening_socket
-from tests.support.processes import Running
+from tests.support.processes import ROOT, Running
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
 
@@ -56,13 +57,15 @@ class LivePlacet:
         self.stdio_host: Running | None = None
 
     def start(self, *, worker: bool = True, stdio_host: bool = False) -> "LivePlacet":
-        """Start the web process and what else is asked for; returns when pages are served."""
+        """Start the web process and what else is asked for; returns when both listen."""
         self.start_web()
         if worker:
             self.start_worker()
         if stdio_host:
             self.start_stdio_host()
         self.wait_for_web()
+        if stdio_host:
+            self._wait_for_stdio_host()
         return self
 
     def start_web(self) -> Running:
@@ -102,6 +105,13 @@ class LivePlacet:
         web = self.web
         eventually(lambda: _answers(self.url) or not web.alive(), within=within, why=web.output())
         assert web.alive(), web.output()
+
+    def _wait_for_stdio_host(self) -> None:
+        assert self.stdio_host is not None
+        host = self.stdio_host
+        path = read_environment(self.env, root=ROOT).run_dir / "stdio.sock"
+        eventually(lambda: path.is_socket() or not host.alive(), within=60, why="the host listens")
+        assert host.alive(), host.output()
 
     def stop(self) -> None:
         """Stop every process and close the sockets."""

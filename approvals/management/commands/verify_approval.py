@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from approvals.audit.approvals_verification import Checked, verify_approvals
+from approvals.audit.snapshot import one_snapshot
 from approvals.domain.inspection import one_line
 from approvals.models import Ticket
 
@@ -31,8 +32,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify, print one line for each approval, and fail on any break."""
-        ticket = _ticket(options["ticket"])
-        report = verify_approvals(ticket)
+        with one_snapshot():
+            ticket = _ticket(options["ticket"])
+            report = verify_approvals(ticket)
         name = one_line(f"{ticket.upstream_name}.{ticket.tool_name}")
         self.stdout.write(f"Ticket {ticket.pk} ({name}), {one_line(ticket.state)}")
         self.stdout.write(f"  digest {bytes(ticket.digest).hex()}, revision {ticket.revision}")
