@@ -47,6 +47,20 @@ METHODS: Final[Mapping[str, Kind]] = MappingProxyType(
 )
 
 
+READINGS: Final = frozenset(
+    {
+        "ping",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "logging/setLevel",
+        "subscriptions/listen",
+    }
+)
+"""What the gateway asks an upstream for everybody: no agent stands behind it to be asked back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """An OpenAI-compatible chat-completions endpoint. Sizes in bytes, `seconds` for one answer."""

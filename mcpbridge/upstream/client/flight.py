@@ -85,6 +85,7 @@ class Flight:
     on_announcement: OnMessage | None = None
     departed: bool = False
     answering: bool = False
+    is_call: bool = True  # somebody's, whom a question could be put to
     notifications: int = field(default=0, init=False)
     asking: InitVar[Asking | None] = None
     questions: OpenQuestions = field(init=False)

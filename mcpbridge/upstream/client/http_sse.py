@@ -145,7 +145,7 @@ class SseSession(HttpSession):
                 answer.exception()
                 self._side.start(_let_end(post))
             else:
-                if flight.departed and len(self._given_up) < MOST_GIVEN_UP:
+                if flight.is_call and flight.departed and len(self._given_up) < MOST_GIVEN_UP:
                     self._given_up.add(flight.id)
                 await stop(post)
 
@@ -231,22 +231,27 @@ class SseSession(HttpSession):
     def _meant_by(self, message: Message) -> tuple[Flight, asyncio.Future[Message]] | None:
         """The request that a notification is about.
 
-        A log message names none: it belongs to a request where only one is under way.
+        A log message names none: it belongs to a call where only one is under way.
         """
         if message.method == LOG:
-            return next(iter(self._waiting.values())) if len(self._waiting) == 1 else None
+            return self._only_call()
         token = (message.body.get("params") or {}).get("progressToken")
         return self._waiting.get(token) if type(token) is int else None
 
-    def _asking_flight(self) -> Flight | None:
-        """The one request that a question can be of; None where that is unclear.
+    def _only_call(self) -> tuple[Flight, asyncio.Future[Message]] | None:
+        calls = [waiting for waiting in self._waiting.values() if waiting[0].is_call]
+        return calls[0] if len(calls) == 1 else None
 
-        The stream does not say which request a question belongs to. So there must be one under
-        way, and, where agents share the session, none that was given up and may still be running.
+    def _asking_flight(self) -> Flight | None:
+        """The one call that a question can be of; None where that is unclear.
+
+        The stream does not say which call a question belongs to. So there must be one under way,
+        and, where agents share the session, none that was given up and may still be running.
         """
-        if len(self._waiting) == 1 and (self.spec.per_agent_scope or not self._given_up):
-            return next(iter(self._waiting.values()))[0]
-        return None
+        if self._given_up and not self.spec.per_agent_scope:
+            return None
+        call = self._only_call()
+        return call[0] if call is not None else None
 
 
 async def _let_end(post: asyncio.Task[HttpRefusal | None]) -> None:

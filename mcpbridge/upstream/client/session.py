@@ -132,7 +132,7 @@ class UpstreamSession(ABC):
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Message:
         """Send a request without side effects. Raises RequestFailed or UpstreamUnavailable."""
-        flight = self._flight({})
+        flight = self._flight({}, is_call=False)
         line = envelope.request_line(
             request_id=flight.id, method=method, params=params, meta=self._meta_of(flight, {})
         )
@@ -146,7 +146,7 @@ class UpstreamSession(ABC):
             raise RequestFailed(f"{method} was answered with HTTP status {answer.status}")
         return answer
 
-    def _flight(self, options: CallOptions) -> Flight:
+    def _flight(self, options: CallOptions, *, is_call: bool = True) -> Flight:
         return Flight(
             self._next_id(),
             options.get("on_progress"),
@@ -154,6 +154,7 @@ class UpstreamSession(ABC):
             options.get("on_late_reply"),
             on_log=options.get("on_log"),
             on_announcement=self.announce,
+            is_call=is_call,
             asking=options.get("asking"),
         )
 

@@ -118,7 +118,7 @@ class StdioSession(UpstreamSession):
             opened.set()
             await asyncio.wait({self._listening})
             return
-        flight = Flight(self._next_id(), None, self.spec.caps.notifications)
+        flight = self._flight({}, is_call=False)
         line = envelope.request_line(
             request_id=flight.id,
             method="subscriptions/listen",
@@ -247,11 +247,11 @@ class StdioSession(UpstreamSession):
     def _meant_by(self, message: Message) -> tuple[Flight, asyncio.Future[Message]] | None:
         """The request that a notification is about.
 
-        A log message names none: it belongs to a request where only one is under way.
+        A log message names none: it belongs to a call where only one is under way.
         """
         if message.method == LOG:
-            calls = [at for at in self._flights if at not in self._streams]
-            return self._flights[calls[0]] if len(calls) == 1 else None
+            calls = [waiting for waiting in self._flights.values() if waiting[0].is_call]
+            return calls[0] if len(calls) == 1 else None
         token = (message.body.get("params") or {}).get("progressToken")
         return self._flights.get(token) if type(token) is int else None
 

@@ -12,6 +12,7 @@ import logging
 
 from mcpbridge.upstream import link
 from mcpbridge.upstream.lines import LineSplitter, LineTooLong
+from mcpbridge.upstream.questions import READINGS
 from mcpbridge.upstream.replies import MalformedMessage, Message, read_message
 from mcpbridge.upstream.stdio.child import Child
 
@@ -112,8 +113,13 @@ class ServerLink:
                 or message.method not in METHODS
             ):
                 raise MalformedMessage(f"a request that may not be made: {message.method[:64]!r}")
-            is_stream = message.method == "subscriptions/listen"
-            self._child.traffic.submit(self, request_id, line, is_stream=is_stream)
+            self._child.traffic.submit(
+                self,
+                request_id,
+                line,
+                is_stream=message.method == "subscriptions/listen",
+                is_call=message.method not in READINGS,
+            )
             return
         if message.kind in ("response", "error"):
             self._child.traffic.answer(self, message.id, line)

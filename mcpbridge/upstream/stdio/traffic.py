@@ -40,6 +40,7 @@ class Waiter(Protocol):
 class _Waiting:
     waiter: Waiter
     is_stream: bool = False  # it stays open for announcements; nobody waits for its answer
+    is_call: bool = True  # somebody's, whom a question could be put to
     sent: bool = False
     notifications: int = 0
 
@@ -54,7 +55,7 @@ class Traffic:
         self._over: str | None = None
         self._patience = Patience(max_notifications=max_notifications)
         self._waiting: dict[int, _Waiting] = {}
-        self._abandoned: dict[int, Waiter] = {}
+        self._abandoned: dict[int, _Waiting] = {}
         self._newest: dict[int, int] = {0: 0}
         self._highest_link = 0
         self._waiters: list[Waiter] = []
@@ -71,7 +72,13 @@ class Traffic:
         self._highest_link = max(self._highest_link, waiter.number)
 
     def submit(
-        self, waiter: Waiter, request_id: int, line: bytes, *, is_stream: bool = False
+        self,
+        waiter: Waiter,
+        request_id: int,
+        line: bytes,
+        *,
+        is_stream: bool = False,
+        is_call: bool = True,
     ) -> None:
         """Queue a client's request. Refuses with a verdict where it cannot be sent any more."""
         full = len(self._queue) >= QUEUE_LINES or self._queued_bytes + len(line) > QUEUE_BYTES
@@ -86,7 +93,7 @@ class Traffic:
                 )
             )
             return
-        self._waiting[request_id] = _Waiting(waiter, is_stream)
+        self._waiting[request_id] = _Waiting(waiter, is_stream, is_call and not is_stream)
         self._settle()
         self._newest[waiter.number] = request_id
         self.enqueue(line, request_id)
@@ -104,7 +111,7 @@ class Traffic:
             link.verdict(request_id=request_id, sent=waiting.sent, reason=Unknown.ABORTED.value)
         )
         if waiting.sent:
-            self._abandoned[request_id] = waiting.waiter
+            self._abandoned[request_id] = waiting
             while len(self._abandoned) > MAX_ABANDONED:
                 self._abandoned.pop(next(iter(self._abandoned)))
             self.enqueue(line)
@@ -116,8 +123,8 @@ class Traffic:
                 params = {"requestId": request_id, "reason": "the client went away"}
                 line = envelope.notification_line("notifications/cancelled", params)
                 self.cancel(request_id, line)
-        for request_id, abandoned_by in list(self._abandoned.items()):
-            if abandoned_by is waiter:
+        for request_id, abandoned in list(self._abandoned.items()):
+            if abandoned.waiter is waiter:
                 del self._abandoned[request_id]
         self._newest.pop(waiter.number, None)
         if waiter in self._waiters:
@@ -225,7 +232,7 @@ class Traffic:
             self._close_questions(request_id)
             self._settle()
         elif request_id in self._abandoned:
-            self._abandoned.pop(request_id).deliver(line)
+            self._abandoned.pop(request_id).waiter.deliver(line)
         elif request_id > self._newest.get(number, request_id):
             raise NeverAsked("the server answered a request that was never made")
 
@@ -284,8 +291,9 @@ class Traffic:
         A line does not say which call it belongs to. So there must be one call in flight, and,
         where agents share the server, none that was given up and may still be running.
         """
-        calls = [call for call, waiting in self._waiting.items() if not waiting.is_stream]
-        if len(calls) != 1 or (self._abandoned and not self._one_agent):
+        calls = [call for call, waiting in self._waiting.items() if waiting.is_call]
+        given_up = any(abandoned.is_call for abandoned in self._abandoned.values())
+        if len(calls) != 1 or (given_up and not self._one_agent):
             return None
         return calls[0] if self._waiting[calls[0]].sent else None
 

@@ -12,9 +12,10 @@ from yarl import URL
 
 from mcpbridge.upstream.client import UpstreamPool
 from mcpbridge.upstream.client.event_stream import endpoint_of
-from mcpbridge.upstream.client.flight import ExchangeFailed
+from mcpbridge.upstream.client.flight import ExchangeFailed, stop
 from mcpbridge.upstream.client.http_sse import SseSession
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
+from mcpbridge.upstream.questions import Answer, Asking
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from tests.mcpbridge.upstream.test_http_hostile import OK, http_json
@@ -170,6 +171,39 @@ async def test_progress_and_side_questions_are_told_apart(pool):
         said = {body["id"]: body for body in server.bodies if "method" not in body}
         assert said["q"]["result"] == {}
         assert said["r"]["error"]["code"] == -32601
+
+
+async def test_a_list_that_is_read_meanwhile_leaves_a_question_to_the_one_call(pool):
+    """A refused answer would let the call end otherwise than directly, by chance."""
+    reading = asyncio.Event()
+
+    async def asks_first(message, stream, post):
+        post.write(ACCEPTED)
+        stream.write(event({"jsonrpc": "2.0", "id": "r", "method": "roots/list"}))
+
+    class SlowToList(SseServer):
+        async def _posted(self, message, post) -> None:
+            if message.get("method") == "tools/list":
+                reading.set()
+                post.write(ACCEPTED)
+                return
+            await super()._posted(message, post)
+            if message.get("id") == "r":
+                self.streams[-1].write(event(reply(self.calls[-1]["id"], OK)))
+
+    async def places(_question):
+        return Answer(result={"roots": []})
+
+    async with SlowToList(asks_first) as server:
+        patient = Timeouts(connect=10, first_byte=10, total=20)
+        session = await pool.session(spec_for(server.url, timeouts=patient))
+        listing = asyncio.create_task(session.list_tools())
+        async with asyncio.timeout(10):
+            await reading.wait()
+        await session.call_tool(name="echo", arguments=b"{}", asking=Asking(answer=places))
+        [answer] = [body for body in server.bodies if body.get("id") == "r"]
+        assert answer["result"] == {"roots": []}
+        await stop(listing)
 
 
 async def stay_silent(message, stream, post):

@@ -23,9 +23,9 @@ class Client:
     def deliver(self, line: bytes) -> None:
         self.lines.append(json.loads(line))
 
-    def ask(self, n: int = 1) -> int:
+    def ask(self, n: int = 1, **kind: bool) -> int:
         request_id = link.first_id(self.number) + n
-        self.traffic.submit(self, request_id, b'{"id":%d}' % request_id)
+        self.traffic.submit(self, request_id, b'{"id":%d}' % request_id, **kind)
         return request_id
 
 
@@ -192,6 +192,29 @@ async def test_a_call_that_was_given_up_may_still_ask_so_nobody_else_is_asked(tr
     await traffic.next_line()
     traffic.route(asks())
     assert two.lines == []
+    assert "error" in await queued(traffic)
+
+
+async def test_what_the_gateway_reads_for_everybody_leaves_a_question_to_the_one_call(traffic):
+    one, two = Client(1, traffic), Client(2, traffic)
+    given_up = two.ask(1, is_call=False)
+    await traffic.next_line()
+    traffic.cancel(given_up, b"{}")
+    await traffic.next_line()
+    two.ask(2, is_call=False)
+    call = one.ask()
+    await traffic.next_line()
+    await traffic.next_line()
+    traffic.route(asks())
+    assert [(line["call"], line["question"]["id"]) for line in one.lines] == [(call, "s-1")]
+
+
+async def test_a_reading_alone_is_asked_nothing(traffic):
+    client = Client(1, traffic)
+    client.ask(is_call=False)
+    await traffic.next_line()
+    traffic.route(asks())
+    assert client.lines == []
     assert "error" in await queued(traffic)
 
 
