@@ -6,14 +6,16 @@
     ended               (uid: UUID) -> None    a ticket ended without execution; a hint
     owner_of_agent      (agent_id: UUID) -> UUID | None    the person who owns the agent now
     attempts_allowed    (*, upstream_id: UUID, tool_name: str) -> int    sends that an admin allows
+    calls_unasked       (*, agent_id: UUID, seconds: int, most: int) -> tuple[int, int]
+                        what policy allowed and denied outright, of the newest calls
     read_json           (raw: bytes) -> JSON    strictly, as a submission is read; ValueError
     heartbeat           (*, kind: str, name: str) -> None    a process is alive
     checkpoint_sources  list of LeafSource, whose rows the checkpoints cover too
 
 The hints never raise into the ledger. `owner_of_agent` is asked before an approval counts, and
 an error in it refuses the approval. `attempts_allowed` is asked before anything is sent a second
-time, and an error in it means once. Without `read_json` nothing that people type as JSON is taken.
-Knows nothing of who implements them.
+time, and an error in it means once. Without `calls_unasked` nobody can say. Without `read_json`
+nothing that people type as JSON is taken. Knows nothing of who implements them.
 """
 
 from __future__ import annotations
@@ -68,6 +70,18 @@ def attempts_allowed(*, upstream_id: UUID, tool_name: str) -> int:
         logger.exception("Nobody can say whether %s may be sent again.", tool_name)
         return 1
     return allowed if isinstance(allowed, int) and not isinstance(allowed, bool) else 1
+
+
+def calls_unasked(*, agent_id: UUID, seconds: int, most: int) -> tuple[int, int] | None:
+    """How many calls of the last `seconds` policy allowed and denied without asking anybody.
+
+    Of the `most` newest of them; None where nobody can say.
+    """
+    path = _path("calls_unasked")
+    if path is None:
+        return None
+    allowed, denied = import_string(path)(agent_id=agent_id, seconds=seconds, most=most)
+    return int(allowed), int(denied)
 
 
 def read_json(raw: bytes) -> JSON:

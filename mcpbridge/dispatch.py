@@ -16,7 +16,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from celery import Task
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
+from django.utils import timezone
 
 from mcpbridge import approvals_gateway as ledger
 from mcpbridge.models import Agent, CallCompletion, CallRecord, ToolPin
@@ -96,6 +97,16 @@ def attempts_allowed(*, upstream_id: UUID, tool_name: str) -> int:
         idempotent=True,
     )
     return pin.values_list("max_attempts", flat=True).first() or 1
+
+
+def calls_unasked(*, agent_id: UUID, seconds: int, most: int) -> tuple[int, int]:
+    """How many of the agent's newest calls policy allowed, and how many it denied; one query."""
+    since = timezone.now() - timedelta(seconds=seconds)
+    recent = CallRecord.objects.filter(agent_id=agent_id, started_at__gt=since)
+    counted = recent.order_by("-started_at")[:most].aggregate(
+        allowed=Count("pk", filter=Q(verdict="allow")), denied=Count("pk", filter=Q(verdict="deny"))
+    )
+    return counted["allowed"], counted["denied"]
 
 
 def call_leaves(

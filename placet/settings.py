@@ -261,6 +261,7 @@ APPROVALS_PORTS: dict[str, str | list[str]] = {
     "heartbeat": "placet.heartbeats.record",
     "owner_of_agent": "mcpbridge.dispatch.owner_of_agent",
     "attempts_allowed": "mcpbridge.dispatch.attempts_allowed",
+    "calls_unasked": "mcpbridge.dispatch.calls_unasked",
     "read_json": "mcpbridge.calls.strict_json.parse",
     "checkpoint_sources": [
         "mcpbridge.dispatch.call_leaves",

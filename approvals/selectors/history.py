@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Subquery
 
+from approvals import ports
 from approvals.audit import ticket_subject
 from approvals.domain.states import State
 from approvals.models import AuditEvent, DatabaseNow, Person, Ticket, after_seconds
@@ -31,11 +32,16 @@ _ITS_OWN = Q(canary__isnull=True) | Q(ended_at__isnull=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What the agent asked for in the last hour, and of this tool in the last thirty days."""
+    """What the agent did in the last hour, and what became of this tool in the last thirty days.
+
+    `unasked` is what policy allowed and denied without asking anybody, of the newest BOUND such
+    calls; None where nobody can say.
+    """
 
     paused: int
     approved: int
     rejected: int
+    unasked: tuple[int, int] | None
     tool_approved: int
     tool_rejected: int
     tool_unknown: int
@@ -98,6 +104,7 @@ def agent_activity(ticket: Ticket, reader: Reader) -> Activity:
         paused=hour["paused"],
         approved=hour["approved"],
         rejected=hour["rejected"],
+        unasked=ports.calls_unasked(agent_id=ticket.agent_id, seconds=HOUR, most=BOUND),
         tool_approved=tool["approved"],
         tool_rejected=tool["rejected"],
         tool_unknown=tool["unknown"],

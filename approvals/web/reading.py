@@ -127,6 +127,19 @@ def _names(people: Collection[UUID]) -> dict[UUID, str]:
     return dict(found.values_list("pk", "name"))
 
 
+def _unasked(found: tuple[int, int] | None) -> str:
+    """What policy decided alone, to follow what people were asked."""
+    if found is None:
+        return ""
+    allowed, denied = found
+    words = gettext("; without asking {allowed} allowed, {denied} denied by policy")
+    if allowed + denied >= history.BOUND:
+        words = gettext(
+            "; without asking, of the newest {bound}, {allowed} allowed, {denied} denied by policy"
+        )
+    return words.format(allowed=figure(allowed), denied=figure(denied), bound=figure(history.BOUND))
+
+
 def _activity(found: history.Activity) -> Activity:
     words = ngettext(
         "{number} paused call: {approved} approved, {rejected} rejected",
@@ -137,6 +150,7 @@ def _activity(found: history.Activity) -> Activity:
         approved=figure(found.approved),
         rejected=figure(found.rejected),
     )
+    words += _unasked(found.unasked)
     this_tool = gettext("Never decided on in the last 30 days")
     if found.tool_approved or found.tool_rejected:
         this_tool = gettext("In 30 days {approved} approved, {rejected} rejected").format(

@@ -31,6 +31,7 @@ def test_without_ports_nothing_is_rung_and_nobody_owns_anything(settings):
     ports.heartbeat("worker", "w1")
     assert ports.attempts_allowed(upstream_id=uuid7(), tool_name="echo") == 1
     assert ports.owner_of_agent(uuid7()) is None
+    assert ports.calls_unasked(agent_id=uuid7(), seconds=60, most=5) is None
     assert ports.checkpoint_sources() == []
 
 
@@ -49,7 +50,8 @@ def test_without_a_number_from_above_nothing_is_sent_twice(settings, answer):
 
 
 def test_the_installations_own_ports_exist(settings):
-    names = {"approved", "ended", "owner_of_agent", "attempts_allowed", "checkpoint_sources"}
+    names = {"approved", "ended", "owner_of_agent", "attempts_allowed", "calls_unasked"}
+    names.add("checkpoint_sources")
     assert names <= set(settings.APPROVALS_PORTS)
     for path in settings.APPROVALS_PORTS.values():
         for one in [path] if isinstance(path, str) else path:

@@ -12,8 +12,10 @@ from approvals.domain.canonical import JSON, canonical_bytes
 from approvals.domain.inspection.arguments import read_canonical
 from approvals.models import Payload
 from approvals.presenters import sealed
+from approvals.selectors.history import BOUND
 from approvals.services import people
 from tests.approvals.web.conftest import SignIn
+from tests.support import rings
 from tests.support.builders import Cast, a_policy, a_ticket
 from tests.support.clock import later
 from tests.support.pages import form_to, forms, text_of
@@ -353,3 +355,14 @@ def test_a_ticket_whose_time_is_over_offers_nothing_before_anybody_wrote_it_down
     assert walk.ticket.state == "pending"
     assert "Time is up The time to decide on this ticket is over." in text_of(page)
     assert not [form for form in forms(page) if form.action.endswith("/decide/")]
+
+
+def test_the_agents_last_hour_names_what_policy_decided_alone(cast: Cast, signed_in: SignIn):
+    walk = a_ticket(cast).pending()
+    address, client = f"/tickets/{walk.uid}/", signed_in(cast.bob)
+    rings.unasked[cast.robo] = (7, 2)
+    hour = "1 paused call: 0 approved, 0 rejected; without asking"
+    assert f"{hour} 7 allowed, 2 denied by policy" in text_of(client.get(address).content)
+    rings.unasked[cast.robo] = (BOUND, 0)
+    words = f"{hour}, of the newest 1,000, 1,000 allowed, 0 denied by policy"
+    assert words in text_of(client.get(address).content)

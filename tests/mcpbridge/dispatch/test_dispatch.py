@@ -23,7 +23,7 @@ def quiet_bridge(parts: None) -> Bridge:
     return a_bridge("http://127.0.0.1:9/mcp")
 
 
-def a_record(bridge: Bridge) -> CallRecord:
+def a_record(bridge: Bridge, *, verdict: str = "allow") -> CallRecord:
     start = CallStart(
         agent_id=bridge.agent.id,
         person_id=bridge.agent.owner_id,
@@ -31,7 +31,7 @@ def a_record(bridge: Bridge) -> CallRecord:
         upstream_id=bridge.upstream.id,
         tool_name="echo",
         tool_digest=b"t" * 32,
-        verdict="allow",
+        verdict=verdict,
         rule="reading is fine",
         policy_version=1,
         epoch=ledger.gate().epoch,
@@ -71,6 +71,20 @@ def test_a_call_is_sent_twice_only_where_an_admin_says_so_now(
     Upstream.objects.filter(pk=upstream.pk).update(enabled=enabled)
     assert dispatch.attempts_allowed(upstream_id=upstream.pk, tool_name="echo") == allowed
     assert dispatch.attempts_allowed(upstream_id=upstream.pk, tool_name="other") == 1
+
+
+def test_calls_that_policy_decided_alone_are_counted_by_agent_hour_and_verdict(
+    quiet_bridge: Bridge, django_assert_num_queries
+):
+    agent = a_record(quiet_bridge).agent_id
+    with django_assert_num_queries(1):
+        assert dispatch.calls_unasked(agent_id=agent, seconds=3600, most=5) == (1, 0)
+    a_record(quiet_bridge)
+    a_record(quiet_bridge, verdict="deny")
+    assert dispatch.calls_unasked(agent_id=agent, seconds=3600, most=5) == (2, 1)
+    assert sum(dispatch.calls_unasked(agent_id=agent, seconds=3600, most=2)) == 2
+    assert dispatch.calls_unasked(agent_id=agent, seconds=0, most=5) == (0, 0)
+    assert dispatch.calls_unasked(agent_id=uuid4(), seconds=3600, most=5) == (0, 0)
 
 
 def test_a_leaf_covers_every_column_of_a_call_record(quiet_bridge: Bridge):
