@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     NEEDS_YOU = "needs_you"  # everybody whose vote is awaited
     REMINDER = "reminder"  # the same, when half of the time is over
+    RETURNED = "returned"  # whoever had put the ticket away until now
     ESCALATED = "escalated"  # the same, and the groups that are asked from now on
     HANDED = "handed"  # whoever a reviewer handed the ticket to
     ASKED = "asked"  # whoever a reviewer asks a question
@@ -33,8 +34,17 @@ class Kind(StrEnum):
 
 # What the people of a ticket's groups are told only while their vote is awaited.
 AWAITING: Final = frozenset({Kind.NEEDS_YOU, Kind.REMINDER, Kind.ESCALATED})
+# What anybody is told only while their vote is awaited.
+VOTE_WANTED: Final = AWAITING | {Kind.RETURNED}
 # What a person may choose not to hear; the rest is always told.
-OPTIONAL: Final = (Kind.REMINDER, Kind.ENDED, Kind.UNKNOWN, Kind.STOPPED, Kind.COMMENTED)
+OPTIONAL: Final = (
+    Kind.REMINDER,
+    Kind.RETURNED,
+    Kind.ENDED,
+    Kind.UNKNOWN,
+    Kind.STOPPED,
+    Kind.COMMENTED,
+)
 SILENT_AT_FIRST: Final = frozenset({Kind.ENDED, Kind.COMMENTED})
 # What waits for nobody's morning and no digest.
 AT_ONCE: Final = frozenset({Kind.CREDENTIAL, Kind.TEST})

@@ -60,10 +60,14 @@ class Snooze(models.Model):
     person = models.ForeignKey("approvals.Person", on_delete=models.CASCADE, related_name="snoozes")
     revision = models.PositiveIntegerField()
     until = models.DateTimeField()
+    noticed = models.BooleanField(default=False)  # that its time was over
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["person", "ticket"], name="snooze_once")
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["until"], condition=Q(noticed=False), name="snooze_to_notice")
         ]
 
     def __str__(self) -> str:

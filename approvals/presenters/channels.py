@@ -24,6 +24,7 @@ SORTS: Final = {
 KINDS: Final = {
     Kind.NEEDS_YOU: gettext_lazy("A call waits for a decision"),
     Kind.REMINDER: gettext_lazy("Half of its time is over"),
+    Kind.RETURNED: gettext_lazy("A ticket that you put away waits again"),
     Kind.ESCALATED: gettext_lazy("A call was passed on"),
     Kind.HANDED: gettext_lazy("A call was handed over"),
     Kind.ASKED: gettext_lazy("A reviewer asks something"),

@@ -30,6 +30,7 @@ LISTED: Final = 10  # lines of a digest
 _HEADINGS: Final = {
     Kind.NEEDS_YOU: gettext_lazy("Ticket {number} waits for your decision"),
     Kind.REMINDER: gettext_lazy("Ticket {number} still waits: half of its time is over"),
+    Kind.RETURNED: gettext_lazy("Ticket {number}, which you put away, waits for you again"),
     Kind.ESCALATED: gettext_lazy("Ticket {number} was passed on and waits for your decision"),
     Kind.HANDED: gettext_lazy("Ticket {number} was handed to you"),
     Kind.ASKED: gettext_lazy("A reviewer has a question about ticket {number}"),

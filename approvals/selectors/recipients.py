@@ -23,6 +23,7 @@ from approvals.domain.telling import (
     AT_ONCE,
     AWAITING,
     SILENT_AT_FIRST,
+    VOTE_WANTED,
     Habits,
     Kind,
     Shifts,
@@ -49,7 +50,7 @@ NOT_THEIRS: Final = say("they may not see it now")
 NOT_WANTED: Final = say("they do not want to hear of this")
 AWAY: Final = say("they are away")
 NOT_ASKED: Final = say("the room is not asked any more")
-TIMELY: Final = frozenset({Kind.NEEDS_YOU, Kind.REMINDER, Kind.ESCALATED, Kind.HANDED, Kind.ASKED})
+TIMELY: Final = VOTE_WANTED | {Kind.HANDED, Kind.ASKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class Audience:
             return NOT_THEIRS
         if kind in TIMELY and ticket.state != State.PENDING:
             return NOT_AWAITED
-        if kind in AWAITING and ticket.pk not in who.awaited:
+        if kind in VOTE_WANTED and ticket.pk not in who.awaited:
             return NOT_AWAITED
         return NOT_WANTED if kind in AWAITING and self._is_unheard(ticket, who) else ""
 

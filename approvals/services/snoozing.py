@@ -1,4 +1,4 @@
-"""Putting a ticket away for a while: it leaves one person's list, and comes back by itself.
+"""Putting a ticket away for a while: it leaves one person's list, comes back and says so.
 
 Nobody else notices, and nothing of the ticket changes; hence no audit row.
 """
@@ -38,7 +38,11 @@ def snooze(*, uid: UUID, user: User, choice: Choice) -> None:
         Snooze.objects.update_or_create(
             ticket=ticket,
             person_id=user.person_id,
-            defaults={"until": offered[choice], "revision": ticket.revision},
+            defaults={
+                "until": offered[choice],
+                "revision": ticket.revision,
+                "noticed": False,
+            },
         )
 
 

@@ -15,7 +15,7 @@ from django.db.models import Exists, F, Min, OuterRef, QuerySet
 
 from approvals.domain.states import State
 from approvals.domain.telling import Kind, half_time
-from approvals.models import DatabaseNow, Lookout, Ticket, Watch, database_now
+from approvals.models import DatabaseNow, Lookout, Snooze, Ticket, Watch, database_now
 from approvals.services.notifications import note_all, notice_of, tell
 
 BATCH: Final = 200  # tickets in one look
@@ -33,7 +33,10 @@ def watch(limit: int = BATCH) -> int:
     due = list(_at_half_time()[:limit])
     for seen in due:
         _remind(seen)
-    return found + len(changed) + len(due)
+    back = list(_back()[:limit])
+    for snooze in back:
+        _bring_back(snooze)
+    return found + len(changed) + len(due) + len(back)
 
 
 def _begin(limit: int) -> int:
@@ -143,6 +146,28 @@ def _remind(seen: Watch) -> None:
         mine = Watch.objects.filter(pk=seen.pk, reminded=False, revision=seen.ticket.revision)
         if mine.update(reminded=True):
             tell(kind=Kind.REMINDER, ticket=seen.ticket)
+
+
+def _back() -> QuerySet[Snooze]:
+    """What people had put away until now, whatever became of it."""
+    over = Snooze.objects.filter(noticed=False, until__lte=DatabaseNow())
+    return over.select_related("ticket").order_by("until", "pk")
+
+
+def _bring_back(snooze: Snooze) -> None:
+    """Tell whoever put the ticket away; after an edit everybody was asked anew instead."""
+    ticket = snooze.ticket
+    with transaction.atomic():
+        mine = Snooze.objects.filter(pk=snooze.pk, noticed=False, until=snooze.until)
+        if not mine.update(noticed=True):
+            return
+        if ticket.state == State.PENDING and ticket.revision == snooze.revision:
+            tell(
+                kind=Kind.RETURNED,
+                ticket=ticket,
+                people=[snooze.person_id],
+                occasion=f"{snooze.person_id} {snooze.until.isoformat()}",
+            )
 
 
 def _news(ticket: Ticket) -> Kind | None:

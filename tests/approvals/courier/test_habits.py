@@ -10,11 +10,19 @@ import pytest
 from approvals import api, courier
 from approvals.carriers import chat
 from approvals.domain.snoozing import Choice
-from approvals.models import Channel, Delivery, Person, Rotation, User, database_now
-from approvals.services import channels, habits, people
+from approvals.models import (
+    Channel,
+    Delivery,
+    GroupMembership,
+    Person,
+    Rotation,
+    User,
+    database_now,
+)
+from approvals.services import channels, habits, people, watching
 from approvals.services.delegation import declare_absence
-from approvals.services.snoozing import snooze
-from tests.support.builders import Cast, a_policy, a_ticket
+from approvals.services.snoozing import snooze, wake
+from tests.support.builders import Cast, TicketWalk, a_policy, a_ticket
 from tests.support.clock import later
 from tests.support.telling import HOUR, a_chat, habit, told, words
 
@@ -241,6 +249,60 @@ def test_whoever_put_a_ticket_away_is_not_reminded_of_it(cast: Cast):
         snooze(uid=walk.uid, user=cast.bob, choice=Choice.HALF)
     with later(HOUR / 2 + 1):
         assert told().keys() == {"carol"}
+
+
+def put_away_by_bob(cast: Cast) -> TicketWalk:
+    """A ticket of an hour, after ten minutes put away for half of the rest."""
+    walk = a_ticket(cast).pending()
+    told()
+    with later(600):
+        snooze(uid=walk.uid, user=cast.bob, choice=Choice.HALF)
+    return walk
+
+
+@pytest.mark.requirement("told-once")
+@pytest.mark.both_engines
+def test_who_put_a_ticket_away_beyond_half_its_time_hears_once_when_it_is_back(cast: Cast):
+    walk = put_away_by_bob(cast)
+    with later(HOUR / 2 + 1):
+        assert told().keys() == {"carol"}
+    with later(600 + 3000 / 2 + 1):
+        seen = list(watching._back())
+        assert told() == {
+            "bob": [f"Placet: Ticket #{walk.ticket.pk}, which you put away, waits for you again"]
+        }
+        for late in seen:  # another worker that had found it over as well
+            watching._bring_back(late)
+        assert told() == {}
+
+
+def test_what_was_put_away_again_meanwhile_is_told_when_that_is_over(cast: Cast):
+    walk = put_away_by_bob(cast)
+    with later(600 + 3000 / 2 + 1):
+        [seen] = watching._back()
+        snooze(uid=walk.uid, user=cast.bob, choice=Choice.QUARTER)
+        watching._bring_back(seen)
+        assert told().keys() == {"carol"}, "the reminder at half time"
+    with later(600 + 3000 / 2 + 905):
+        assert told().keys() == {"bob"}
+
+
+@pytest.mark.parametrize("why", ["decided", "voted", "out of the group", "woken", "unwanted"])
+def test_nobody_hears_of_what_is_back_and_no_longer_theirs(cast: Cast, why: str):
+    walk = put_away_by_bob(cast)
+    match why:
+        case "decided":
+            walk.rejected_by(cast.carol)
+        case "voted":
+            walk.rejected_by(cast.bob)
+        case "out of the group":
+            GroupMembership.objects.filter(person=cast.bob.person_id).delete()
+        case "woken":
+            wake(uid=walk.uid, user=cast.bob)
+        case _:
+            habit(cast.bob, silent_kinds=["returned", "reminder"])
+    with later(600 + 3000 / 2 + 1):
+        assert "put away" not in " ".join(told().get("bob", []))
 
 
 def test_a_zone_that_this_machine_does_not_know_is_utc_and_holds_up_nobody(cast: Cast):

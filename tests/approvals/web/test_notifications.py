@@ -60,7 +60,7 @@ def test_choices_are_kept(bob: Client, cast: Cast):
     assert answer.status_code == 302
     habit = Habit.objects.get(person=cast.bob.person)
     assert habit.digest_minutes == 30
-    assert habit.silent_kinds == ["commented", "reminder", "stopped"]
+    assert habit.silent_kinds == ["commented", "reminder", "returned", "stopped"]
     assert [group.pk for group in habit.silent_groups.all()] == [cast.group_id]
     page = bob.get("/notifications/").content.decode()
     assert 'value="22:00"' in page
