@@ -17,7 +17,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django import DjangoDbBlocker, Settings
 
 from approvals.models import User
@@ -32,6 +32,7 @@ from tests.support.valkey import ValkeyServer
 type Backstage = Callable[..., object]
 type Visit = Callable[..., Page]
 
+PATIENCE_MS = 20_000  # what must come has this long, on a machine that may stand still meanwhile
 SERVED = "django.contrib.auth.hashers.ScryptPasswordHasher"
 
 
@@ -124,6 +125,7 @@ def browser(stage: Stage) -> Iterator[Browser]:
     """Chromium, by one driver for all tests of a file, whose event loop the thread then has."""
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.connect_over_cdp(stage.chromium.url, timeout=60_000)
         yield browser
         browser.close()
@@ -156,7 +158,7 @@ def visit(browser: Browser, placet: LivePlacet, backstage: Backstage) -> Iterato
 
     def visit(user: User, address: str = "/", *, types: bool = False, **options: object) -> Page:
         context = browser.new_context(base_url=placet.url, **options)  # type: ignore[arg-type]
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         if types:
             backstage(may_type, user)
         contexts.append(context)

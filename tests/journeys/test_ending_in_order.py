@@ -101,8 +101,8 @@ async def test_a_server_that_ends_begins_the_grace_of_held_calls_and_records_all
         http_client() as idle,
     ):
         await idle.get(f"{live_placet.url}/healthz")  # a connection that is kept and asks nothing
-        await eventually_async(lambda: in_database(Ticket.objects.exists), within=20)
-        await eventually_async(lambda: len(witness.calls()) == 1, within=20)
+        await eventually_async(lambda: in_database(Ticket.objects.exists))
+        await eventually_async(lambda: len(witness.calls()) == 1)
         began = time.monotonic()
         web.signal(signal.SIGTERM)
         await asyncio.to_thread(web.process.wait, 10)

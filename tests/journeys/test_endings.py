@@ -10,6 +10,7 @@ import pytest
 from tests.support.bridge import ALLOW_ECHO, DENY_BIG
 from tests.support.face import ERAS
 from tests.support.house import NOTE, House, text_of, told
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -46,7 +47,7 @@ async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_execu
         tickets = {word: await house.ticket(note=word, calling=calls[word]) for word in words}
 
         await bob.decide(tickets["reject"].uid, "reject", reason="not on a Friday")
-        rejected = await asyncio.wait_for(calls["reject"], 10)
+        rejected = await asyncio.wait_for(calls["reject"], PATIENCE)
         assert rejected.is_error
         assert "Rejected" in text_of(rejected)
         assert "not on a Friday" in text_of(rejected)
@@ -76,7 +77,7 @@ async def test_every_ending_is_told_as_it_is_and_only_what_was_approved_is_execu
         await asyncio.sleep(THINKING)
         assert not calls["approve"].done()
         await bob.decide(tickets["approve"].uid, "approve")
-        approved = await asyncio.wait_for(calls["approve"], 15)
+        approved = await asyncio.wait_for(calls["approve"], PATIENCE)
         assert not approved.is_error
         assert next(part.text for part in approved.content) == "noted"
         assert "Approved by a person and executed once" in text_of(approved)

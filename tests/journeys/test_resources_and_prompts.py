@@ -66,10 +66,10 @@ async def test_agents_of_both_eras_read_and_hear_of_changes_until_their_token_is
             live_placet.url, issued.secret, "legacy", message_handler=hear
         ) as agent:
             await agent.session.subscribe_resource("book://moby")
-            await eventually_async(lambda: "resources/subscribe" in library.methods(), within=20)
+            await eventually_async(lambda: "resources/subscribe" in library.methods())
             await library.update("book://moby")
-            await eventually_async(lambda: "notifications/resources/updated" in heard, within=20)
+            await eventually_async(lambda: "notifications/resources/updated" in heard)
             await in_database(revoke_token, actor="system:test", token_id=issued.token_id)
-            await eventually_async(lambda: "resources/unsubscribe" in library.methods(), within=20)
+            await eventually_async(lambda: "resources/unsubscribe" in library.methods())
     names = await in_database(lambda: set(CallRecord.objects.values_list("tool_name", flat=True)))
     assert names == {"resources/read", "prompts/get", "resources/subscribe"}

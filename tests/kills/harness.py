@@ -185,7 +185,7 @@ class Harness:
     async def _a_worker(self) -> Running:
         worker = self.placet.run(self.program)
         await eventually_async(
-            lambda: in_database(crowd.beats, worker.pid), within=60, why=worker.output()
+            lambda: in_database(crowd.beats, worker.pid), within=60, why=worker.output
         )
         return worker
 

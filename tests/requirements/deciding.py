@@ -241,7 +241,7 @@ PROMISES: dict[str, Requirement] = {
             "placet/test_every_address.py": (
                 "test_no_address_acts_when_looked_at_or_lets_anybody_in_who_may_not",
             ),
-            "browser/test_two_reviewers.py": (
+            "browser/test_hostile.py": (
                 "test_a_page_of_another_origin_shows_no_ticket_and_decides_on_none",
             ),
             "approvals/web/test_deciding.py": (

@@ -119,7 +119,7 @@ async def served(
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await eventually_async(lambda: server.started, within=10)
+            await eventually_async(lambda: server.started)
             port = listener.getsockname()[1]
             yield ServedFace(face=face, origin=f"http://127.0.0.1:{port}", secret=secret)
         finally:

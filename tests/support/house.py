@@ -110,7 +110,7 @@ class House:
             return None
 
         found = await eventually_async(
-            lambda: in_database(look), within=20, why=f"a ticket of the note {note!r}"
+            lambda: in_database(look), why=f"a ticket of the note {note!r}"
         )
         assert isinstance(found, Ticket)
         return found
@@ -132,7 +132,7 @@ class House:
         async def look() -> bool:
             return (await in_database(Ticket.objects.get, uid=uid)).requests == requests
 
-        await eventually_async(look, within=15, why=f"{requests} requests")
+        await eventually_async(look, why=f"{requests} requests")
 
 
 def text_of(result: Any) -> str:

@@ -271,7 +271,7 @@ async def opened(library: Library | None = None) -> AsyncIterator[Library]:
         async with manager.run():
             running = asyncio.create_task(server.serve(sockets=[listener]))
             try:
-                await eventually_async(lambda: server.started, within=10)
+                await eventually_async(lambda: server.started)
                 library.url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
                 yield library
             finally:

@@ -79,7 +79,7 @@ class LivePlacet:
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         env = {"PLACET_PORT": str(sock.getsockname()[1]), "PLACET_PUBLIC_URL": url}
         running = self.run(programs.web(sock.fileno()), **env)
-        eventually(lambda: _answers(url), within=40, why=running.output())
+        eventually(lambda: _answers(url), within=60, why=running.output)
         return running, url
 
     def start_worker(self, **env: str) -> Running:
@@ -99,18 +99,18 @@ class LivePlacet:
         self.running.append(running)
         return running
 
-    def wait_for_web(self, *, within: float = 40.0) -> None:
+    def wait_for_web(self, *, within: float = 60.0) -> None:
         """Wait until the web process answers; fails with its output."""
         assert self.web is not None
         web = self.web
-        eventually(lambda: _answers(self.url) or not web.alive(), within=within, why=web.output())
+        eventually(lambda: _answers(self.url) or not web.alive(), within=within, why=web.output)
         assert web.alive(), web.output()
 
     def _wait_for_stdio_host(self) -> None:
         assert self.stdio_host is not None
         host = self.stdio_host
         path = read_environment(self.env, root=ROOT).run_dir / "stdio.sock"
-        eventually(lambda: path.is_socket() or not host.alive(), within=60, why="the host listens")
+        eventually(lambda: path.is_socket() or not host.alive(), within=60, why=host.output)
         assert host.alive(), host.output()
 
     def stop(self) -> None:

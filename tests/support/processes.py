@@ -69,13 +69,16 @@ class Running:
         """Whether it still runs."""
         return self.process.poll() is None
 
-    def says(self, text: str, *, within: float = 30.0) -> str:
+    def says(self, text: str, *, within: float = 60.0) -> str:
         """Wait until its output contains `text`; fail at once when it has ended without it."""
 
         def look() -> bool:
             return text in self.output() or not self.alive()
 
-        eventually(look, within=within, why=f"{text!r} from {self.argv}: {self.output()[-2000:]}")
+        def why() -> str:
+            return f"{text!r} from {self.argv}: {self.output()[-2000:]}"
+
+        eventually(look, within=within, why=why)
         output = self.output()
         if text not in output:
             raise AssertionError(f"{self.argv} ended without {text!r}:\n{output[-4000:]}")

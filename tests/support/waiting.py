@@ -1,4 +1,9 @@
-"""Bounded waits: poll a condition until it holds, or fail with what was seen last."""
+"""Bounded waits: poll a condition until it holds, or fail with what was seen last.
+
+A wait that succeeds costs what it took, so its bound is generous: a slow machine that stands still
+for some seconds fails no test. A shorter bound is for what the product promises, or for a wait
+that has to fail.
+"""
 
 import asyncio
 import inspect
@@ -8,9 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 STEP = 0.02  # seconds between two looks
+PATIENCE = 30.0  # seconds that whatever must happen has for it
+
+type Why = str | Callable[[], str]  # called when the wait has failed, with what is known then
 
 
-def eventually[T](look: Callable[[], T], *, within: float = 10.0, why: str = "") -> T:
+def eventually[T](look: Callable[[], T], *, within: float = PATIENCE, why: Why = "") -> T:
     """The first truthy value of `look`, or AssertionError after `within` seconds."""
     until = time.monotonic() + within
     pause = threading.Event()
@@ -19,12 +27,12 @@ def eventually[T](look: Callable[[], T], *, within: float = 10.0, why: str = "")
         if seen:
             return seen
         if time.monotonic() > until:
-            raise AssertionError(f"not within {within} s: {why or look}; last seen: {seen!r}")
+            raise _too_late(within, why or str(look), seen)
         pause.wait(STEP)
 
 
 async def eventually_async(
-    look: Callable[[], Any | Awaitable[Any]], *, within: float = 10.0, why: str = ""
+    look: Callable[[], Any | Awaitable[Any]], *, within: float = PATIENCE, why: Why = ""
 ) -> Any:
     """As `eventually`, on the event loop; `look` may be a coroutine function."""
     until = time.monotonic() + within
@@ -35,5 +43,10 @@ async def eventually_async(
         if seen:
             return seen
         if time.monotonic() > until:
-            raise AssertionError(f"not within {within} s: {why or look}; last seen: {seen!r}")
+            raise _too_late(within, why or str(look), seen)
         await asyncio.sleep(STEP)
+
+
+def _too_late(within: float, why: Why, seen: object) -> AssertionError:
+    because = why() if callable(why) else why
+    return AssertionError(f"not within {within} s: {because}; last seen: {seen!r}")

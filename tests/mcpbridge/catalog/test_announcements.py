@@ -17,7 +17,7 @@ from mcpbridge.upstream.client import NoStream
 from mcpbridge.upstream.errors import RequestFailed, UpstreamUnavailable
 from mcpbridge.upstream.notifications import UPDATED, Wanted
 from mcpbridge.upstream.replies import Message, ToolResult
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 
 LIBRARY = Source(
     id=uuid4(),
@@ -105,7 +105,7 @@ async def test_one_stream_serves_all_who_listen_and_goes_with_the_last(hub: Hub)
     assert hub.session.open == 1
     two.close()
     two.close()
-    await eventually_async(lambda: hub.session.open == 0, within=5)
+    await eventually_async(lambda: hub.session.open == 0)
     assert len(hub.hub) == 0
 
 
@@ -115,7 +115,7 @@ async def test_a_stream_for_more_stands_before_the_old_one_ends(hub: Hub) -> Non
     two = hub.listen(Wanted(frozenset({"tools"}), frozenset({"book://moby"})))
     await two.stands()
     assert hub.session.wanted[-1] == PROMPTS | two.wanted
-    await eventually_async(lambda: hub.session.open == 1, within=5)
+    await eventually_async(lambda: hub.session.open == 1)
 
 
 async def test_an_older_session_is_subscribed_and_unsubscribed(hub: Hub) -> None:
@@ -125,9 +125,7 @@ async def test_an_older_session_is_subscribed_and_unsubscribed(hub: Hub) -> None
     await two.stands()
     assert ("resources/subscribe", "book://moby") in hub.session.sent
     two.close()
-    await eventually_async(
-        lambda: ("resources/unsubscribe", "book://moby") in hub.session.sent, within=5
-    )
+    await eventually_async(lambda: ("resources/unsubscribe", "book://moby") in hub.session.sent)
     one.close()
     assert len(hub.session.wanted) == 1  # one stream all the time
 
@@ -138,7 +136,7 @@ async def test_a_server_that_others_use_too_is_not_unsubscribed(hub: Hub) -> Non
     one = hub.listen(Wanted(uris=frozenset({"book://moby"})))
     await one.stands()
     one.close()
-    await eventually_async(lambda: hub.session.open == 0, within=5)
+    await eventually_async(lambda: hub.session.open == 0)
     assert hub.session.sent == [("resources/subscribe", "book://moby")]
 
 
@@ -146,17 +144,17 @@ async def test_a_server_that_others_use_too_is_not_unsubscribed(hub: Hub) -> Non
 async def test_a_stream_that_ends_is_opened_anew(hub: Hub, failure: Exception) -> None:
     hub.away = failure
     hub.listen(PROMPTS)
-    await eventually_async(lambda: hub.opened > 2, within=5)
+    await eventually_async(lambda: hub.opened > 2)
     hub.away = None
-    await eventually_async(lambda: hub.session.open == 1, within=5)
+    await eventually_async(lambda: hub.session.open == 1)
     hub.session.end.set()
-    await eventually_async(lambda: len(hub.session.wanted) > 1, within=5)
+    await eventually_async(lambda: len(hub.session.wanted) > 1)
 
 
 async def test_a_server_without_a_stream_is_left_alone_for_a_while(hub: Hub) -> None:
     hub.session.failure = NoStream("405")
     subscription = hub.listen(PROMPTS)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await subscription.stands()  # nobody waits for what does not come
     assert hub.opened == 1
 
@@ -179,12 +177,12 @@ async def test_tools_are_read_before_anybody_is_told_and_once_at_a_time(hub: Hub
     await hub.listen(Wanted(frozenset({"tools"}))).stands()
     for _ in range(1000):
         hub.say("notifications/tools/list_changed")
-    await eventually_async(lambda: hub.heard, within=5)
+    await eventually_async(lambda: hub.heard)
     assert hub.reread == 1
     assert [one.kind for one in hub.heard] == ["tools"]
     hub.say("notifications/tools/list_changed")  # while it rests from reading
     assert hub.reread == 1
-    await eventually_async(lambda: hub.reread == 2, within=5)
+    await eventually_async(lambda: hub.reread == 2)
 
 
 async def test_a_listener_that_fails_takes_nothing_from_the_others(

@@ -19,7 +19,7 @@ from mcpbridge.models import Agent, AgentToken, CallCompletion
 from mcpbridge.offload import in_database
 from mcpbridge.pep import Allowed, enforce
 from tests.support.bridge import Bridge, a_call
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 pytestmark = [pytest.mark.usefixtures("loop_parts"), pytest.mark.both_engines]
@@ -40,7 +40,7 @@ async def completion(answer: Allowed) -> CallCompletion:
     def look() -> CallCompletion | None:
         return CallCompletion.objects.filter(pk=answer.record_id).first()
 
-    return await eventually_async(lambda: in_database(look), within=5)
+    return await eventually_async(lambda: in_database(look))
 
 
 async def test_an_allowed_call_reaches_the_upstream_once_and_its_whole_result_comes_back(
@@ -140,7 +140,7 @@ async def test_the_kill_switch_ends_allowed_calls_under_way_within_five_seconds(
         ledger.kill(user=bridge.cast.carol)
 
     await in_database(kill)
-    outcome = await asyncio.wait_for(running, 5)
+    outcome = await asyncio.wait_for(running, PATIENCE)
     assert outcome == outcomes.OutcomeUnknown(reason="aborted")
 
 
@@ -163,7 +163,7 @@ async def test_taking_an_agents_authority_ends_its_allowed_calls_and_nobody_else
             change_agent, actor="system:test", agent_id=bridge.agent.id, settings=settings
         )
 
-    outcome = await asyncio.wait_for(mine, 5)
+    outcome = await asyncio.wait_for(mine, PATIENCE)
     assert outcome == outcomes.OutcomeUnknown(reason="aborted")
     assert not theirs.done()
     theirs.cancel()

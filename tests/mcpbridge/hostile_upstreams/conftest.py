@@ -42,12 +42,12 @@ from tests.support.witness.core import reply
 __all__ = ["short_folder"]  # a fixture of the neighbouring folder
 
 MIB = 1 << 20
-HASTE = {"connect": 1, "first_byte": 0.4, "total": 0.8}
-PATIENCE = {"connect": 2, "first_byte": 6, "total": 7}
+HASTE = {"connect": 10, "first_byte": 0.8, "total": 1.2}
+PATIENCE = {"connect": 10, "first_byte": 30, "total": 40}
 CAPS = {"result_bytes": 4 * MIB, "line_bytes": 4 * MIB}
-MOST_SECONDS = 8.0
+MOST_SECONDS = 20.0  # far less than the patience
 MOST_GROWTH = 96 * MIB
-SLOWEST_OTHER = 3.0
+SLOWEST_OTHER = 6.0
 
 
 class Meter:

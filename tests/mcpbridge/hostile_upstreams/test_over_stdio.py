@@ -10,19 +10,19 @@ import pytest
 from mcpbridge.approvals_gateway import CancelReason, State, UnknownReason
 from mcpbridge.catalog.catalog import catalog
 from tests.mcpbridge.hostile_upstreams.conftest import HASTE, PATIENCE
-from tests.mcpbridge.upstream.conftest import within
 from tests.mcpbridge.upstream.test_sandbox import processes_marked
+from tests.support.waiting import eventually_async
 
-SOON = 5.0
+SOON = 15.0  # seconds, on a machine that may stand still for some of them
 
 
 async def nothing_is_left(scene) -> None:
-    """End the host, and see that nothing of the server outlives it by five seconds."""
+    """End the host, and see that nothing of the server outlives it."""
     await catalog().close()
     loop = asyncio.get_running_loop()
     began = loop.time()
     await scene.host.stop()
-    await within(SOON, lambda: not processes_marked(scene.mark))
+    await eventually_async(lambda: not processes_marked(scene.mark), within=SOON)
     assert loop.time() - began < SOON
 
 

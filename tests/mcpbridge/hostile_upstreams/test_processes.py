@@ -19,9 +19,10 @@ from mcpbridge.upstream.replies import ToolResult
 from mcpbridge.upstream.sandbox import launch, plan
 from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
 from mcpbridge.upstream.stdio.child import Child
-from tests.mcpbridge.upstream.conftest import HostForTests, within
+from tests.mcpbridge.upstream.conftest import HostForTests
 from tests.mcpbridge.upstream.test_sandbox import processes_marked
 from tests.support import witness
+from tests.support.waiting import eventually_async
 
 PROCESSES = 40
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -83,7 +84,7 @@ async def test_a_fork_bomb_is_held_to_its_number_and_gone_with_its_server(
     request_id = link.first_id(client.number) + 1
     line = envelope.call_line(request_id=request_id, name="echo", arguments=b"{}", meta={})
     child.traffic.submit(client, request_id, line)
-    await within(10, lambda: len(processes_marked(mark)) >= PROCESSES // 2)
+    await eventually_async(lambda: len(processes_marked(mark)) >= PROCESSES // 2)
     most, late = 0, 0.0
     loop = asyncio.get_running_loop()
     for _ in range(10):
@@ -93,7 +94,7 @@ async def test_a_fork_bomb_is_held_to_its_number_and_gone_with_its_server(
         late = max(late, loop.time() - asked - 0.05)
     began = loop.time()
     await child.end("it is over")
-    await within(5, lambda: not processes_marked(mark))
+    await eventually_async(lambda: not processes_marked(mark))
     record_property(
         "figure",
         f"{loop.time() - began:5.2f} s until all {most} processes were gone; this process was "
@@ -165,7 +166,7 @@ async def test_a_container_engines_client_is_a_command_like_any_other(kind, shor
     assert reply.result["content"][0]["text"] == "in"
     assert started == [list(command[1:])]
     await host.stop()
-    await within(5, lambda: any(e["kind"] == "stdin closed" for e in host.events()))
-    await within(5, lambda: not processes_marked(str(host.record)))
+    await eventually_async(lambda: any(e["kind"] == "stdin closed" for e in host.events()))
+    await eventually_async(lambda: not processes_marked(str(host.record)))
     server.close()
     await server.wait_closed()

@@ -162,7 +162,7 @@ async def test_a_completion_follows_its_start(quiet_bridge: Bridge):
     def look() -> CallCompletion | None:
         return CallCompletion.objects.filter(pk=start.id).first()
 
-    row = await eventually_async(lambda: in_database(look), within=5)
+    row = await eventually_async(lambda: in_database(look))
     assert (row.status, row.result_bytes, row.milliseconds) == ("ok", 12, 3)
 
 

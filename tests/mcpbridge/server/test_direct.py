@@ -21,7 +21,7 @@ from mcpbridge.server.direct import DirectCall, DirectRoad
 from tests.support.bridge import ASK_NOTES, RULES, Bridge
 from tests.support.face import MODERN, ServedFace, modern_body, served
 from tests.support.plain_http import http_client
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -278,8 +278,8 @@ async def test_who_leaves_after_progress_was_said_at_once_is_noticed(
         ) as answer,
     ):
         assert answer.status_code == 200
-        await eventually_async(lambda: in_database(_open_tickets), within=10)
-    await eventually_async(lambda: face.face.capacity.in_flight == 0, within=10)
+        await eventually_async(lambda: in_database(_open_tickets))
+    await eventually_async(lambda: face.face.capacity.in_flight == 0)
 
 
 # -- whom the short road believes -----------------------------------------------------------------
@@ -326,10 +326,10 @@ async def test_a_revoked_token_gets_no_outcome_that_a_repeat_would_get(
     await known(face)
     note = Case("witness__write_note", {"note": "x"})
     held = asyncio.create_task(told(face, note))
-    await eventually_async(lambda: in_database(_open_tickets), within=10)
+    await eventually_async(lambda: in_database(_open_tickets))
     await revoked(bridge)
     assert (await told(face, note))[0] == 401
-    await asyncio.wait_for(held, 10)
+    await asyncio.wait_for(held, PATIENCE)
 
 
 def _open_tickets() -> bool:

@@ -19,7 +19,7 @@ from mcpbridge.offload import in_database
 from tests.mcpbridge.server.test_journeys import decide, open_ticket, text_of
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, ServedFace
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 ASKED, EDITED = "delete everything", "délete nothing"
@@ -51,7 +51,7 @@ async def test_an_agent_reads_which_arguments_ran_and_the_upstream_got_exactly_t
         ticket = await open_ticket()
         await edit(ticket, bridge.cast.bob, EDITED, approve=True)
         await run_ticket(ticket.uid, worker="test")
-        result = await asyncio.wait_for(calling, 10)
+        result = await asyncio.wait_for(calling, PATIENCE)
     assert not result.is_error
     assert arguments_of(witness) == [{"note": EDITED}]
     assert "edited the arguments first (changed: /note)" in text_of(result)
@@ -70,12 +70,12 @@ async def test_an_agent_that_comes_back_reads_of_the_edit_before_and_after_the_d
         await edit(ticket, bridge.cast.bob, EDITED)
         repeated = asyncio.create_task(agent.call_tool("witness__write_note", {"note": ASKED}))
         await eventually_async(
-            lambda: in_database(lambda: Ticket.objects.get(pk=ticket.pk).requests == 2), within=10
+            lambda: in_database(lambda: Ticket.objects.get(pk=ticket.pk).requests == 2)
         )
         fresh = await in_database(Ticket.objects.get, pk=ticket.pk)
         await decide(fresh, bridge.cast.carol, "approve")
         await run_ticket(ticket.uid, worker="test")
-        results = await asyncio.wait_for(asyncio.gather(calling, repeated), 10)
+        results = await asyncio.wait_for(asyncio.gather(calling, repeated), PATIENCE)
         awaited = await agent.call_tool(AWAIT_TICKET, {"ticket_id": str(ticket.uid)})
     assert arguments_of(witness) == [{"note": EDITED}], "one execution, of the edited call"
     for result in (*results, awaited):

@@ -102,14 +102,14 @@ async def test_an_expired_token_is_refused_though_it_was_just_used(
 
 
 async def test_a_remembered_token_still_ends_at_its_time(face: ServedFace, secret: str) -> None:
-    soon = timezone.now() + timedelta(seconds=0.5)
+    soon = timezone.now() + timedelta(seconds=3)
     await in_database(lambda: AgentToken.objects.update(expires_at=soon))
     assert (await listed(face, secret)).status_code == 200
 
     async def is_refused() -> bool:
         return (await listed(face, secret)).status_code == 401
 
-    await eventually_async(is_refused, within=5)
+    await eventually_async(is_refused)
 
 
 @pytest.mark.parametrize(
@@ -565,12 +565,12 @@ async def test_a_request_id_in_flight_cannot_be_used_twice(face: ServedFace) -> 
             {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": slow}, headers=headers
         )
     )
-    await eventually_async(lambda: len(face.face.in_flight) == 1, within=5)
+    await eventually_async(lambda: len(face.face.in_flight) == 1)
     for same in (7, "7"):
         twice = await face.post({"jsonrpc": "2.0", "id": same, "method": "ping"}, headers=headers)
         assert (twice.status_code, twice.json()["error"]["code"]) == (400, -32600)
     assert (await first).status_code == 200
-    await eventually_async(lambda: len(face.face.in_flight) == 0, within=5)
+    await eventually_async(lambda: len(face.face.in_flight) == 0)
 
 
 async def test_a_token_revoked_in_a_session_ends_what_the_session_may_do(

@@ -19,6 +19,7 @@ from tests.mcpbridge.server.test_journeys import open_ticket, text_of
 from tests.support.bridge import Bridge
 from tests.support.desk import Desk
 from tests.support.face import ServedFace
+from tests.support.waiting import PATIENCE
 from tests.support.witness import Witness
 
 pytestmark = pytest.mark.requirement("grant-journeys")
@@ -51,20 +52,20 @@ async def test_a_permission_lets_the_next_call_through_and_its_revocation_asks_a
             await grant(ticket, bridge.cast.bob)
         given = await in_database(bob.permit, ticket.uid, free="/note", uses=3)
         await run_ticket(ticket.uid, worker="test")
-        assert not (await asyncio.wait_for(calling, 10)).is_error
+        assert not (await asyncio.wait_for(calling, PATIENCE)).is_error
 
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "two"}))
         again = await open_ticket()
         assert (again.grant_id, again.state) == (given.pk, "approved")
         await run_ticket(again.uid, worker="test")
-        told = await asyncio.wait_for(calling, 10)
+        told = await asyncio.wait_for(calling, PATIENCE)
         assert "Allowed by a standing permission" in text_of(told)
         assert len(witness.calls()) == 2
 
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "three"}))
         unsent = await open_ticket()
         await in_database(bob.revoke_grant, given)
-        told = await asyncio.wait_for(calling, 10)
+        told = await asyncio.wait_for(calling, PATIENCE)
         assert "the standing permission behind it was revoked" in text_of(told)
         assert (await in_database(Ticket.objects.get, pk=unsent.pk)).state == "cancelled"
 
@@ -83,12 +84,12 @@ async def test_a_permission_for_a_session_ends_with_it(
         assert await in_database(session_of, ticket)
         await grant(ticket, bridge.cast.bob)
         await run_ticket(ticket.uid, worker="test")
-        await asyncio.wait_for(calling, 10)
+        await asyncio.wait_for(calling, PATIENCE)
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "two"}))
         again = await open_ticket()
         assert again.state == "approved"
         await run_ticket(again.uid, worker="test")
-        await asyncio.wait_for(calling, 10)
+        await asyncio.wait_for(calling, PATIENCE)
     async with face.agent("legacy") as agent:
         calling = asyncio.create_task(agent.call_tool(NOTE, {"note": "three"}))
         assert (await open_ticket()).state == "pending"

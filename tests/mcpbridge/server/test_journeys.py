@@ -19,7 +19,7 @@ from mcpbridge.models import CallRecord
 from mcpbridge.offload import in_database
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, ServedFace
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 pytestmark = pytest.mark.both_engines
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.both_engines
 async def open_ticket() -> Ticket:
     """The one open ticket, as soon as it stands."""
     found = await eventually_async(
-        lambda: in_database(lambda: list(Ticket.objects.filter(ended_at=None))), within=10
+        lambda: in_database(lambda: list(Ticket.objects.filter(ended_at=None)))
     )
     assert len(found) == 1
     return found[0]
@@ -77,7 +77,7 @@ async def test_a_held_call_is_answered_with_the_result_once_approved(
         ticket = await open_ticket()
         assert witness.calls() == []
         await approve_and_execute(ticket, bridge.cast.bob)
-        result = await asyncio.wait_for(calling, 10)
+        result = await asyncio.wait_for(calling, PATIENCE)
     assert not result.is_error
     assert result.meta is not None
     assert result.meta[DISPOSITION_KEY] == "approved-executed"
@@ -85,7 +85,6 @@ async def test_a_held_call_is_answered_with_the_result_once_approved(
     assert len(witness.calls()) == 1
     await eventually_async(
         lambda: in_database(lambda: Ticket.objects.get(pk=ticket.pk).delivered_at is not None),
-        within=5,
     )
 
 
@@ -96,7 +95,7 @@ async def test_a_rejection_reaches_the_agent_with_its_reason(
     async with face.agent(era) as agent:
         calling = asyncio.create_task(agent.call_tool("witness__write_note", {"note": "x"}))
         await decide(await open_ticket(), bridge.cast.carol, "reject", "not on a Friday")
-        result = await asyncio.wait_for(calling, 10)
+        result = await asyncio.wait_for(calling, PATIENCE)
     assert result.is_error
     assert "Rejected" in text_of(result)
     assert "not on a Friday" in text_of(result)
@@ -148,9 +147,9 @@ async def test_progress_says_at_once_who_is_waited_for(
             agent.call_tool("witness__write_note", {"note": "x"}, progress_callback=hear)
         )
         ticket = await open_ticket()
-        await eventually_async(lambda: said, within=5)
+        await eventually_async(lambda: said)
         await decide(ticket, bridge.cast.bob, "reject")
-        await asyncio.wait_for(calling, 10)
+        await asyncio.wait_for(calling, PATIENCE)
     assert "Reviewers" in said[0]
     assert f"/tickets/{ticket.uid}/" in said[0]
 

@@ -19,10 +19,11 @@ from tests.mcpbridge.server.test_journeys import approve_and_execute, decide, op
 from tests.support.bridge import Bridge
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
 from tests.support.plain_http import http_client
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 NOTE = {"name": "witness__write_note", "arguments": {"note": "x"}}
+AT_ONCE = 12.0  # seconds: before a keep-alive, after 15, could tell that somebody has left
 SLOW = {"name": "witness__slow", "arguments": {"seconds": 20}}
 
 
@@ -49,7 +50,7 @@ async def test_closing_the_stream_begins_the_grace_period(
     async with http_client(timeout=20) as http, modern_stream(face, http, NOTE) as answer:
         assert answer.status_code == 200
         ticket = await open_ticket()
-    await eventually_async(lambda: is_left(ticket), within=5)
+    await eventually_async(lambda: is_left(ticket), within=AT_ONCE)
     assert (await row(ticket)).state == "pending"
     assert witness.calls() == []
 
@@ -68,7 +69,7 @@ async def test_a_cancelled_call_of_the_official_modern_client_is_left(face: Serv
         calling = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
         calling.cancel()
-        await eventually_async(lambda: is_left(ticket), within=5)
+        await eventually_async(lambda: is_left(ticket), within=AT_ONCE)
 
 
 async def test_a_cancelled_call_of_the_official_older_client_is_withdrawn(
@@ -78,7 +79,7 @@ async def test_a_cancelled_call_of_the_official_older_client_is_withdrawn(
         calling = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
         calling.cancel()
-        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=5)
+        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=AT_ONCE)
 
 
 async def test_a_call_that_the_official_older_client_gave_up_waits_for_it_to_come_back(
@@ -88,9 +89,9 @@ async def test_a_call_that_the_official_older_client_gave_up_waits_for_it_to_com
         with pytest.raises(MCPError):
             await agent.call_tool(**NOTE, read_timeout_seconds=1)
         found = await in_database(Ticket.objects.get)
-        await eventually_async(lambda: is_left(found), within=5)
+        await eventually_async(lambda: is_left(found), within=AT_ONCE)
         again = asyncio.create_task(agent.call_tool(**NOTE))
-        await eventually_async(lambda: has_requests(found, 2), within=5)
+        await eventually_async(lambda: has_requests(found, 2))
         now = await row(found)
         assert (now.state, now.detached_at) == ("pending", None)
         again.cancel()
@@ -110,12 +111,12 @@ async def test_a_lost_connection_of_an_older_client_begins_the_grace_period(
             async with http.stream(
                 "POST", face.origin + "/mcp", content=json.dumps(body).encode(), headers=headers
             ):
-                await eventually_async(lambda: has_requests(ticket, 2), within=5)
+                await eventually_async(lambda: has_requests(ticket, 2))
         # The first request still waits, so nothing is detached.
         await asyncio.sleep(0.2)
         assert (await row(ticket)).detached_at is None
         calling.cancel()
-        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=5)
+        await eventually_async(lambda: is_cancelled(ticket, "withdrawn"), within=AT_ONCE)
 
 
 async def has_requests(ticket: Ticket, requests: int) -> bool:
@@ -140,7 +141,7 @@ async def test_a_session_that_is_deleted_leaves_its_call_the_grace_period(
         async def is_detached() -> bool:
             return (await row(ticket)).detached_at is not None
 
-        await eventually_async(is_detached, within=5)
+        await eventually_async(is_detached, within=AT_ONCE)
         assert (await row(ticket)).state == "pending"
         calling.cancel()
         await asyncio.wait({calling})
@@ -154,9 +155,9 @@ async def test_a_repeat_attaches_and_both_requests_hear_of_one_execution(
         first = asyncio.create_task(one.call_tool(**NOTE))
         ticket = await open_ticket()
         second = asyncio.create_task(two.call_tool(**NOTE))
-        await eventually_async(lambda: has_requests(ticket, 2), within=5)
+        await eventually_async(lambda: has_requests(ticket, 2))
         await approve_and_execute(await row(ticket), bridge.cast.bob)
-        results = await asyncio.wait_for(asyncio.gather(first, second), 10)
+        results = await asyncio.wait_for(asyncio.gather(first, second), PATIENCE)
     assert all("one execution for 2 requests" in text_of(result) for result in results)
     assert len(witness.calls()) == 1
 
@@ -168,11 +169,11 @@ async def test_one_request_that_leaves_does_not_withdraw_what_another_waits_for(
         staying = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
         async with http_client(timeout=20) as http, modern_stream(face, http, NOTE):
-            await eventually_async(lambda: has_requests(ticket, 2), within=5)
-        await eventually_async(lambda: len(face.face.waiters) == 1, within=5)
+            await eventually_async(lambda: has_requests(ticket, 2))
+        await eventually_async(lambda: len(face.face.waiters) == 1)
         assert (await row(ticket)).state == "pending"
         await decide(await row(ticket), bridge.cast.bob, "reject")
-        assert "Rejected" in text_of(await asyncio.wait_for(staying, 10))
+        assert "Rejected" in text_of(await asyncio.wait_for(staying, PATIENCE))
 
 
 async def test_an_idempotency_key_with_other_arguments_is_an_error(face: ServedFace) -> None:
@@ -185,7 +186,7 @@ async def test_an_idempotency_key_with_other_arguments_is_an_error(face: ServedF
             await agent.call_tool(**other, meta=meta)
         assert caught.value.error.data == {"reason": "idempotency_key_reused"}
         first.cancel()
-        await eventually_async(lambda: is_left(ticket), within=5)
+        await eventually_async(lambda: is_left(ticket), within=AT_ONCE)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -197,7 +198,7 @@ async def test_the_kill_switch_ends_held_calls_and_refuses_new_ones(
         await open_ticket()
         await in_database(make_admin, bridge)
         await in_database(api.kill, user=bridge.cast.carol)
-        ended = await asyncio.wait_for(held, 10)
+        ended = await asyncio.wait_for(held, PATIENCE)
         refused = await agent.call_tool(**NOTE)
         allowed = await agent.call_tool("witness__echo", {"text": "x"})
     assert "an operator stopped all calls" in text_of(ended)
@@ -218,12 +219,12 @@ async def test_closing_the_stream_of_an_allowed_call_aborts_it(
 ) -> None:
     async with http_client(timeout=20) as http, modern_stream(face, http, SLOW) as answer:
         assert answer.status_code == 200
-        await eventually_async(witness.calls, within=5)
+        await eventually_async(witness.calls)
 
     async def completion() -> CallCompletion | None:
         return await in_database(CallCompletion.objects.first)
 
-    found = await eventually_async(completion, within=10)
+    found = await eventually_async(completion)
     assert (found.status, found.reason) == ("unknown", "aborted")
 
 
@@ -243,11 +244,9 @@ async def test_leaving_while_the_call_is_being_enforced_leaves_its_ticket_too(
         mcp_protocol_version=MODERN, mcp_method="tools/call", mcp_name=NOTE["name"]
     )
     posting = asyncio.create_task(face.post(modern_body("tools/call", NOTE), headers=headers))
-    await asyncio.wait_for(entered.wait(), 5)
+    await asyncio.wait_for(entered.wait(), PATIENCE)
     posting.cancel()
-    await eventually_async(lambda: face.face.capacity.in_flight == 0, within=5)
+    await eventually_async(lambda: face.face.capacity.in_flight == 0)
     release.set()
-    found = await eventually_async(
-        lambda: in_database(lambda: list(Ticket.objects.all())), within=5
-    )
-    await eventually_async(lambda: is_left(found[0]), within=5)
+    found = await eventually_async(lambda: in_database(lambda: list(Ticket.objects.all())))
+    await eventually_async(lambda: is_left(found[0]), within=AT_ONCE)

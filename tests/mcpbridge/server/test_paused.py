@@ -19,7 +19,7 @@ from mcpbridge.server.paused import PausedCalls, reporter
 from mcpbridge.server.rendering import Held
 from mcpbridge.server.waiting import Waiters
 from tests.mcpbridge.server.support import MemoryLedger, a_principal, a_ticket, an_exchange
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 
 NEVER = 3600.0
 MODERN = ClientDeclaration(protocol_version="2026-07-28")
@@ -84,7 +84,7 @@ class Scene:
 
     async def until_held(self, requests: int = 1) -> None:
         looks = self.ledger.calls.count
-        await eventually_async(lambda: len(self.waiters) >= requests and looks("states"), within=5)
+        await eventually_async(lambda: len(self.waiters) >= requests and looks("states"))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_a_decision_reaches_the_held_call(scene: Scene) -> None:
     held = scene.call()
     await scene.until_held()
     scene.ledger.end(scene.ticket.uid, State.REJECTED, ring=True, reason="not on a Friday")
-    outcome = await asyncio.wait_for(held, 5)
+    outcome = await asyncio.wait_for(held, PATIENCE)
     assert isinstance(outcome, Rejected)
     assert outcome.reason == "not on a Friday"
     assert len(scene.waiters) == 0
@@ -114,11 +114,11 @@ async def test_at_an_upstreams_own_endpoint_only_its_tickets_are_waited_for(
     exchange.upstream = upstream
     scene.ledger.end(scene.ticket.uid, State.REJECTED, reason="not on a Friday")
     scene.ledger.calls.clear()
-    outcome = await asyncio.wait_for(scene.again(exchange), 5)
+    outcome = await asyncio.wait_for(scene.again(exchange), PATIENCE)
     assert isinstance(outcome, Rejected) is is_found
     assert ("attach" in scene.ledger.calls) is is_found
     if not is_found:
-        stranger = await asyncio.wait_for(scene.again(uid=uuid4()), 5)
+        stranger = await asyncio.wait_for(scene.again(uid=uuid4()), PATIENCE)
         assert outcome == stranger  # as if there were none
     assert len(scene.waiters) == 0
 
@@ -134,7 +134,7 @@ async def test_a_decision_between_submission_and_registration_is_not_missed(scen
             style=PATIENT,
             report=reporter(scene._send, lambda view: ""),
         ),
-        5,
+        PATIENCE,
     )
     assert isinstance(outcome, Executed)
 
@@ -142,7 +142,7 @@ async def test_a_decision_between_submission_and_registration_is_not_missed(scen
 async def test_the_outcome_counts_as_delivered_only_once_it_was_written(scene: Scene) -> None:
     exchange = scene.exchange()
     scene.ledger.end(scene.ticket.uid, State.REJECTED)
-    await asyncio.wait_for(scene.call(exchange), 5)
+    await asyncio.wait_for(scene.call(exchange), PATIENCE)
     assert scene.ledger.delivered == []
     sent: list[object] = []
 
@@ -151,20 +151,22 @@ async def test_the_outcome_counts_as_delivered_only_once_it_was_written(scene: S
 
     await exchange.sending(send)({"type": "http.response.body", "body": b"x"})
     exchange.responded()
-    await eventually_async(lambda: scene.ledger.delivered == [scene.ticket.uid], within=5)
+    await eventually_async(lambda: scene.ledger.delivered == [scene.ticket.uid])
 
 
 async def test_an_outcome_that_was_not_written_stays_undelivered(scene: Scene) -> None:
     exchange = scene.exchange()
     scene.ledger.end(scene.ticket.uid, State.REJECTED)
-    await asyncio.wait_for(scene.call(exchange), 5)
+    await asyncio.wait_for(scene.call(exchange), PATIENCE)
     exchange.responded()
     await scene.waiters.close()
     assert scene.ledger.delivered == []
 
 
 async def test_at_the_hold_limit_the_call_is_handed_over_and_stays_pending(scene: Scene) -> None:
-    outcome = await asyncio.wait_for(scene.call(style=Held(seconds=0.05, report_every=None)), 5)
+    outcome = await asyncio.wait_for(
+        scene.call(style=Held(seconds=0.05, report_every=None)), PATIENCE
+    )
     assert isinstance(outcome, Pending)
     assert outcome.ticket.uid == str(scene.ticket.uid)
     assert scene.now.waiting is Waiting.HANDED_OVER
@@ -179,19 +181,21 @@ async def test_an_outcome_at_the_very_limit_is_told_rather_than_handed_over(scen
         return original(uid=uid, **how)
 
     scene.ledger.hand_over = decided_first  # type: ignore[method-assign] # the race, staged
-    outcome = await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), 5)
+    outcome = await asyncio.wait_for(
+        scene.call(style=Held(seconds=0.02, report_every=None)), PATIENCE
+    )
     assert isinstance(outcome, Rejected)
 
 
 async def test_progress_is_reported_at_once_and_then_regularly(scene: Scene) -> None:
     held = scene.call(style=Held(seconds=NEVER, report_every=0.05))
-    await eventually_async(lambda: len(scene.reports) >= 3, within=5)
+    await eventually_async(lambda: len(scene.reports) >= 3)
     assert scene.reports[:3] == ["1 0 of 1", "2 0 of 1", "3 0 of 1"]
     held.cancel()
 
 
 async def test_without_a_progress_token_nothing_is_reported(scene: Scene) -> None:
-    await asyncio.wait_for(scene.call(style=Held(seconds=0.1, report_every=None)), 5)
+    await asyncio.wait_for(scene.call(style=Held(seconds=0.1, report_every=None)), PATIENCE)
     assert scene.reports == []
 
 
@@ -212,8 +216,8 @@ async def test_a_closed_stream_of_the_modern_revision_cancels_what_was_sent_and_
     await scene.until_held()
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(held, 5)
-    await eventually_async(lambda: scene.now.detached, within=5)
+        await asyncio.wait_for(held, PATIENCE)
+    await eventually_async(lambda: scene.now.detached)
     assert "withdraw" in scene.ledger.calls
     assert not scene.now.is_over
 
@@ -224,8 +228,8 @@ async def test_a_disconnect_is_no_cancel_in_older_revisions(scene: Scene) -> Non
     await scene.until_held()
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(held, 5)
-    await eventually_async(lambda: scene.now.detached, within=5)
+        await asyncio.wait_for(held, PATIENCE)
+    await eventually_async(lambda: scene.now.detached)
     assert not scene.now.is_over
 
 
@@ -235,14 +239,14 @@ async def test_an_explicit_cancel_of_older_revisions_withdraws_at_once(scene: Sc
     await scene.until_held()
     exchange.cancelled = True
     held.cancel()
-    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN)
 
 
 async def test_a_session_that_just_ends_leaves_its_calls_their_grace(scene: Scene) -> None:
     held = scene.call(client=LEGACY)
     await scene.until_held()
     held.cancel()
-    await eventually_async(lambda: scene.now.detached, within=5)
+    await eventually_async(lambda: scene.now.detached)
     assert not scene.now.is_over
 
 
@@ -252,9 +256,9 @@ async def test_nothing_is_withdrawn_while_another_request_waits_here(scene: Scen
     await scene.until_held(2)
     await close_stream(first)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(leaving, 5)
+        await asyncio.wait_for(leaving, PATIENCE)
     scene.ledger.end(scene.ticket.uid, State.REJECTED, ring=True)
-    assert isinstance(await asyncio.wait_for(staying, 5), Rejected)
+    assert isinstance(await asyncio.wait_for(staying, PATIENCE), Rejected)
     assert "withdraw" not in scene.ledger.calls
 
 
@@ -265,8 +269,8 @@ async def test_nothing_is_withdrawn_that_another_process_holds(scene: Scene) -> 
     scene.ledger.holders[scene.ticket.uid] = scene.principal.token_id  # somebody else's lease
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(held, 5)
-    await eventually_async(lambda: "withdraw" in scene.ledger.calls, within=5)
+        await asyncio.wait_for(held, PATIENCE)
+    await eventually_async(lambda: "withdraw" in scene.ledger.calls)
     assert not scene.now.is_over
 
 
@@ -279,8 +283,8 @@ async def test_a_cancel_among_requests_of_other_processes_only_begins_the_grace_
     await scene.until_held()
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(held, 5)
-    await eventually_async(lambda: scene.now.detached, within=5)
+        await asyncio.wait_for(held, PATIENCE)
+    await eventually_async(lambda: scene.now.detached)
     assert not scene.now.is_over
 
 
@@ -289,22 +293,22 @@ async def test_the_last_of_several_requests_made_here_withdraws(scene: Scene) ->
         exchange = scene.exchange()
         scene.ledger.change(scene.ticket.uid, requests=requests)
         held = scene.call(exchange, client=LEGACY)
-        await eventually_async(scene.is_held, within=5)
+        await eventually_async(scene.is_held)
         await scene.until_held(1)
         if requests == 2:
             exchange.cancelled = True
         held.cancel()
         await asyncio.wait({held})
-        await eventually_async(lambda: scene.now.detached or scene.now.is_over, within=5)
-    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN, within=5)
+        await eventually_async(lambda: scene.now.detached or scene.now.is_over)
+    await eventually_async(lambda: scene.now.cancel_reason is CancelReason.WITHDRAWN)
 
 
 async def test_a_handed_over_call_is_waited_for_again(scene: Scene) -> None:
-    await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), 5)
+    await asyncio.wait_for(scene.call(style=Held(seconds=0.02, report_every=None)), PATIENCE)
     waiting = scene.again()
-    await eventually_async(lambda: scene.now.waiting is Waiting.HELD, within=5)
+    await eventually_async(lambda: scene.now.waiting is Waiting.HELD)
     scene.ledger.end(scene.ticket.uid, State.CANCELLED, ring=True, cancel_reason=CancelReason.OWNER)
-    assert isinstance(await asyncio.wait_for(waiting, 5), Cancelled)
+    assert isinstance(await asyncio.wait_for(waiting, PATIENCE), Cancelled)
 
 
 async def test_whoever_stops_waiting_again_may_still_come_back(scene: Scene) -> None:
@@ -313,16 +317,16 @@ async def test_whoever_stops_waiting_again_may_still_come_back(scene: Scene) -> 
     await scene.until_held()
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(waiting, 5)
-    await eventually_async(lambda: scene.now.waiting is Waiting.HANDED_OVER, within=5)
+        await asyncio.wait_for(waiting, PATIENCE)
+    await eventually_async(lambda: scene.now.waiting is Waiting.HANDED_OVER)
     assert not scene.now.is_over
 
 
 async def test_a_ticket_of_another_agent_is_as_good_as_none(scene: Scene) -> None:
     stranger = an_exchange(a_principal())
-    outcome = await asyncio.wait_for(scene.again(stranger), 5)
+    outcome = await asyncio.wait_for(scene.again(stranger), PATIENCE)
     assert isinstance(outcome, Unavailable)
-    unknown = await asyncio.wait_for(scene.again(uid=scene.principal.agent_id), 5)
+    unknown = await asyncio.wait_for(scene.again(uid=scene.principal.agent_id), PATIENCE)
     assert unknown == outcome
     assert len(scene.waiters) == 0
 
@@ -331,7 +335,7 @@ async def test_a_ticket_that_was_opened_for_nobody_is_left(scene: Scene) -> None
     exchange = scene.exchange()
     await close_stream(exchange)
     scene.paused.abandon(scene.now, exchange, client=MODERN)
-    await eventually_async(lambda: scene.now.detached, within=5)
+    await eventually_async(lambda: scene.now.detached)
 
 
 async def test_a_database_that_is_away_does_not_end_a_held_call(scene: Scene) -> None:
@@ -339,10 +343,10 @@ async def test_a_database_that_is_away_does_not_end_a_held_call(scene: Scene) ->
     await scene.until_held()
     scene.ledger.broken = OperationalError("away")
     scene.ledger.memory_bus.ring({"lost": True})
-    await eventually_async(lambda: scene.ledger.calls.count("view") >= 1, within=5)
+    await eventually_async(lambda: scene.ledger.calls.count("view") >= 1)
     scene.ledger.broken = None
     scene.ledger.end(scene.ticket.uid, State.REJECTED, ring=True)
-    assert isinstance(await asyncio.wait_for(held, 5), Rejected)
+    assert isinstance(await asyncio.wait_for(held, PATIENCE), Rejected)
 
 
 async def test_leaving_is_written_even_if_the_database_was_away(scene: Scene) -> None:
@@ -352,7 +356,7 @@ async def test_leaving_is_written_even_if_the_database_was_away(scene: Scene) ->
     scene.ledger.broken = OperationalError("away")
     await close_stream(exchange)
     with pytest.raises(AgentLeft):
-        await asyncio.wait_for(held, 5)
-    await eventually_async(lambda: "withdraw" in scene.ledger.calls, within=5)
+        await asyncio.wait_for(held, PATIENCE)
+    await eventually_async(lambda: "withdraw" in scene.ledger.calls)
     scene.ledger.broken = None
-    await eventually_async(lambda: scene.now.detached, within=5)
+    await eventually_async(lambda: scene.now.detached)

@@ -327,7 +327,7 @@ async def test_log_messages_come_at_the_level_that_the_agent_wants(
         if era == "legacy":
             await face_level(agent, "warning")
         await agent.call_tool("library__lend", {}, meta=meta)
-        await eventually_async(lambda: heard, within=5)
+        await eventually_async(lambda: heard)
     assert heard == [("warning", "the book is late")]
     assert ("logging/setLevel" in library.methods()) is (upstream_era == "legacy")
 
@@ -361,7 +361,7 @@ async def test_how_a_request_ended_is_on_record() -> None:
     async def both() -> bool:
         return await in_database(CallCompletion.objects.count) == 2
 
-    await eventually_async(both, within=5)
+    await eventually_async(both)
     statuses = await in_database(
         lambda: sorted(CallCompletion.objects.values_list("status", flat=True))
     )

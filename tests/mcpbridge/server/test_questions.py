@@ -202,7 +202,7 @@ async def test_two_agents_in_one_shared_session_each_hear_only_their_own_questio
             asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
             for agent in (first, second)
         ]
-        await eventually_async(lambda: one.asked and two.asked, within=10)
+        await eventually_async(lambda: one.asked and two.asked)
         both_asked.set()
         results = await asyncio.gather(*calls)
     names = [json.loads(said(result))["elicitation"]["content"]["name"] for result in results]
@@ -222,7 +222,7 @@ async def test_each_round_with_a_modern_upstream_is_a_call_on_record(make: Make)
         )
         return found == ["", "input_required"]
 
-    await eventually_async(recorded, within=5)
+    await eventually_async(recorded)
 
 
 async def test_an_upstream_that_never_stops_asking_is_given_up(make: Make) -> None:
@@ -280,13 +280,13 @@ async def test_an_agent_that_never_comes_back_has_its_call_aborted(make: Make) -
     lot = scene.face.face.handlers._parts.road.parked
     lot.seconds = 0.2
     asked = await begin(scene, "elicitation")
-    await eventually_async(lambda: len(lot) == 0, within=5)
+    await eventually_async(lambda: len(lot) == 0)
     assert scene.asker.told == []
 
     async def recorded() -> bool:
         return await in_database(CallCompletion.objects.filter(reason="aborted").exists)
 
-    await eventually_async(recorded, within=5)
+    await eventually_async(recorded)
     answer = await come_back(scene, scene.face, asked)
     assert answer.get("error") or "may" in answer["result"]["content"][0]["text"]
 
@@ -410,7 +410,7 @@ async def test_a_question_of_a_changed_upstream_is_put_to_nobody(make: Make) -> 
     scene, person = await make("legacy", TO_AGENT), Person("robo", gate=asyncio.Event())
     async with scene.face.agent("legacy", **person.abilities()) as agent:
         call = asyncio.ensure_future(agent.call_tool(**ask("elicitation")))
-        await eventually_async(lambda: person.asked, within=10)
+        await eventually_async(lambda: person.asked)
         await in_database(take_back, scene, {})
         assert person.gate is not None
         person.gate.set()
@@ -466,7 +466,7 @@ def decided(scene: Scene, uid: Any, verdict: api.Answer, **typed: Any) -> None:
 
 
 async def the_ticket() -> Ticket:
-    found = await eventually_async(lambda: in_database(Ticket.objects.first), within=10)
+    found = await eventually_async(lambda: in_database(Ticket.objects.first))
     assert isinstance(found, Ticket)
     return found
 
@@ -560,7 +560,7 @@ async def test_a_question_is_withdrawn_when_its_call_is_over(make: Make) -> None
             found = await in_database(lambda: Ticket.objects.get(pk=ticket.pk))
             return found.state == "cancelled"
 
-        await eventually_async(withdrawn, within=10)
+        await eventually_async(withdrawn)
 
 
 async def test_a_rule_that_denies_keeps_the_question_from_people(make: Make) -> None:

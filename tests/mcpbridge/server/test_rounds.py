@@ -24,7 +24,7 @@ from tests.mcpbridge.server.test_journeys import (
 from tests.mcpbridge.server.test_tasks import another_agent
 from tests.support.bridge import Bridge
 from tests.support.face import ServedFace
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 pytestmark = pytest.mark.both_engines
@@ -64,9 +64,9 @@ async def test_the_official_client_waits_round_after_round_and_gets_the_result(
     async with face.agent("modern") as agent:
         calling = asyncio.create_task(agent.call_tool(**NOTE))
         ticket = await open_ticket()
-        await eventually_async(lambda: in_database(RedeemedState.objects.exists), within=10)
+        await eventually_async(lambda: in_database(RedeemedState.objects.exists))
         await approve_and_execute(ticket, bridge.cast.bob)
-        result = await asyncio.wait_for(calling, 10)
+        result = await asyncio.wait_for(calling, PATIENCE)
     assert not result.is_error
     assert "executed once" in text_of(result)
     assert "requests" not in text_of(result)  # rounds are no repeats
@@ -77,7 +77,7 @@ async def test_after_the_last_round_the_call_is_handed_over_and_waited_for_by_it
     face: ServedFace, witness: Witness, bridge: Bridge
 ) -> None:
     async with face.agent("modern") as agent:
-        told = await asyncio.wait_for(agent.call_tool(**NOTE), 20)
+        told = await asyncio.wait_for(agent.call_tool(**NOTE), PATIENCE)
         assert told.structured_content is not None
         assert told.structured_content["status"] == "pending"
         states = await in_database(RedeemedState.objects.count)

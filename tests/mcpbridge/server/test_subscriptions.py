@@ -22,7 +22,7 @@ from tests.mcpbridge.server.test_prompts_and_resources import ALLOWED, a_house, 
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
 from tests.support.library import Library
 from tests.support.plain_http import http_client
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 
 EVERYTHING = {
     "toolsListChanged": True,
@@ -49,7 +49,7 @@ class Ear:
         return [message.get("method", "result") for message in self.heard]
 
     async def hears(self, method: str, times: int = 1) -> None:
-        await eventually_async(lambda: self.methods().count(method) >= times, within=8)
+        await eventually_async(lambda: self.methods().count(method) >= times)
 
 
 @asynccontextmanager
@@ -121,18 +121,16 @@ async def test_an_older_session_hears_on_its_own_stream(upstream_era: str) -> No
     library = Library(era=upstream_era)
     async with a_house(library) as face, face.agent("legacy", message_handler=hear) as agent:
         await agent.session.subscribe_resource("book://moby")
-        await eventually_async(lambda: face.face.subscriptions, within=5)
+        await eventually_async(lambda: face.face.subscriptions)
         await stands(library, upstream_era)
         for kind in ("tools", "prompts", "resources"):
             await library.announce(kind)
-            await eventually_async(
-                lambda kind=kind: f"notifications/{kind}/list_changed" in heard, within=8
-            )
+            await eventually_async(lambda kind=kind: f"notifications/{kind}/list_changed" in heard)
         await library.update("book://moby")
-        await eventually_async(lambda: UPDATED in heard, within=8)
+        await eventually_async(lambda: UPDATED in heard)
         await agent.session.unsubscribe_resource("book://moby")
         if upstream_era == "legacy":
-            await eventually_async(lambda: "resources/unsubscribe" in library.methods(), within=5)
+            await eventually_async(lambda: "resources/unsubscribe" in library.methods())
 
 
 async def stands(library: Library, era: str) -> None:
@@ -144,7 +142,7 @@ async def stands(library: Library, era: str) -> None:
         filters = [given for method, given in library.asked if method == "subscriptions/listen"]
         return any("resourceSubscriptions" in given for given in filters)
 
-    await eventually_async(asked, within=8)
+    await eventually_async(asked)
 
 
 async def test_nothing_is_said_that_was_not_asked_for() -> None:
@@ -175,11 +173,11 @@ async def test_a_resource_that_may_not_be_read_is_not_watched() -> None:
 async def test_a_revoked_token_ends_its_streams_within_seconds(era: str) -> None:
     async with a_house(Library()) as face:
         async with a_stream(face, era) as ear:
-            await eventually_async(lambda: len(face.face.subscriptions) == 1, within=5)
+            await eventually_async(lambda: len(face.face.subscriptions) == 1)
             token = await in_database(lambda: AgentToken.objects.order_by("-created_at").first())
             assert token is not None
             await in_database(revoke_token, actor="system:test", token_id=token.pk)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await ear.over.wait()
         assert len(face.face.subscriptions) == 0
 
@@ -187,7 +185,7 @@ async def test_a_revoked_token_ends_its_streams_within_seconds(era: str) -> None
 async def test_a_disabled_agent_hears_no_more() -> None:
     async with a_house(Library()) as face, a_stream(face, "modern") as ear:
         await in_database(_disable)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ear.over.wait()
     assert ear.methods()[-1] == "result"
 
@@ -249,8 +247,8 @@ async def test_the_upstreams_stream_stands_only_while_somebody_listens() -> None
     library = Library()
     async with a_house(library) as face:
         async with listening(face, EVERYTHING), listening(face, EVERYTHING):
-            await eventually_async(lambda: library.listening == 1, within=5)
-        await eventually_async(lambda: library.listening == 0, within=5)
+            await eventually_async(lambda: library.listening == 1)
+        await eventually_async(lambda: library.listening == 0)
         assert len(face.face.subscriptions) == 0
 
 
@@ -259,7 +257,7 @@ async def test_a_session_has_one_stream_and_no_other_agents_token_opens_it() -> 
         session = await open_session(face)
         headers = face.headers(mcp_session_id=session)
         async with following(face, "GET", "/mcp", headers):
-            await eventually_async(lambda: len(face.face.subscriptions) == 1, within=5)
+            await eventually_async(lambda: len(face.face.subscriptions) == 1)
             async with http_client() as http:
                 second = await http.get(face.origin + "/mcp", headers=headers)
                 assert second.status_code == 409
@@ -283,7 +281,7 @@ async def test_a_stream_ends_after_so_much_and_is_opened_anew(
         await library.announce("prompts")
         await ear.hears("notifications/prompts/list_changed")
         await library.announce("resources")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ear.over.wait()
     assert ear.methods()[-1] == "result"
 
@@ -306,6 +304,6 @@ async def test_a_token_that_runs_out_ends_its_streams_though_nothing_moved_the_g
     async with a_house(Library()) as face, a_stream(face, "modern") as ear:
         past = timezone.now() - timedelta(seconds=1)
         await in_database(lambda: AgentToken.objects.update(expires_at=past))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ear.over.wait()
     assert ear.methods()[-1] == "result"

@@ -19,7 +19,7 @@ from tests.mcpbridge.server.test_journeys import approve_and_execute, decide, op
 from tests.support.bridge import Bridge
 from tests.support.face import MODERN, ServedFace, modern_body, with_tasks
 from tests.support.plain_http import http_client
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 pytestmark = pytest.mark.both_engines
@@ -64,7 +64,7 @@ async def test_a_paused_call_is_a_task_that_is_asked_for_until_its_result_is_the
     assert over["status"] == "completed"
     assert "executed once" in over["result"]["content"][-1]["text"]
     assert len(witness.calls()) == 1
-    await eventually_async(lambda: is_delivered(created["taskId"]), within=5)
+    await eventually_async(lambda: is_delivered(created["taskId"]))
     assert (await task(face, created["taskId"])) == over
 
 
@@ -137,9 +137,9 @@ async def test_a_task_survives_its_connections_and_a_held_repeat_that_leaves(
         http_client(timeout=20) as http,
         http.stream("POST", face.origin + "/mcp", content=body, headers=headers),
     ):
-        await eventually_async(lambda: counted(created["taskId"], 2), within=5)
+        await eventually_async(lambda: counted(created["taskId"], 2))
     ticket = await open_ticket()
-    await eventually_async(lambda: len(face.face.waiters) == 0, within=5)
+    await eventually_async(lambda: len(face.face.waiters) == 0)
     await approve_and_execute(ticket, bridge.cast.bob)
     assert (await task(face, created["taskId"]))["status"] == "completed"
     assert len(witness.calls()) == 1
@@ -160,7 +160,7 @@ async def test_a_task_that_its_agent_was_never_told_of_is_taken_back(
 
     monkeypatch.setattr(face.face.handlers._parts.paused, "begun", hesitates)
     await called(face)
-    await eventually_async(lambda: in_database(one_withdrawn), within=5)
+    await eventually_async(lambda: in_database(one_withdrawn))
 
 
 def one_withdrawn() -> bool:
@@ -178,7 +178,7 @@ async def test_foreign_unknown_and_malformed_tasks_and_plain_tickets_look_the_sa
     held = asyncio.create_task(
         face.modern("tools/call", {"name": NOTE["name"], "arguments": {"note": "held"}})
     )
-    plain = await eventually_async(lambda: in_database(held_ticket), within=10)
+    plain = await eventually_async(lambda: in_database(held_ticket))
     own = face.secret
     said = []
     more = {"inputResponses": {}} if method == "tasks/update" else {}
@@ -298,9 +298,9 @@ async def test_a_watched_task_tells_its_state_and_then_each_change(
     ids = [created["taskId"], str(uuid4()), "x"]
     assert await watched.watch(ids) == [created["taskId"]]
     changes = watched.changes()
-    assert (await asyncio.wait_for(anext(changes), 5))["status"] == "working"
+    assert (await asyncio.wait_for(anext(changes), PATIENCE))["status"] == "working"
     await decide(await open_ticket(), bridge.cast.bob, "reject", "no")
-    over = await asyncio.wait_for(anext(changes), 10)
+    over = await asyncio.wait_for(anext(changes), PATIENCE)
     assert over["status"] == "completed"
     assert over == {
         key: value
@@ -308,7 +308,7 @@ async def test_a_watched_task_tells_its_state_and_then_each_change(
         if key not in {"resultType", "_meta"}
     }
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(anext(changes), 5)
+        await asyncio.wait_for(anext(changes), PATIENCE)
     assert len(face.face.waiters) == 0
 
 
@@ -331,7 +331,7 @@ async def test_who_stops_watching_leaves_nothing_behind(face: ServedFace, bridge
 
 async def heard(lines: Any) -> dict[str, Any]:
     """The next notification of a stream."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         async for line in lines:
             if line.startswith("data:"):
                 return json.loads(line.removeprefix("data:"))
@@ -365,7 +365,7 @@ async def test_a_listening_client_hears_of_its_own_tasks_and_of_no_others(
     assert over["params"]["taskId"] == created["taskId"]
     assert over["params"]["status"] == "completed"
     assert "Rejected" in over["params"]["result"]["content"][0]["text"]
-    await eventually_async(lambda: len(face.face.waiters) == 0, within=5)
+    await eventually_async(lambda: len(face.face.waiters) == 0)
 
 
 async def test_without_the_extension_nobody_hears_of_tasks(face: ServedFace) -> None:

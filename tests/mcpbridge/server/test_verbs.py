@@ -22,7 +22,7 @@ from tests.mcpbridge.server.test_journeys import open_ticket, text_of
 from tests.support.bridge import Bridge
 from tests.support.desk import Desk
 from tests.support.face import ServedFace
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 NOTE = "witness__write_note"
@@ -42,7 +42,7 @@ class Call:
 
     async def told(self) -> tuple[str, str]:
         """What the agent receives: the disposition, and the words."""
-        result = await asyncio.wait_for(self.answer, 10)
+        result = await asyncio.wait_for(self.answer, PATIENCE)
         return result.meta[DISPOSITION_KEY], text_of(result)
 
     async def ran(self, note: str) -> str:
@@ -142,7 +142,7 @@ async def test_a_call_that_nobody_decided_on_is_decided_by_the_second_group(
     async with calling(face, witness) as call:
         uid = call.ticket.uid
         assert await in_database(desks["charlie"].status, f"/tickets/{uid}/") == 404
-        await eventually_async(lambda: in_database(escalate_due), within=10)
+        await eventually_async(lambda: in_database(escalate_due))
         await in_database(desks["charlie"].decide, uid, verdict, reason="At night.")
         await call.runs()
         disposition, words = await call.told()
@@ -189,7 +189,7 @@ async def test_a_flood_is_rejected_and_its_agent_learns_that_it_is_paused(
         answer = asyncio.create_task(agent.call_tool(NOTE, {"note": "again"}))
         await open_ticket()
         await in_database(desks["bob"].reject_flood, bridge.agent.pk)
-        rejected = await asyncio.wait_for(answer, 10)
+        rejected = await asyncio.wait_for(answer, PATIENCE)
         refused = await agent.call_tool(NOTE, {"note": "and again"})
     assert "Stop." in text_of(rejected)
     assert refused.meta[DISPOSITION_KEY] == "denied-not-executed"
@@ -207,6 +207,6 @@ async def test_what_people_say_to_each_other_reaches_no_agent(
         await in_database(desks["bob"].hand_to, uid, bridge.cast.carol, "hush: yours")
         await in_database(desks["carol"].decide, uid, "approve")
         await call.runs()
-        result = await asyncio.wait_for(call.answer, 10)
+        result = await asyncio.wait_for(call.answer, PATIENCE)
     assert result.meta[DISPOSITION_KEY] == "approved-executed"
     assert "hush" not in result.model_dump_json()

@@ -14,7 +14,7 @@ from mcpbridge.approvals_gateway import NotVisible, State
 from mcpbridge.offload import in_database
 from mcpbridge.server.waiting import Waiters, settled
 from tests.mcpbridge.server.support import MemoryLedger, a_ticket
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 
 NEVER = 3600.0
 
@@ -148,7 +148,7 @@ async def test_a_lease_that_ran_out_runs_again_and_what_was_left_is_held_again(
         ledger.alive.clear()
         ledger.holders[left.uid] = None
         ledger.change(left.uid, detached=True)  # as the sweeper does
-        await eventually_async(lambda: ledger.alive == {holder}, within=5)
+        await eventually_async(lambda: ledger.alive == {holder})
         assert await mine.rings(5)
         await waiters.view(mine)
         assert ledger.holders[left.uid] == holder
@@ -165,7 +165,7 @@ async def test_the_heartbeat_does_not_queue_behind_the_calls(ledger: MemoryLedge
     busy = [asyncio.create_task(in_database(release.wait, 20)) for _ in range(50)]
     try:
         beats = ledger.calls.count("renew_holder")
-        await eventually_async(lambda: ledger.calls.count("renew_holder") > beats + 2, within=5)
+        await eventually_async(lambda: ledger.calls.count("renew_holder") > beats + 2)
     finally:
         release.set()
         await asyncio.gather(*busy)
@@ -181,7 +181,7 @@ async def test_a_database_that_is_away_does_not_end_the_looking(ledger: MemoryLe
         await waiters.view(waiter)
         ledger.broken = OperationalError("away")
         looked = ledger.calls.count("states")
-        await eventually_async(lambda: ledger.calls.count("states") > looked + 1, within=5)
+        await eventually_async(lambda: ledger.calls.count("states") > looked + 1)
         ledger.broken = None
         ledger.end(ticket.uid, State.EXPIRED)
         assert await waiter.rings(5)
@@ -210,4 +210,4 @@ async def test_work_of_a_cancelled_request_is_finished_and_told() -> None:
     with pytest.raises(asyncio.CancelledError):
         await request
     release.set()
-    assert (await asyncio.wait_for(told, 5)).result() == 7
+    assert (await asyncio.wait_for(told, PATIENCE)).result() == 7

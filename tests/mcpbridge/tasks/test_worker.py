@@ -127,7 +127,7 @@ async def test_a_stopped_worker_aborts_what_does_not_end_and_says_so(
     worker.signal(signal.SIGTERM)
     ticket = await reaches(bridge, uid, State.OUTCOME_UNKNOWN, within=30)
     assert ticket.unknown_reason == UnknownReason.ABORTED
-    await eventually_async(lambda: not worker.alive(), within=20)
+    await eventually_async(lambda: not worker.alive())
 
 
 async def test_a_hint_through_the_broker_starts_the_call_before_any_look_does(

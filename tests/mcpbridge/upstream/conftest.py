@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,16 +148,3 @@ async def pool():
     made = UpstreamPool()
     yield made
     await made.close()
-
-
-async def within(seconds: float, predicate: Callable[[], object]) -> object:
-    """Wait, bounded, until the predicate holds; return what it returned."""
-    async with asyncio.timeout(seconds):
-        while not (found := predicate()):
-            await asyncio.sleep(0.02)
-        return found
-
-
-@pytest.fixture
-def eventually():
-    return within

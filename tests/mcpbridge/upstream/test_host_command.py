@@ -16,9 +16,10 @@ from mcpbridge.offload import in_database, shutdown
 from mcpbridge.upstream.client import UpstreamPool
 from mcpbridge.upstream.errors import UpstreamUnavailable
 from placet.keys import read_keys
-from tests.mcpbridge.upstream.conftest import REPOSITORY, within, witness_spec
+from tests.mcpbridge.upstream.conftest import REPOSITORY, witness_spec
 from tests.mcpbridge.upstream.test_sandbox import processes_marked
 from tests.support.processes import Running
+from tests.support.waiting import PATIENCE, eventually_async
 
 
 @pytest.fixture
@@ -80,15 +81,15 @@ async def test_rows_become_servers_and_leases_show_what_they_do(installation, co
     def lease():
         return StdioLease.objects.filter(state="running", sandbox_label="bubblewrap").first()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (found := await in_database(lease)) is None:
             await asyncio.sleep(0.1)
     assert found.fence == 1
     await in_database(lambda: Upstream.objects.filter(pk=row.pk).update(enabled=False))
-    await within(10, lambda: not session.usable)
+    await eventually_async(lambda: not session.usable)
     await pool.close()
     command.signal(signal.SIGTERM)
-    await within(10, lambda: not command.alive())
+    await eventually_async(lambda: not command.alive())
     assert command.process.returncode == 0
     assert not Path(socket_of(env)).exists()
     assert processes_marked(row.command[2]) == []

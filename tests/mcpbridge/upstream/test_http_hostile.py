@@ -15,6 +15,8 @@ from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from tests.support.witness.core import basics, reply
 
+PATIENT = Timeouts(connect=10, first_byte=20, total=30)
+HASTE = Timeouts(connect=10, first_byte=0.8, total=1.2)  # for the calls that nobody answers
 OK = {"content": [{"type": "text", "text": "done"}], "resultType": "complete"}
 BOMB = gzip.compress(b" " * 50_000_000)
 SSE = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
@@ -92,14 +94,14 @@ def spec_for(url: str, **changes) -> UpstreamSpec:
         "transport": "http",
         "url": url,
         "allow_private_addresses": True,
-        "timeouts": Timeouts(connect=1, first_byte=0.3, total=1.0),
+        "timeouts": PATIENT,
     }
     return UpstreamSpec(**(settings | changes))
 
 
-async def call(pool, server, **changes):
+async def call(pool, server, *, timeouts=None, **changes):
     session = await pool.session(spec_for(server.url, **changes))
-    return await session.call_tool(name="echo", arguments=b'{"text":"x"}')
+    return await session.call_tool(name="echo", arguments=b'{"text":"x"}', timeouts=timeouts)
 
 
 async def hang_before_headers(message, writer):
@@ -244,8 +246,9 @@ async def test_a_broken_answer_means_outcome_unknown_and_the_call_is_sent_once(
     pool, misbehaviour, reason, era
 ):
     async with RawServer(misbehaviour, era=era) as server:
+        haste = HASTE if reason is Unknown.TIMEOUT else None
         with pytest.raises(OutcomeUnknown) as caught:
-            await call(pool, server, caps=Caps(result_bytes=1_000_000))
+            await call(pool, server, timeouts=haste, caps=Caps(result_bytes=1_000_000))
         assert caught.value.reason is reason
         assert len(server.calls) == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from mcp.server.lowlevel import Server
@@ -17,9 +18,10 @@ from mcpbridge.upstream.client.http_sse import SseSession
 from mcpbridge.upstream.errors import NothingSent, OutcomeUnknown, Unknown, UpstreamUnavailable
 from mcpbridge.upstream.questions import Answer, Asking
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
-from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
-from tests.mcpbridge.upstream.test_http_hostile import OK, http_json
+from mcpbridge.upstream.spec import Caps, UpstreamSpec
+from tests.mcpbridge.upstream.test_http_hostile import HASTE, OK, PATIENT, http_json
 from tests.mcpbridge.upstream.test_real_servers import SdkServer
+from tests.support.waiting import PATIENCE
 from tests.support.witness.core import basics, reply
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
@@ -104,14 +106,14 @@ def spec_for(url: str, **changes) -> UpstreamSpec:
         "transport": "sse",
         "url": url,
         "allow_private_addresses": True,
-        "timeouts": Timeouts(connect=1, first_byte=0.4, total=0.8),
+        "timeouts": PATIENT,
     }
     return UpstreamSpec(**(settings | changes))
 
 
-async def call(pool, server, **changes):
+async def call(pool, server, *, timeouts=None, **changes):
     session = await pool.session(spec_for(server.url, **changes))
-    return await session.call_tool(name="echo", arguments=b'{"text":"x"}')
+    return await session.call_tool(name="echo", arguments=b'{"text":"x"}', timeouts=timeouts)
 
 
 async def properly(message, stream, post):
@@ -165,7 +167,7 @@ async def test_progress_and_side_questions_are_told_apart(pool):
         session = await pool.session(spec_for(server.url))
         await session.call_tool(name="echo", arguments=b"{}", on_progress=seen.append)
         assert [step.progress for step in seen] == [1]
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while len([body for body in server.bodies if "method" not in body]) < 2:
                 await asyncio.sleep(0.01)
         said = {body["id"]: body for body in server.bodies if "method" not in body}
@@ -281,8 +283,9 @@ async def test_a_broken_answer_means_outcome_unknown_and_the_call_is_posted_once
     pool, misbehaviour, reason
 ):
     async with SseServer(misbehaviour) as server:
+        haste = HASTE if reason is Unknown.TIMEOUT else None
         with pytest.raises(OutcomeUnknown) as caught:
-            await call(pool, server, caps=Caps(result_bytes=500_000))
+            await call(pool, server, timeouts=haste, caps=Caps(result_bytes=500_000))
         assert caught.value.reason is reason
         assert len(server.calls) == 1
 
@@ -322,7 +325,7 @@ async def test_an_answer_before_its_request_ends_the_session(pool):
     async with SseServer(foresee) as server:
         session = await pool.session(spec_for(server.url))
         await session.call_tool(name="echo", arguments=b"{}")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while session.usable:
                 await asyncio.sleep(0.01)
         with pytest.raises(NothingSent):
@@ -347,7 +350,7 @@ async def test_an_abort_is_told_to_the_server(pool):
         with pytest.raises(OutcomeUnknown) as caught:
             await session.call_tool(name="echo", arguments=b"{}", abort=abort)
         assert caught.value.reason is Unknown.ABORTED
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while server.bodies[-1].get("method") != "notifications/cancelled":
                 await asyncio.sleep(0.01)
         assert server.bodies[-1]["params"]["requestId"] == server.calls[0]["id"]
@@ -411,9 +414,12 @@ def test_the_default_port_is_the_same_origin():
     ],
 )
 async def test_a_stream_that_does_not_open_properly_is_unavailable(pool, opening, words):
+    patience = replace(HASTE, connect=1) if words == "in time" else PATIENT
     async with SseServer(properly, endpoint=None, opening=opening) as server:
         with pytest.raises(UpstreamUnavailable, match=words):
-            await pool.session(spec_for(server.url, caps=Caps(result_bytes=500_000)))
+            await pool.session(
+                spec_for(server.url, timeouts=patience, caps=Caps(result_bytes=500_000))
+            )
 
 
 async def test_a_server_of_neither_transport_says_so(pool):

@@ -15,6 +15,7 @@ from mcp.server.lowlevel import Server
 from mcpbridge.upstream.errors import OutcomeUnknown, Unknown
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
+from tests.support.waiting import PATIENCE
 
 
 class SdkServer:
@@ -64,7 +65,7 @@ class SdkServer:
         )
         self._uvicorn = uvicorn.Server(config)
         self._task = asyncio.create_task(self._uvicorn.serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not self._uvicorn.started:
                 await asyncio.sleep(0.02)
         port = self._uvicorn.servers[0].sockets[0].getsockname()[1]
@@ -98,7 +99,7 @@ async def test_the_official_sdk_understands_us_in_both_eras(pool, era, json_resp
             await session.call_tool(name="hang", arguments=b"{}", abort=abort)
         assert caught.value.reason is Unknown.ABORTED
         if era == "legacy" or not json_response:  # its JSON mode does not look for a closed stream
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await server.cancelled.wait()
 
 

@@ -22,7 +22,8 @@ from mcpbridge.upstream.sandbox.launch import SHIM
 from mcpbridge.upstream.sandbox.probe import works
 from mcpbridge.upstream.sandbox.sockets import NoFilter, socket_filter
 from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec, config_digest
-from tests.mcpbridge.upstream.conftest import REPOSITORY, HostForTests, within
+from tests.mcpbridge.upstream.conftest import REPOSITORY, HostForTests
+from tests.support.waiting import PATIENCE, eventually_async
 
 KINDS = ("bubblewrap", "landlock", "unsandboxed")
 SANDBOXES = ("bubblewrap", "landlock")
@@ -395,11 +396,13 @@ async def test_nothing_a_server_forked_outlives_its_host_by_five_seconds(kind, h
     session = await host.pool.session(spec)
     await session.list_tools()
     mark = str(host.record)
-    servers = await within(5, lambda: len(processes_marked(mark)) >= 3 and processes_marked(mark))
+    servers = await eventually_async(
+        lambda: len(processes_marked(mark)) >= 3 and processes_marked(mark)
+    )
     assert len(servers) >= 3
     process.kill() if how == "SIGKILL" else process.terminate()
     await process.wait()
-    await within(5, lambda: not processes_marked(mark))
+    await eventually_async(lambda: not processes_marked(mark))
     await host.pool.close()
 
 
@@ -409,17 +412,17 @@ async def test_nothing_a_server_forked_outlives_its_own_end(kind, short_folder):
     await host.start()
     session = await host.pool.session(host.witness(mischief="fork"))
     assert session.sandbox == kind
-    await within(5, lambda: len(processes_marked(str(host.record))) >= 3)
+    await eventually_async(lambda: len(processes_marked(str(host.record))) >= 3)
     host.specs.clear()
-    await within(5, lambda: not processes_marked(str(host.record)))
+    await eventually_async(lambda: not processes_marked(str(host.record)))
     await host.stop()
 
 
-async def test_the_label_of_the_sandbox_is_told_for_the_admins_page(host, eventually):
+async def test_the_label_of_the_sandbox_is_told_for_the_admins_page(host):
     await host.pool.session(host.witness())
     told = host.leases.statuses
-    await eventually(
-        5, lambda: told.get(("w", "shared")) and told["w", "shared"].state == "running"
+    await eventually_async(
+        lambda: told.get(("w", "shared")) and told["w", "shared"].state == "running"
     )
     assert told["w", "shared"].sandbox_label == "bubblewrap"
 
@@ -495,8 +498,8 @@ async def test_without_linux_the_process_group_still_ends_with_its_parent(folder
         env=os.environ | {"SHIM": str(SHIM)},
         stdout=asyncio.subprocess.PIPE,
     )
-    assert await asyncio.wait_for(parent.stdout.readline(), 10) == b"up\n"
+    assert await asyncio.wait_for(parent.stdout.readline(), PATIENCE) == b"up\n"
     assert len(processes_marked(mark)) >= 3
     parent.kill()
     await parent.wait()
-    await within(5, lambda: not processes_marked(mark))
+    await eventually_async(lambda: not processes_marked(mark))

@@ -20,6 +20,7 @@ from mcpbridge.upstream.spec import Caps, Timeouts, UpstreamSpec
 from mcpbridge.upstream.stdio.host import StdioHost
 from mcpbridge.upstream.stdio.socket_file import HostAlreadyRuns
 from tests.mcpbridge.upstream.conftest import HostForTests, MemoryLeases
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness.core import TOOLS
 
 
@@ -82,10 +83,10 @@ async def test_progress_arrives_and_errors_are_replies(host):
     assert refused == ToolRpcError(-32602, "no such luck", {"why": "asked for"})
 
 
-async def test_the_servers_own_requests_are_refused_but_a_ping_is_answered(host, eventually):
+async def test_the_servers_own_requests_are_refused_but_a_ping_is_answered(host):
     session = await host.pool.session(host.witness(era="legacy"))
     await session.call_tool(name="ask", arguments=b"{}")
-    await eventually(5, lambda: sum(event["kind"] == "reply" for event in host.events()) == 2)
+    await eventually_async(lambda: sum(event["kind"] == "reply" for event in host.events()) == 2)
     ping, roots = (event["body"] for event in host.events() if event["kind"] == "reply")
     assert ping == {"jsonrpc": "2.0", "id": "w-1", "result": {}}
     assert roots["error"]["code"] == -32601
@@ -113,12 +114,12 @@ async def test_a_question_of_the_only_call_in_flight_is_answered_over_the_link(h
     assert heard == ["roots/list"]
 
 
-async def test_with_two_agents_calls_in_flight_neither_is_asked(host, eventually):
+async def test_with_two_agents_calls_in_flight_neither_is_asked(host):
     heard: list[str] = []
     spec = host.witness(era="legacy", questions=ROOTS_ASKED)
     session = await host.pool.session(spec)
     other = asyncio.create_task(session.call_tool(name="slow", arguments=b'{"seconds":3}'))
-    await eventually(5, host.calls)
+    await eventually_async(host.calls)
     reply = await session.call_tool(name="ask", arguments=PATIENT, asking=asked_roots(heard))
     assert json.loads(text_of(reply))["error"]["code"] == -32601
     assert heard == []
@@ -131,18 +132,18 @@ async def test_a_call_that_answers_no_questions_has_them_refused_at_once(host):
     assert json.loads(text_of(reply))["error"]["code"] == -32601
 
 
-async def test_waiting_for_an_answer_does_not_use_up_the_upstreams_time(host, eventually):
+async def test_waiting_for_an_answer_does_not_use_up_the_upstreams_time(host):
     heard: list[str] = []
     gate = asyncio.Event()
     spec = host.witness(
-        era="legacy", questions=ROOTS_ASKED, timeouts=Timeouts(connect=5, first_byte=5, total=0.6)
+        era="legacy", questions=ROOTS_ASKED, timeouts=Timeouts(connect=30, first_byte=30, total=2)
     )
     session = await host.pool.session(spec)
     call = asyncio.create_task(
         session.call_tool(name="ask", arguments=PATIENT, asking=asked_roots(heard, gate))
     )
-    await eventually(5, lambda: heard)
-    await asyncio.wait({call}, timeout=1.2)
+    await eventually_async(lambda: heard)
+    await asyncio.wait({call}, timeout=2.5)
     assert not call.done()
     gate.set()
     assert "result" in json.loads(text_of(await call))
@@ -174,15 +175,13 @@ async def test_a_little_noise_on_stdout_is_tolerated(host):
     assert text_of(await session.call_tool(name="echo", arguments=b'{"text":"x"}')) == "x"
 
 
-async def test_a_mute_server_times_out_as_unknown_and_is_told(host, eventually):
+async def test_a_mute_server_times_out_as_unknown_and_is_told(host):
     session = await host.pool.session(host.witness(mischief="mute"))
     with pytest.raises(OutcomeUnknown) as caught:
-        await session.call_tool(
-            name="echo", arguments=b'{"text":"x"}', timeouts=Timeouts(total=0.2)
-        )
+        await session.call_tool(name="echo", arguments=b'{"text":"x"}', timeouts=Timeouts(total=1))
     assert caught.value.reason is Unknown.TIMEOUT
-    kinds = await eventually(
-        5, lambda: {event["kind"] for event in host.events()} & {"notifications/cancelled"}
+    kinds = await eventually_async(
+        lambda: {event["kind"] for event in host.events()} & {"notifications/cancelled"}
     )
     assert kinds
 
@@ -203,7 +202,7 @@ async def test_a_call_still_in_the_queue_is_withdrawn_without_being_sent(host):
         await blocked
 
 
-async def test_an_abort_cancels_and_a_late_answer_is_kept_as_evidence(host, eventually):
+async def test_an_abort_cancels_and_a_late_answer_is_kept_as_evidence(host):
     late: list[LateReply] = []
     pool = host.another_pool(on_late_reply=late.append)
     session = await pool.session(host.witness())
@@ -212,22 +211,22 @@ async def test_an_abort_cancels_and_a_late_answer_is_kept_as_evidence(host, even
     call = asyncio.create_task(
         session.call_tool(name="echo", arguments=b'{"text":"late"}', abort=abort)
     )
-    await eventually(5, host.calls)
+    await eventually_async(host.calls)
     abort.set()
     with pytest.raises(OutcomeUnknown) as caught:
         await call
     assert caught.value.reason is Unknown.ABORTED
     host.record.joinpath("hold").unlink()
-    await eventually(5, lambda: late)
+    await eventually_async(lambda: late)
     assert text_of(late[0].reply) == "late"
     await pool.close()
 
 
-async def test_a_vanished_host_leaves_calls_under_way_unknown(host, eventually):
+async def test_a_vanished_host_leaves_calls_under_way_unknown(host):
     session = await host.pool.session(host.witness())
     host.record.joinpath("hold").touch()
     call = asyncio.create_task(session.call_tool(name="echo", arguments=b'{"text":"x"}'))
-    await eventually(5, host.calls)
+    await eventually_async(host.calls)
     await host.stop()
     with pytest.raises(OutcomeUnknown) as caught:
         await call
@@ -249,20 +248,20 @@ async def test_a_command_that_does_not_exist_is_unavailable(host):
         await host.pool.session(spec)
 
 
-async def test_a_lost_lease_ends_the_server_at_once(host, eventually):
+async def test_a_lost_lease_ends_the_server_at_once(host):
     session = await host.pool.session(host.witness())
     host.record.joinpath("hold").touch()
     call = asyncio.create_task(session.call_tool(name="echo", arguments=b'{"text":"x"}'))
-    await eventually(5, host.calls)
+    await eventually_async(host.calls)
     host.leases.held["w", "shared"] = 999
     with pytest.raises(OutcomeUnknown):
-        await asyncio.wait_for(call, 3)
+        await asyncio.wait_for(call, PATIENCE)
 
 
-async def test_an_unreachable_lease_store_ends_the_server_within_the_lease(host, eventually):
+async def test_an_unreachable_lease_store_ends_the_server_within_the_lease(host):
     session = await host.pool.session(host.witness())
     host.leases.broken = True
-    await eventually(3, lambda: not session.usable)
+    await eventually_async(lambda: not session.usable)
     with pytest.raises(UpstreamUnavailable, match="lease"):
         await host.pool.session(host.specs["w"])
 
@@ -287,10 +286,10 @@ async def test_a_changed_configuration_restarts_the_server_and_a_stale_one_is_re
     await stale.close()
 
 
-async def test_a_disabled_upstream_loses_its_server(host, eventually):
+async def test_a_disabled_upstream_loses_its_server(host):
     session = await host.pool.session(host.witness())
     host.specs.clear()
-    await eventually(5, lambda: not session.usable)
+    await eventually_async(lambda: not session.usable)
     assert host.leases.held == {}
 
 
@@ -315,7 +314,7 @@ async def test_nonsense_on_the_socket_is_turned_away(host):
         with pytest.MonkeyPatch.context():
             try:
                 writer.write(nonsense)
-                assert await asyncio.wait_for(reader.read(), 10) == b""
+                assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
             except ConnectionError:
                 pass
         writer.close()
@@ -377,7 +376,7 @@ async def test_a_client_may_not_use_ids_of_another_or_methods_outside_the_list(h
         pool = host.another_pool()
         session = await pool.session(spec)
         session._writer.write(json.dumps(line).encode() + b"\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await session._listening
         assert not session.usable
         await pool.close()
@@ -411,7 +410,7 @@ async def test_a_socket_folder_that_others_can_write_to_is_refused(short_folder,
     await host.stop()
 
 
-async def test_a_late_answer_also_goes_to_whoever_made_the_call(host, eventually):
+async def test_a_late_answer_also_goes_to_whoever_made_the_call(host):
     late = []
     session = await host.pool.session(host.witness())
     host.record.joinpath("hold").touch()
@@ -419,11 +418,11 @@ async def test_a_late_answer_also_goes_to_whoever_made_the_call(host, eventually
         await session.call_tool(
             name="echo",
             arguments=b'{"text":"late"}',
-            timeouts=Timeouts(total=0.3),
+            timeouts=Timeouts(total=1),
             on_late_reply=late.append,
         )
     host.record.joinpath("hold").unlink()
-    await eventually(5, lambda: late)
+    await eventually_async(lambda: late)
     assert text_of(late[0]) == "late"
 
 

@@ -11,7 +11,8 @@ import pytest
 from mcpbridge.upstream.notifications import UPDATED, Wanted
 from mcpbridge.upstream.replies import ToolResult
 from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
-from tests.mcpbridge.upstream.conftest import REPOSITORY, within
+from tests.mcpbridge.upstream.conftest import REPOSITORY
+from tests.support.waiting import PATIENCE, eventually_async
 
 EVERYTHING = Wanted(frozenset({"tools", "prompts", "resources"}), frozenset({"book://moby"}))
 
@@ -31,7 +32,7 @@ def library(host) -> UpstreamSpec:
 async def listening(session):
     opened = asyncio.Event()
     stream = asyncio.create_task(session.listen(EVERYTHING, opened=opened))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await opened.wait()
     try:
         yield stream
@@ -50,7 +51,7 @@ async def test_a_modern_server_announces_on_the_stream_that_was_asked_for(host):
             for kind in ("tools", "prompts", "resources"):
                 await session.call_tool(name="lend", arguments=b'{"announce":"%s"}' % kind.encode())
             await session.call_tool(name="lend", arguments=b'{"update":"book://moby"}')
-            await within(10, lambda: len(heard) >= 4)
+            await eventually_async(lambda: len(heard) >= 4)
         said = [(upstream, scope, message.method) for upstream, scope, message in heard]
         assert said == [
             ("l", "shared", "notifications/tools/list_changed"),
@@ -84,7 +85,7 @@ async def test_an_older_servers_announcements_reach_every_process(host):
         one, two = [await pool.session(host.witness(era="legacy")) for pool in pools]
         async with listening(one), listening(two):
             await one.call_tool(name="slow", arguments=b'{"seconds":0.1}')
-            await within(10, lambda: all(heard.values()))
+            await eventually_async(lambda: all(heard.values()))
         assert {message.method for said in heard.values() for message in said} == {
             "notifications/resources/list_changed"
         }
@@ -112,5 +113,5 @@ async def test_a_stream_ends_with_its_server(host, era):
     )
     async with listening(session) as stream:
         await session.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.wait({stream})

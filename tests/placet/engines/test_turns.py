@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 
 def waiting(turns: Turns, number: int) -> None:
-    eventually(lambda: len(turns._queue) == number, within=5)
+    eventually(lambda: len(turns._queue) == number)
 
 
 def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from placet.sample.agent import GatewaySilent, SampleCall, TokenRefused, run
 from tests.support.ports import listening_socket
+from tests.support.waiting import PATIENCE
 
 
 async def test_an_agent_whose_gateway_never_answers_says_so_and_gives_up(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ async def test_an_agent_whose_gateway_never_answers_says_so_and_gives_up(tmp_pat
         url=f"http://127.0.0.1:{port}/mcp", token="t", repository=tmp_path, patience=0.7
     )
     with pytest.raises(GatewaySilent, match="starts the gateway"):
-        await asyncio.wait_for(run(call, said.append), 10)
+        await asyncio.wait_for(run(call, said.append), PATIENCE)
     assert len(said) == 1
     assert "tries again" in said[0]
 
@@ -36,4 +37,4 @@ async def test_an_agent_whose_token_is_not_accepted_says_so_and_how_to_mend_it(
         port = gateway.sockets[0].getsockname()[1]
         call = SampleCall(url=f"http://127.0.0.1:{port}/mcp", token="t", repository=tmp_path)
         with pytest.raises(TokenRefused, match="seed_sample"):
-            await asyncio.wait_for(run(call, lambda words: None), 10)
+            await asyncio.wait_for(run(call, lambda words: None), PATIENCE)

@@ -70,7 +70,7 @@ def test_killing_the_supervisor_leaves_no_program(
     say_up(tmp_path, "polite", "stubborn")
     tree = running.tree()
     running.kill()
-    eventually(lambda: not still_there(tree), within=5, why="all gone")
+    eventually(lambda: not still_there(tree), why="all gone")
 
 
 def test_a_program_that_ends_is_started_again(family: Family, tmp_path: Path) -> None:

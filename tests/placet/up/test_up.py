@@ -85,7 +85,7 @@ def test_two_starts_share_their_data_and_leave_nothing_by_ctrl_c_or_kill_9(
     tree = second.tree()
     assert len(tree) >= len(PROGRAMS) + 2  # itself, and celery's other half
     second.kill()
-    eventually(lambda: not survivors(tree), within=5, why="every program gone")
+    eventually(lambda: not survivors(tree), why="every program gone")
 
 
 def test_a_port_in_use_is_named(up: Up) -> None:

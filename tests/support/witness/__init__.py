@@ -88,7 +88,7 @@ def start(
         log=log,
     )
     eventually(
-        lambda: "\n" in running.output() or not running.alive(), within=30, why="the witness"
+        lambda: "\n" in running.output() or not running.alive(), within=60, why=running.output
     )
     line = running.output().partition("\n")[0]
     if not line.startswith("http://"):
