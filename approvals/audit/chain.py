@@ -27,6 +27,11 @@ def ticket_subject(uid: UUID) -> str:
     return f"ticket:{uid}"
 
 
+def canary_subject(uid: UUID) -> str:
+    """The subject of the chain that says that a ticket is a test."""
+    return f"canary:{uid}"
+
+
 def event_hash(event: AuditEvent) -> bytes:
     """The hash (32 bytes) over every column of `event` except its key and the hash itself."""
     return digest(

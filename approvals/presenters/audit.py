@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from approvals.presenters.words import figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One link of one chain."""
+    """One link of one chain; of a `withheld` one neither who acted nor the detail is told yet."""
 
     id: int
     at: datetime
@@ -28,6 +28,7 @@ class Link:
     chain_url: str
     ticket_url: str
     seq: int
+    withheld: bool
     who: InspectedText
     words: str
     edge: str
@@ -80,13 +81,17 @@ def present_audit(
     subject: str,
     next_before: int | None,
     is_first: bool,
+    withheld: Collection[str] = (),
 ) -> AuditPage:
-    """A page of the record; `breaks` is None when nobody asked for a verification."""
+    """A page of the record; `breaks` is None when nobody asked for a verification.
+
+    `withheld` are the subjects of chains whose beginning is not told yet.
+    """
     here = reverse("approvals:audit")
     chosen = {"subject": subject} if subject else {}
     older = urlencode({**chosen, "before": next_before}) if next_before else ""
     return AuditPage(
-        links=tuple(_link(event, names) for event in events),
+        links=tuple(_link(event, names, withheld) for event in events),
         subject=subject,
         seal=_seal(checkpoint),
         verified=None if breaks is None else _verified(breaks),
@@ -95,10 +100,11 @@ def present_audit(
     )
 
 
-def _link(event: AuditEvent, names: Mapping[UUID, str]) -> Link:
+def _link(event: AuditEvent, names: Mapping[UUID, str], withheld: Collection[str]) -> Link:
     kind, _, key = event.subject.partition(":")
     is_ticket = kind == "ticket" and _is_uuid(key)
-    actor = who(event.actor, names) or event.actor
+    is_withheld = event.action == "opened" and event.subject in withheld
+    actor = "" if is_withheld else who(event.actor, names) or event.actor
     return Link(
         id=event.pk,
         at=event.at,
@@ -106,12 +112,14 @@ def _link(event: AuditEvent, names: Mapping[UUID, str]) -> Link:
         chain_url=f"{reverse('approvals:audit')}?{urlencode({'subject': event.subject})}",
         ticket_url=reverse("approvals:ticket", args=[key]) if is_ticket else "",
         seq=event.seq,
+        withheld=is_withheld,
         who=inspect(actor, identifier_like=True),
         words=words_of(event) if is_ticket or event.action in WORDS else _plain(event.action),
         edge=f"{event.source} → {event.target}" if event.source and event.target else event.target,
         detail=tuple(
             (name, inspect(_value(value), identifier_like=True))
             for name, value in sorted(event.detail.items())
+            if not is_withheld
         ),
         hash=bytes(event.hash).hex(),
         previous=bytes(event.previous).hex(),

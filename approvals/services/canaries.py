@@ -113,7 +113,7 @@ def seed_canary(
         )
         canary.refresh_from_db()
         audit.append(
-            subject=f"canary:{stored.uid}",
+            subject=audit.canary_subject(stored.uid),
             actor=actor,
             action="seeded",
             detail={"like": str(past.uid), **audit.attest(canary)},

@@ -16,7 +16,7 @@ from approvals.audit.verification import verify
 from approvals.models import Checkpoint, Person, User
 from approvals.presenters.audit import present_audit
 from approvals.presenters.timeline import people_in
-from approvals.selectors.history import audit_events
+from approvals.selectors.history import audit_events, telling_openings
 from approvals.selectors.visibility import sees_everything
 from approvals.web.access import reviewer_page
 from approvals.web.addresses import key_in
@@ -56,6 +56,7 @@ def _page(request: HttpRequest, user: User, *, breaks: Sequence[Break] | None) -
         breaks=breaks,
         subject=subject,
         next_before=next_before,
+        withheld=telling_openings(events),
         is_first=key is None,
     )
     return render(request, "approvals/audit.html", {"view": view})

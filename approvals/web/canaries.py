@@ -46,7 +46,7 @@ def canaries(request: HttpRequest, user: User) -> HttpResponse:
             )
             return redirect("approvals:canaries")
     before = key_in(request.GET.get("before", ""))
-    found, older = canaries_page(before=before)
+    found, older = canaries_page(user.person, before=before)
     here = reverse("approvals:canaries")
     form = request.POST if request.method == "POST" else request.GET
     context = {

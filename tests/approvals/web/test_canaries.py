@@ -1,7 +1,11 @@
 """Seeding tests, and that nothing gives one away before it is decided."""
 
+import re
+from uuid import UUID
+
 from approvals import api
-from approvals.models import Canary, Ticket
+from approvals.audit.verification import verify
+from approvals.models import Canary, Person, Ticket
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_ticket
 from tests.support.pages import form_to, forms, text_of
@@ -92,3 +96,38 @@ def test_a_form_that_cannot_be_seeded_says_why_and_keeps_what_was_typed(
         assert answer.status_code == 422
         assert "Look at line" in text_of(answer.content)
     assert not Canary.objects.exists()
+
+
+def test_another_admin_who_reviews_cannot_find_a_test_before_it_is_over(
+    cast: Cast, signed_in: SignIn
+):
+    Person.objects.filter(pk=cast.bob.person_id).update(is_admin=True)
+    call = a_ticket(cast, arguments=b'{"n":1}').pending().ticket
+    seed(cast, signed_in)
+    ticket = Canary.objects.get().ticket
+    bob = signed_in(cast.bob)
+
+    def shown(uid: UUID, kind: str = "ticket") -> str:
+        """A chain as bob reads it, without what every chain has of its own."""
+        page = text_of(bob.get(f"/audit/?subject={kind}:{uid}").content)
+        links = page.partition("Links of the audit record")[2]
+        return re.sub(r"[0-9a-f]{64}|[0-9a-f-]{36}|\d\d:\d\d", "-", links)
+
+    assert shown(ticket.uid) == shown(call.uid)
+    assert "dora" not in shown(ticket.uid)
+    assert "shown once it is over" in shown(ticket.uid)
+    assert shown(ticket.uid, "canary") == ""
+    record = bob.get("/audit/").content.decode()
+    assert "canary" not in record
+    assert str(ticket.uid) in record
+    assert f"Ticket {ticket.pk}" not in text_of(bob.get("/tests/").content)
+    seeder = signed_in(cast.dora)
+    assert f"canary:{ticket.uid}" in text_of(seeder.get("/audit/").content)
+    assert f"Ticket {ticket.pk}" in text_of(seeder.get("/tests/").content)
+
+    form = form_to(bob.get(f"/tickets/{ticket.uid}/").content, "/decide/")
+    bob.post(form.action, form.values(verdict="reject"))
+    assert "dora" in shown(ticket.uid)
+    assert "Seeded" in shown(ticket.uid, "canary")
+    assert f"Ticket {ticket.pk}" in text_of(bob.get("/tests/").content)
+    assert verify() == []
