@@ -36,7 +36,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc] # Daphne has no types
     """A request whose body ends in time and within the limit, or it ends the connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # Only the application reads a body: Twisted would parse every form once more, on the loop.
+        super().__init__(*args, **kwargs, parsePOSTFormSubmission=False)
         self._arrived = 0
         self._refused = False
         self._patience = reactor.callLater(ARRIVAL_SECONDS, self._too_slow)
@@ -133,6 +134,10 @@ class BoundedFactory(HTTPFactory):  # type: ignore[misc] # Daphne has no types
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = BoundedRequest
         return protocol
+
+    @override
+    def log(self, request: Any) -> None:
+        """Spell no line for Twisted's access log, which goes nowhere; Daphne has its own."""
 
 
 class LifespanServer(Server):  # type: ignore[misc] # Daphne has no types

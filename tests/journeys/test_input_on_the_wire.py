@@ -103,6 +103,12 @@ def _hidden(wire: Wire) -> bytes:
     return (wire.head("Content-Length: 2") + "{}" + "X" + inner).encode()
 
 
+def _no_form(wire: Wire) -> bytes:
+    """A form without parts: a server that parses bodies itself would find nothing but a bad one."""
+    head = wire.head(LENGTH).replace("Type: application/json", "Type: multipart/form-data")
+    return (head + BODY).encode()
+
+
 BAD: tuple[Answers, ...] = ([400], CLOSED)
 
 FRAMING = (
@@ -161,6 +167,7 @@ FRAMING = (
         (*BAD, [404, 400], [405], [421]),
     ),
     Case("what is left over", _hidden, ([400], [400, 400], [400, 405])),
+    Case("a form that only the application reads", _no_form, ([415],)),
 )
 
 ADDRESSES = (
