@@ -200,6 +200,7 @@ async def test_a_ticket_stays_held_when_the_process_that_joined_last_lets_go(
             second.cancel()
             await asyncio.wait({second})
         await asyncio.sleep(5)  # two looks: the first process sees it and holds the ticket again
+        await eventually_async(lambda: is_attached(ticket))
         now = await in_database(Ticket.objects.get, pk=ticket.pk)
         assert (now.state, now.detached_at) == ("pending", None), live_placet.logs()
         await decide(ticket, bridge, "reject")

@@ -94,5 +94,5 @@ async def test_an_agent_at_another_web_process_shares_the_ticket_and_its_one_exe
         await house.counts(ticket.uid, requests=2)
         await bob.decide(ticket.uid, "approve")
         for calling in calls:
-            assert "one execution for 2 requests" in (await told(calling, within=15))
+            assert "one execution for 2 requests" in (await told(calling))
     assert house.notes() == ["shared"]

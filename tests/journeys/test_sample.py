@@ -32,6 +32,7 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=str(find_chromium()), args=list(FLAGS), timeout=60_000
         )
+        expect.set_options(timeout=20_000)
         yield browser
         browser.close()
 

@@ -15,7 +15,9 @@ from tests.support.waiting import eventually_async
 
 pytestmark = pytest.mark.timeout(180)
 
-STOPPED = 5.0  # seconds that calls in flight may outlive the answer of the kill switch
+# Seconds that calls in flight may outlive the answer of the kill switch, on a machine that stands
+# still for some of them; their upstream would let them wait for a minute.
+STOPPED = 15.0
 
 
 @pytest.mark.both_engines
@@ -68,7 +70,7 @@ async def test_a_tool_that_changed_after_its_approval_is_not_called(house: House
         await bob.decide(ticket.uid, "approve")
         await asyncio.to_thread(house.restart_witness, revised=True)
         house.placet.start_worker()
-        drifted = await told(calling, within=30)
+        drifted = await told(calling)
         assert "the tool or its server changed after the call was made" in drifted
         assert "Nothing was executed" in drifted
     assert house.witness.calls() == []

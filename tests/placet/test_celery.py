@@ -34,7 +34,7 @@ def test_publishing_without_a_broker_fails_at_once() -> None:
     began = time.monotonic()
     with pytest.raises((OperationalError, OSError)):
         app.tasks["tests.note"].apply_async(kwargs={"ticket_id": "x"})
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_every_scheduled_task_exists() -> None:

@@ -30,7 +30,7 @@ from tests.support.bridge import RULES, Bridge, a_bridge
 from tests.support.live import LivePlacet
 from tests.support.plain_http import http_client
 from tests.support.reviewer import Reviewer, signed_in
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 NOTE = "witness__write_note"
@@ -115,7 +115,7 @@ class House:
         assert isinstance(found, Ticket)
         return found
 
-    async def reaches(self, uid: UUID, state: str, *, within: float = 20.0) -> Ticket:
+    async def reaches(self, uid: UUID, state: str, *, within: float = PATIENCE) -> Ticket:
         """The ticket, once it is in that state."""
         seen: list[Ticket] = []
 
@@ -140,6 +140,6 @@ def text_of(result: Any) -> str:
     return "\n".join(part.text for part in result.content)
 
 
-async def told(calling: asyncio.Task[Any], *, within: float) -> str:
+async def told(calling: asyncio.Task[Any], *, within: float = PATIENCE) -> str:
     """What the waiting call returns within so many seconds, as text."""
     return text_of(await asyncio.wait_for(asyncio.shield(calling), within))

@@ -140,7 +140,7 @@ async def test_the_kill_switch_ends_allowed_calls_under_way_within_five_seconds(
         ledger.kill(user=bridge.cast.carol)
 
     await in_database(kill)
-    outcome = await asyncio.wait_for(running, PATIENCE)
+    outcome = await asyncio.wait_for(running, 5)
     assert outcome == outcomes.OutcomeUnknown(reason="aborted")
 
 

@@ -282,7 +282,7 @@ async def test_the_kill_switch_ends_a_sent_call_within_five_seconds(
         ledger.kill(user=bridge.cast.carol)
 
     await in_database(kill)
-    await asyncio.wait_for(running, PATIENCE)
+    await asyncio.wait_for(running, 5)
     ticket = await told(bridge, uid)
     assert (ticket.state, ticket.unknown_reason) == (
         State.OUTCOME_UNKNOWN,

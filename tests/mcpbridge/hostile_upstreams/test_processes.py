@@ -100,7 +100,7 @@ async def test_a_fork_bomb_is_held_to_its_number_and_gone_with_its_server(
         f"{loop.time() - began:5.2f} s until all {most} processes were gone; this process was "
         f"late by {late * 1000:.0f} ms at most",
     )
-    assert loop.time() - began < 5
+    assert loop.time() - began < 15
     assert most <= PROCESSES + 4  # with what stands around the server: leash, sandbox, warden
 
 

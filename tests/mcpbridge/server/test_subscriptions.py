@@ -22,8 +22,9 @@ from tests.mcpbridge.server.test_prompts_and_resources import ALLOWED, a_house, 
 from tests.support.face import ERAS, MODERN, ServedFace, modern_body
 from tests.support.library import Library
 from tests.support.plain_http import http_client
-from tests.support.waiting import PATIENCE, eventually_async
+from tests.support.waiting import eventually_async
 
+AT_ONCE = 12.0  # seconds: before the first keep-alive, after 15, could tell
 EVERYTHING = {
     "toolsListChanged": True,
     "promptsListChanged": True,
@@ -177,7 +178,7 @@ async def test_a_revoked_token_ends_its_streams_within_seconds(era: str) -> None
             token = await in_database(lambda: AgentToken.objects.order_by("-created_at").first())
             assert token is not None
             await in_database(revoke_token, actor="system:test", token_id=token.pk)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(AT_ONCE):
                 await ear.over.wait()
         assert len(face.face.subscriptions) == 0
 
@@ -185,7 +186,7 @@ async def test_a_revoked_token_ends_its_streams_within_seconds(era: str) -> None
 async def test_a_disabled_agent_hears_no_more() -> None:
     async with a_house(Library()) as face, a_stream(face, "modern") as ear:
         await in_database(_disable)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(AT_ONCE):
             await ear.over.wait()
     assert ear.methods()[-1] == "result"
 
@@ -281,7 +282,7 @@ async def test_a_stream_ends_after_so_much_and_is_opened_anew(
         await library.announce("prompts")
         await ear.hears("notifications/prompts/list_changed")
         await library.announce("resources")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(AT_ONCE):
             await ear.over.wait()
     assert ear.methods()[-1] == "result"
 
@@ -304,6 +305,6 @@ async def test_a_token_that_runs_out_ends_its_streams_though_nothing_moved_the_g
     async with a_house(Library()) as face, a_stream(face, "modern") as ear:
         past = timezone.now() - timedelta(seconds=1)
         await in_database(lambda: AgentToken.objects.update(expires_at=past))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(AT_ONCE):
             await ear.over.wait()
     assert ear.methods()[-1] == "result"

@@ -197,8 +197,7 @@ async def test_a_list_that_is_read_meanwhile_leaves_a_question_to_the_one_call(p
         return Answer(result={"roots": []})
 
     async with SlowToList(asks_first) as server:
-        patient = Timeouts(connect=10, first_byte=10, total=20)
-        session = await pool.session(spec_for(server.url, timeouts=patient))
+        session = await pool.session(spec_for(server.url))
         listing = asyncio.create_task(session.list_tools())
         async with asyncio.timeout(10):
             await reading.wait()
@@ -343,10 +342,14 @@ async def test_a_stream_that_ended_is_opened_anew_for_the_next_call(pool):
 
 
 async def test_an_abort_is_told_to_the_server(pool):
-    async with SseServer(stay_silent) as server:
+    abort = asyncio.Event()
+
+    async def accept_what_is_aborted_then(message, stream, post):
+        post.write(ACCEPTED)
+        abort.set()
+
+    async with SseServer(accept_what_is_aborted_then) as server:
         session = await pool.session(spec_for(server.url))
-        abort = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.1, abort.set)
         with pytest.raises(OutcomeUnknown) as caught:
             await session.call_tool(name="echo", arguments=b"{}", abort=abort)
         assert caught.value.reason is Unknown.ABORTED

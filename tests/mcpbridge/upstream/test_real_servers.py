@@ -15,7 +15,7 @@ from mcp.server.lowlevel import Server
 from mcpbridge.upstream.errors import OutcomeUnknown, Unknown
 from mcpbridge.upstream.replies import ToolResult, ToolRpcError
 from mcpbridge.upstream.spec import SandboxProfile, UpstreamSpec
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, eventually_async
 
 
 class SdkServer:
@@ -94,9 +94,11 @@ async def test_the_official_sdk_understands_us_in_both_eras(pool, era, json_resp
         assert reply.result["structuredContent"] == {"n": 1}
         assert server.seen == [{"a": "é"}]
         abort = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.3, abort.set)
+        calling = asyncio.create_task(session.call_tool(name="hang", arguments=b"{}", abort=abort))
+        await eventually_async(lambda: len(server.seen) == 2)
+        abort.set()
         with pytest.raises(OutcomeUnknown) as caught:
-            await session.call_tool(name="hang", arguments=b"{}", abort=abort)
+            await calling
         assert caught.value.reason is Unknown.ABORTED
         if era == "legacy" or not json_response:  # its JSON mode does not look for a closed stream
             async with asyncio.timeout(PATIENCE):
