@@ -1,4 +1,4 @@
-"""The ledger's part in a worker: telling people, sealing checkpoints, purging what retention ends.
+"""The ledger's part in a worker: telling, sealing checkpoints, purging, verifying the record.
 
 Every worker does so in threads of its own, so that neither a broker nor beat is needed; several
 at once do no harm. The Celery tasks do the same on demand. What waits for somebody else's server
@@ -20,6 +20,7 @@ from approvals import conf, courier
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.audit.sealing import purge_older_than
 from approvals.services.deliveries import forget_older_than
+from approvals.services.verifying import RENEW_EVERY, renew, verify_if_asked
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,14 @@ def _housekeepers() -> list[Housekeeper]:
             Chore("purge old payloads", purge, PURGE_EVERY),
             Chore("forget old notices", forget_notices, PURGE_EVERY),
         ),
-        Housekeeper("placet-lookout", sweep, Chore("notice what is new", courier.look, sweep)),
+        Housekeeper(
+            "placet-lookout",
+            sweep,
+            Chore("notice what is new", courier.look, sweep),
+            Chore("say that a verification still runs", renew, RENEW_EVERY),
+        ),
+        # For minutes at a time, hence apart.
+        Housekeeper("placet-verifier", sweep, Chore("verify the record", verify_if_asked, sweep)),
         *(
             Housekeeper(
                 f"placet-courier-{number}", sweep, Chore("carry messages", courier.carry, sweep)

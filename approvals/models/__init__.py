@@ -32,6 +32,7 @@ from approvals.models.telling import (
     Watch,
 )
 from approvals.models.ticket import Holder, Ticket
+from approvals.models.verification import Verification
 
 __all__ = [
     "Absence",
@@ -71,6 +72,7 @@ __all__ = [
     "Ticket",
     "TypedAnswer",
     "User",
+    "Verification",
     "VoteMandate",
     "Watch",
     "WrongCode",

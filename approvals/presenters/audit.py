@@ -1,4 +1,4 @@
-"""The audit record as people read it: who did what to what, and whether the record adds up."""
+"""The audit record as people read it: who did what to what."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import ngettext
 
-from approvals.audit.breaks import Break
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.models import AuditEvent, Checkpoint
 from approvals.presenters.timeline import WORDS, who, words_of
@@ -49,27 +48,14 @@ class SealStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """What replaying the whole record found."""
-
-    holds: bool
-    heading: str
-    breaks: tuple[InspectedText, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPage:
     """One page of the record."""
 
     links: tuple[Link, ...]
     subject: str
     seal: SealStatus | None
-    verified: Verified | None
     older: str
     newest: str
-
-
-BREAKS_SHOWN = 50
 
 
 def present_audit(
@@ -77,16 +63,12 @@ def present_audit(
     *,
     names: Mapping[UUID, str],
     checkpoint: Checkpoint | None,
-    breaks: Sequence[Break] | None,
     subject: str,
     next_before: int | None,
     is_first: bool,
     withheld: Collection[str] = (),
 ) -> AuditPage:
-    """A page of the record; `breaks` is None when nobody asked for a verification.
-
-    `withheld` are the subjects of chains whose beginning is not told yet.
-    """
+    """A page of the record; `withheld` are chains whose beginning is not told yet."""
     here = reverse("approvals:audit")
     chosen = {"subject": subject} if subject else {}
     older = urlencode({**chosen, "before": next_before}) if next_before else ""
@@ -94,7 +76,6 @@ def present_audit(
         links=tuple(_link(event, names, withheld) for event in events),
         subject=subject,
         seal=_seal(checkpoint),
-        verified=None if breaks is None else _verified(breaks),
         older=f"{here}?{older}" if older else "",
         newest="" if is_first else f"{here}?{urlencode(chosen)}" if chosen else here,
     )
@@ -138,22 +119,6 @@ def _seal(checkpoint: Checkpoint | None) -> SealStatus | None:
         root=bytes(checkpoint.root).hex(),
         key_id=checkpoint.key_id,
     )
-
-
-def _verified(breaks: Sequence[Break]) -> Verified:
-    if not breaks:
-        return Verified(holds=True, heading=gettext("Everything adds up"), breaks=())
-    shown = [inspect(str(found), identifier_like=True) for found in breaks[:BREAKS_SHOWN]]
-    if len(breaks) > BREAKS_SHOWN:
-        shown.append(
-            inspect(gettext("and {number} more").format(number=figure(len(breaks) - BREAKS_SHOWN)))
-        )
-    heading = gettext("{number} rows of the record do not add up").format(
-        number=figure(len(breaks))
-    )
-    if len(breaks) == 1:
-        heading = gettext("One row of the record does not add up")
-    return Verified(holds=False, heading=heading, breaks=tuple(shown))
 
 
 def _plain(action: str) -> str:

@@ -7,10 +7,18 @@ from django.test import Client
 
 from approvals.audit.breaks import Break
 from approvals.audit.checkpoints import seal_checkpoint
-from approvals.models import AuditEvent, Gate, Person
-from approvals.web import audit
+from approvals.models import (
+    AuditEvent,
+    DatabaseNow,
+    Gate,
+    Person,
+    Verification,
+    after_seconds,
+)
+from approvals.services import verifying
 from tests.approvals.web.conftest import SignIn
 from tests.support.builders import Cast, a_ticket
+from tests.support.clock import later
 from tests.support.pages import form_to, text_of
 
 # -- audit ----------------------------------------------------------------------------------
@@ -51,20 +59,66 @@ def test_the_newest_checkpoint_and_a_verification_are_shown(cast: Cast, signed_i
     assert checkpoint is not None
 
     assert bytes(checkpoint.root).hex() in text_of(client.get("/audit/").content)
-    assert "Everything adds up" in text_of(client.post("/audit/verify/").content)
 
 
-def test_a_break_is_named_on_the_page(
+def test_a_verification_waits_for_a_worker_and_then_says_what_it_found(
+    cast: Cast, signed_in: SignIn
+):
+    a_ticket(cast).succeeded()
+    client = signed_in(cast.dora)
+    assert b"every 3s" not in client.get("/audit/").content
+    for _ in range(2):  # the second press changes nothing
+        answer = client.post("/audit/verify/", follow=True)
+        assert "A verification waits for a worker" in text_of(answer.content)
+    assert b"every 3s" in answer.content
+    assert "Look again" in text_of(answer.content)
+
+    assert verifying.verify_if_asked()
+
+    page = client.get("/audit/").content
+    assert "Everything adds up" in text_of(page)
+    assert "Asked for by dora" in text_of(page)
+    assert b"every 3s" not in page
+    assert not verifying.verify_if_asked()
+    assert client.get("/audit/verify/").status_code == 302
+    assert Verification.objects.count() == 1
+
+
+def test_breaks_are_named_on_the_page_the_first_of_many(
     cast: Cast, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(
-        audit, "verify", lambda: [Break(table="ticket", key="7", problem="its digest differs")]
-    )
+    client = signed_in(cast.dora)
+    for many, heading in (
+        (1, "One row of the record does not"),
+        (23, "23 rows of the record do not"),
+    ):
+        breaks = [
+            Break(table="ticket", key=str(n), problem="its \u202edigest") for n in range(many)
+        ]
+        monkeypatch.setattr(verifying, "verify", lambda found=breaks: found)
+        client.post("/audit/verify/")
+        verifying.verify_if_asked()
+        text = text_of(client.get("/audit/").content)
+        assert heading in text
+        assert "ticket 0: its [U+202E]digest" in text
+    assert "ticket 19:" in text
+    assert "ticket 20:" not in text
+    assert "and 3 more" in text
 
-    text = text_of(signed_in(cast.dora).post("/audit/verify/").content)
 
-    assert "One row of the record does not add up" in text
-    assert "its digest differs" in text
+def test_a_run_whose_worker_vanished_is_shown_as_broken_off(cast: Cast, signed_in: SignIn):
+    client = signed_in(cast.dora)
+    client.post("/audit/verify/")
+    Verification.objects.update(begun_at=DatabaseNow(), lease_until=after_seconds(60))
+    assert "is being verified" in text_of(client.get("/audit/").content)
+    with later(61):
+        page = client.get("/audit/").content
+        assert "was broken off" in text_of(page)
+        assert b"every 3s" not in page
+        assert not Verification.objects.get().over, "to look changes nothing"
+        client.post("/audit/verify/")
+        assert verifying.verify_if_asked()
+        assert "Everything adds up" in text_of(client.get("/audit/").content)
 
 
 # -- kill switch ----------------------------------------------------------------------------
