@@ -28,6 +28,7 @@ from approvals.services.channels import add_chat, add_room
 from approvals.services.decisions import decide
 from approvals.services.delegation import declare_absence
 from approvals.services.grants import Wanted
+from approvals.services.verifying import ask_to_verify
 from approvals.web.urls import urlpatterns
 from tests.approvals.web.conftest import SignIn
 from tests.approvals.web.test_hostile_text import STORED
@@ -106,20 +107,25 @@ def told_about(cast: Cast) -> None:
 
 
 def renamed(cast: Cast) -> None:
-    """Everybody and everything else is called something else now; bob is an admin as well."""
+    """Everybody and everything else is called something else now."""
     Person.objects.update(name=ESSENCE[:120])
-    Person.objects.filter(pk=cast.bob.person_id).update(is_admin=True)
     Team.objects.update(name=ESSENCE[:120])
     ReviewerGroup.objects.update(name=ESSENCE[:120])
 
 
 def a_hostile_house(cast: Cast) -> dict[str, list[str]]:
-    """One of everything that a page can name; the addresses by the names that the URLs have."""
+    """One of everything that a page can name; the addresses by the names that the URLs have.
+
+    Bob is an admin as well, and seeds the tests: nobody else is shown them while they wait.
+    """
     a_policy()
+    cast.bob.person.is_admin = True
+    cast.bob.person.save(update_fields=["is_admin"])
+    ask_to_verify(user=cast.bob)
     past = [a_ticket(cast, **named(name, agent_id=uuid7())).pending() for name in NAMES]
     grant = granted(a_ticket(cast, **named(ESSENCE)).pending())
     tests = [
-        seed_canary(user=cast.dora, like=walk.uid, trap=Trap.HOST, right=api.Answer.REJECT)
+        seed_canary(user=cast.bob, like=walk.uid, trap=Trap.HOST, right=api.Answer.REJECT)
         for walk in past
     ]
     handed, open_one = [
