@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals import api
 
@@ -35,6 +37,14 @@ _NONCE_BYTES: Final = 12
 
 class SealedSecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
     """Keeps the secrets of authenticator apps and recovery codes encrypted at rest."""
+
+    error_messages: ClassVar[dict[str, str | Promise]] = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": gettext_lazy("This code is wrong, or too old."),
+        "cannot_generate_recovery_codes": gettext_lazy(
+            "Recovery codes stand in for a passkey or an app. Add one of those first."
+        ),
+    }
 
     def encrypt(self, text: str) -> str:
         """Seal a secret (AES-256-GCM under a key of its own)."""

@@ -169,6 +169,11 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "placet.accounts.ClosedAccountAdapter"
+ACCOUNT_FORMS = {
+    "change_password": "placet.account_forms.OurChangePasswordForm",
+    "reset_password": "placet.account_forms.OurResetPasswordForm",
+    "reset_password_from_key": "placet.account_forms.OurResetPasswordKeyForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

@@ -19,10 +19,12 @@ class AbsenceRow:
     """One absence that is not over."""
 
     who: str
+    is_you: bool
     starts: datetime
     ends: datetime
     is_now: bool
     stand_in: str  # empty where nobody does
+    you_stand_in: bool
     groups: str
     end_url: str  # empty where the viewer may not end it
 
@@ -49,10 +51,12 @@ def present_absences(
     return tuple(
         AbsenceRow(
             who=absence.person.name,
+            is_you=absence.person_id == user.person_id,
             starts=absence.starts_at,
             ends=absence.ends_at,
             is_now=absence.starts_at <= now,
             stand_in=absence.delegate.name if absence.delegate is not None else "",
+            you_stand_in=absence.delegate_id == user.person_id,
             groups=", ".join(sorted(group.name for group in absence.groups.all())),
             end_url=reverse("approvals:absence-end", args=[absence.pk])
             if user.person.is_admin or absence.person_id == user.person_id

@@ -143,5 +143,5 @@ def present_asker(ticket: Ticket, *, activity: Activity, owner_now: str) -> tupl
     if ticket.session_label:
         facts.append(Fact(label=gettext("Session"), text=inspect(ticket.session_label)))
     facts.append(Fact(label=gettext("Last hour"), words=activity.words))
-    facts.append(Fact(label=gettext("This tool"), words=activity.this_tool))
+    facts.append(Fact(label=gettext("Calls of this tool before"), words=activity.this_tool))
     return tuple(facts)

@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 
 from approvals.domain.inspection import InspectedText, inspect
 from approvals.models import AuditEvent, Checkpoint
-from approvals.presenters.timeline import WORDS, who, words_of
+from approvals.presenters.deeds import DEEDS, edge_in_words
+from approvals.presenters.timeline import who, words_of
 from approvals.presenters.words import figure
 
 
@@ -95,11 +96,11 @@ def _link(event: AuditEvent, names: Mapping[UUID, str], withheld: Collection[str
         seq=event.seq,
         withheld=is_withheld,
         who=inspect(actor, identifier_like=True),
-        words=words_of(event) if is_ticket or event.action in WORDS else _plain(event.action),
-        edge=f"{event.source} → {event.target}" if event.source and event.target else event.target,
+        words=words_of(event) if is_ticket else _deed(event),
+        edge=edge_in_words(event.source, event.target),
         detail=tuple(
             (name, inspect(_value(value), identifier_like=True))
-            for name, value in sorted(event.detail.items())
+            for name, value in (*_as_recorded(event), *sorted(event.detail.items()))
             if not is_withheld
         ),
         hash=bytes(event.hash).hex(),
@@ -121,8 +122,15 @@ def _seal(checkpoint: Checkpoint | None) -> SealStatus | None:
     )
 
 
-def _plain(action: str) -> str:
-    return action.replace("_", " ").capitalize()
+def _deed(event: AuditEvent) -> str:
+    """An act that belongs to no ticket, in words."""
+    return str(DEEDS[event.action]) if event.action in DEEDS else words_of(event)
+
+
+def _as_recorded(event: AuditEvent) -> tuple[tuple[str, str], ...]:
+    """The names that the record itself gives to the act and to the states of its edge."""
+    named = (("action", event.action), ("source", event.source), ("target", event.target))
+    return tuple((name, value) for name, value in named if value)
 
 
 def _value(value: object) -> str:

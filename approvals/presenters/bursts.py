@@ -35,7 +35,7 @@ class BurstRow:
     target: InspectedText | None  # the tool; None for several
     words: str
     first: datetime
-    last: datetime
+    last: datetime | None  # None where it is the same second
     differs: tuple[InspectedText, ...]
     says_same: bool
     url: str
@@ -90,11 +90,15 @@ def present_burst(burst: Burst, arguments: Mapping[UUID, Payload]) -> BurstRow:
             "{number} open call within {span}", "{number} open calls within {span}", many
         ).format(number=figure(many), span=span(max(burst.last - burst.first, SHORTEST))),
         first=burst.first,
-        last=burst.last,
+        last=burst.last if _second(burst.last) > _second(burst.first) else None,
         differs=tuple(inspect(path, identifier_like=True) for path in differs[:MENTIONED]),
         says_same=len(readable) > 1 and not differs,
         url=burst_url(burst.agent_id, burst.upstream_id, burst.tool_name),
     )
+
+
+def _second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
 
 
 def differing(arguments: Sequence[bytes]) -> tuple[str, ...]:
@@ -123,9 +127,12 @@ def present_paused(paused: Sequence[AgentPause], user: User) -> tuple[PausedRow,
 
 
 def suggested_reason(many: int) -> str:
-    """What a reviewer may say to all of them at once."""
+    """What a reviewer may say to each of `many`, beside which stand all the others."""
+    others = many - 1
+    if others < 1:
+        return gettext("Rejected; the agent is paused.")
     return ngettext(
         "Rejected together with {number} similar call; the agent is paused.",
         "Rejected together with {number} similar calls; the agent is paused.",
-        many,
-    ).format(number=figure(many))
+        others,
+    ).format(number=figure(others))

@@ -99,7 +99,7 @@ def present_delivery(delivery: Delivery) -> DeliveryRow:
         kind=str(KINDS[Kind(delivery.notice.kind)]),
         number=ticket.pk if ticket is not None else None,
         url=reverse("approvals:ticket", args=[ticket.uid]) if ticket is not None else "",
-        channel=f"{SORTS[Channel.Sort(channel.sort)][1]}: {channel.label}",
+        channel=_words(channel),
         owner=owner_of(channel),
         mark=STATES[Delivery.State(delivery.state)],
         at=delivery.ended_at or delivery.due_at,
@@ -119,6 +119,12 @@ def in_words(why: str) -> str:
     """A reason, as it was stored in English, in the reader's language; figures stay."""
     sentence, bracket, rest = why.partition(" (")
     return f"{gettext(sentence)}{bracket}{rest}" if sentence else ""
+
+
+def _words(channel: Channel) -> str:
+    """A channel in words; mail is the one that nobody names, as each has only one."""
+    sort = str(SORTS[Channel.Sort(channel.sort)][1])
+    return sort if channel.sort == Channel.Sort.MAIL else f"{sort}: {channel.label}"
 
 
 def _row(reach: Reach) -> ChannelRow:

@@ -142,7 +142,7 @@ def present_grant(standing: Standing, *, may_revoke: bool, now: datetime) -> Gra
     arguments = read_canonical(sealed) if sealed is not None else None
     return GrantPage(
         row=_row(standing, calls_of([made_from])[made_from.pk], now),
-        pins=pin_rows(arguments, tuple(standing.grant.pins["free"])),
+        pins=pin_rows(arguments, tuple(standing.grant.pins["free"]), given=True),
         purged=arguments is None,
         may_revoke=may_revoke,
     )
@@ -183,8 +183,11 @@ def past_calls(tickets: Sequence[Ticket]) -> tuple[PastCall, ...]:
     )
 
 
-def pin_rows(arguments: JSON, free: Sequence[str]) -> tuple[PinRow, ...]:
-    """Every member that can be left open; one inside an open member is open with it."""
+def pin_rows(arguments: JSON, free: Sequence[str], *, given: bool) -> tuple[PinRow, ...]:
+    """Every member that can be left open; one inside an open member is open with it.
+
+    `given` says that the permission stands already.
+    """
     open_to_change = set(free)
     rows = []
     for member in members(arguments):
@@ -206,12 +209,20 @@ def pin_rows(arguments: JSON, free: Sequence[str]) -> tuple[PinRow, ...]:
                 path=inspect(member.pointer.removeprefix("/"), identifier_like=True),
                 value=inspect(text),
                 is_open=is_open,
-                opens=gettext("May then be anything at all, with everything inside it.")
-                if nested
-                else gettext("May then be anything at all, or missing."),
+                opens=_opens(nested=nested, given=given),
             )
         )
     return tuple(rows)
+
+
+def _opens(*, nested: bool, given: bool) -> str:
+    if given and nested:
+        return gettext("May be anything at all, with everything inside it.")
+    if given:
+        return gettext("May be anything at all, or missing.")
+    if nested:
+        return gettext("May then be anything at all, with everything inside it.")
+    return gettext("May then be anything at all, or missing.")
 
 
 def terms_in_words(terms: Terms) -> str:

@@ -98,13 +98,13 @@ def _volume(rows: Sequence[Measure]) -> Picture:
 
 
 def _times(rows: Sequence[Measure]) -> Picture:
-    longest = max((row.median_seconds or 0 for row in rows), default=0)
+    longest = max((_seconds(row) for row in rows), default=0)
     return Picture(
         id="time",
         heading=gettext("Median time to a decision"),
         text=gettext("From when the ticket was opened, whether or not anybody was looking."),
         tone="plain",
-        bars=tuple(_bar(row.name, row.median_seconds or 0, longest, _median(row)) for row in rows),
+        bars=tuple(_bar(row.name, _seconds(row), longest, _median(row)) for row in rows),
     )
 
 
@@ -152,6 +152,11 @@ def _row(row: Measure) -> TableRow:
         agreement=_share(row.agreed, row.compared),
         tests=_share(row.noticed, row.tests),
     )
+
+
+def _seconds(row: Measure) -> int:
+    """The median as its words say it: what is less than a second is 0 s, and no bar."""
+    return int(row.median_seconds or 0)
 
 
 def _median(row: Measure) -> str:

@@ -93,7 +93,9 @@ def present_new_grant(
             )
             for seconds in lengths
         ),
-        pins=pin_rows(read_canonical(sealed) if sealed is not None else None, terms.free),
+        pins=pin_rows(
+            read_canonical(sealed) if sealed is not None else None, terms.free, given=False
+        ),
         summary=terms_in_words(terms),
         preview=_preview(past),
         proposed_by=tuple(proposals),

@@ -71,7 +71,9 @@ def present_why(
             )
             for clause in found.clauses
         ),
-        so=gettext("So: {what_it_takes}.").format(what_it_takes=what_it_takes(obligations, groups)),
+        so=gettext("It takes: {what_it_takes}.").format(
+            what_it_takes=what_it_takes(obligations, groups)
+        ),
         passed_over=_passed_over(found),
     )
 

@@ -10,7 +10,17 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    Case,
+    Exists,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
@@ -24,6 +34,13 @@ from approvals.selectors.visibility import is_asked_of, tickets_visible_to
 
 MOST_COUNTED: Final = 100
 PENDING: Final = Q(ended_at__isnull=True, state=State.PENDING)
+RISK_RANKS: Final = {"high": 0, "medium": 1}
+LEAST_RANK: Final = 2
+RISK_ORDER: Final = Case(
+    *(When(risk=risk, then=Value(rank)) for risk, rank in RISK_RANKS.items()),
+    default=Value(LEAST_RANK),
+    output_field=IntegerField(),
+)
 UNRESOLVED: Final = Q(state=State.OUTCOME_UNKNOWN, annotated_at__isnull=True)
 
 
@@ -43,9 +60,10 @@ def asking(who: Reviewer) -> QuerySet[Ticket]:
 
 
 def next_needing(who: Reviewer, *, after: UUID) -> UUID | None:
-    """The most pressing ticket that needs this person, other than `after`."""
+    """The most pressing ticket that needs this person, other than `after`, as the inbox ranks."""
     for walk in needing(who):
-        found = walk.order_by("approval_expires_at", "pk").exclude(uid=after)
+        ranked = walk.annotate(rank=RISK_ORDER).order_by("approval_expires_at", "rank", "pk")
+        found = ranked.exclude(uid=after)
         uid = found.values_list("uid", flat=True).first()
         if uid is not None:
             return uid

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Q, QuerySet, Value
 
 from approvals.domain.bursts import Burst, Opening, bursts_among
 from approvals.domain.states import OPEN, State
@@ -20,8 +20,11 @@ from approvals.models import Ticket
 from approvals.selectors import beside
 from approvals.selectors.bursts import LOOKED_AT, in_bursts, pressing_of
 from approvals.selectors.counting import (
+    LEAST_RANK,
     MOST_COUNTED,
     PENDING,
+    RISK_ORDER,
+    RISK_RANKS,
     UNRESOLVED,
     asking,
     is_asked,
@@ -36,13 +39,6 @@ from approvals.selectors.wanted import OVER
 GROUP_ROWS: Final = 25  # of a group of the inbox; a page of its own goes on where they end
 RECENT: Final = 10
 
-_RISK_RANKS: Final = {"high": 0, "medium": 1}
-_LEAST_RANK: Final = 2
-_RISK_ORDER = Case(
-    *(When(risk=risk, then=Value(rank)) for risk, rank in _RISK_RANKS.items()),
-    default=Value(_LEAST_RANK),
-    output_field=IntegerField(),
-)
 _IN_FLIGHT: Final = sorted(state.value for state in OPEN - {State.PENDING})
 
 
@@ -178,7 +174,7 @@ def _one_by_one(pending: Walk, pressing: Sequence[Opening], bursts: Sequence[Bur
 
 def _ordered(walks: Iterable[Walk]) -> list[Walk]:
     """The most pressing first."""
-    ranked = (walk.annotate(rank=_RISK_ORDER) for walk in walks)
+    ranked = (walk.annotate(rank=RISK_ORDER) for walk in walks)
     return [walk.order_by("approval_expires_at", "rank", "pk") for walk in ranked]
 
 
@@ -186,7 +182,7 @@ def _starts(starts: Sequence[_Start]) -> list[list[Place]]:
     """The first places of each of these; one query for all."""
     parts = [
         Ticket.objects.filter(pk__in=walk.values("pk")[: start.most])
-        .annotate(which=Value(which), rank=_RISK_ORDER)
+        .annotate(which=Value(which), rank=RISK_ORDER)
         .values_list("which", "approval_expires_at", "rank", "pk")
         for which, start in enumerate(starts)
         for walk in start.walks
@@ -240,4 +236,4 @@ def _place_of(key: int | None) -> Place | None:
 
 
 def _rank(risk: str) -> int:
-    return _RISK_RANKS.get(risk, _LEAST_RANK)
+    return RISK_RANKS.get(risk, LEAST_RANK)

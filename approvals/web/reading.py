@@ -142,8 +142,8 @@ def _unasked(found: tuple[int, int] | None) -> str:
 
 def _activity(found: history.Activity) -> Activity:
     words = ngettext(
-        "{number} paused call: {approved} approved, {rejected} rejected",
-        "{number} paused calls: {approved} approved, {rejected} rejected",
+        "{number} paused call of any tool: {approved} approved, {rejected} rejected",
+        "{number} paused calls of any tool: {approved} approved, {rejected} rejected",
         found.paused,
     ).format(
         number=figure(found.paused),
@@ -151,7 +151,7 @@ def _activity(found: history.Activity) -> Activity:
         rejected=figure(found.rejected),
     )
     words += _unasked(found.unasked)
-    this_tool = gettext("Never decided on in the last 30 days")
+    this_tool = gettext("None was decided on in the last 30 days")
     if found.tool_approved or found.tool_rejected:
         this_tool = gettext("In 30 days {approved} approved, {rejected} rejected").format(
             approved=figure(found.tool_approved), rejected=figure(found.tool_rejected)

@@ -91,7 +91,7 @@ class QuestionFields(forms.Form):
         max_length=4096,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "off"}),
         label=gettext_lazy("API key of the model"),
-        help_text=gettext_lazy("Sealed, never shown again. Empty keeps what it has."),
+        help_text=gettext_lazy("Sealed, never shown again."),
     )
 
     def asks(self) -> list[forms.BoundField]:

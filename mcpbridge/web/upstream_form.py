@@ -90,9 +90,7 @@ class UpstreamForm(QuestionFields, LimitFields):
         required=False,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "off"}),
         label=gettext_lazy("Authorization header"),
-        help_text=gettext_lazy(
-            "For the HTTP transports. Sealed, never shown again. Empty keeps what it has."
-        ),
+        help_text=gettext_lazy("For the HTTP transports. Sealed, never shown again."),
     )
     forget_authorization = forms.BooleanField(
         required=False,
@@ -101,7 +99,7 @@ class UpstreamForm(QuestionFields, LimitFields):
     )
     teams = forms.MultipleChoiceField(
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs=TICK),
         label=gettext_lazy("Teams whose agents may use it"),
         help_text=gettext_lazy("With none ticked, no agent may."),
     )
@@ -121,6 +119,12 @@ class UpstreamForm(QuestionFields, LimitFields):
         cast("forms.MultipleChoiceField", self.fields["teams"]).choices = teams_of(directory())
         if upstream is not None:
             del self.fields["name"]
+            self.fields["authorization"].help_text = gettext_lazy(
+                "For the HTTP transports. Sealed, never shown again. Empty keeps what it has."
+            )
+            self.fields["ask_key"].help_text = gettext_lazy(
+                "Sealed, never shown again. Empty keeps what it has."
+            )
         if upstream is None or AUTHORIZATION not in _readable(upstream).headers:
             del self.fields["forget_authorization"]
 

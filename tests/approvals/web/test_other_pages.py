@@ -45,7 +45,7 @@ def test_the_record_shows_who_did_what_and_its_chain(cast: Cast, signed_in: Sign
     assert f"ticket:{other.uid}" in text
 
     chain = text_of(client.get(f"/audit/?subject=ticket:{walk.uid}").content)
-    assert "pending → rejected" in chain
+    assert "Waiting for approval → Rejected" in chain
     assert f"ticket:{other.uid}" not in chain
     last = AuditEvent.objects.filter(subject=f"ticket:{walk.uid}").latest("seq")
     assert bytes(last.hash).hex() in chain

@@ -361,7 +361,7 @@ def test_the_agents_last_hour_names_what_policy_decided_alone(cast: Cast, signed
     walk = a_ticket(cast).pending()
     address, client = f"/tickets/{walk.uid}/", signed_in(cast.bob)
     rings.unasked[cast.robo] = (7, 2)
-    hour = "1 paused call: 0 approved, 0 rejected; without asking"
+    hour = "1 paused call of any tool: 0 approved, 0 rejected; without asking"
     assert f"{hour} 7 allowed, 2 denied by policy" in text_of(client.get(address).content)
     rings.unasked[cast.robo] = (BOUND, 0)
     words = f"{hour}, of the newest 1,000, 1,000 allowed, 0 denied by policy"

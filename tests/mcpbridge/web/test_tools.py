@@ -87,7 +87,7 @@ def test_how_an_approver_confirms_is_chosen_with_it_and_who_cannot_is_said(admin
 
     asked = in_force(api.current_policy()[1], upstream="files", tool="delete_file").obligations
     assert (asked.step_up, asked.type_target) == (api.StepUp.PASSKEY, True)
-    assert "files.delete_file ” asks for more than its reviewers have." in page
+    assert "files.delete_file ” need more than its reviewers have." in page
     assert "0 of the 1 people needed from reviewers can confirm an approval." in page
     assert nonsense.status_code == 422
 
