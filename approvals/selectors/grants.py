@@ -167,11 +167,9 @@ def made_of(ticket: Ticket) -> list[Grant]:
     return list(Grant.objects.filter(Q(made_from=ticket) | Q(pk=ticket.grant_id)))
 
 
-def has_unsent(grant: Grant) -> bool:
-    """Whether a call that this permission let through could still be cancelled."""
-    return Ticket.objects.filter(
-        grant=grant, state__in=[state.value for state in CANCELLABLE]
-    ).exists()
+def unsent_of(grant: Grant) -> QuerySet[Ticket]:
+    """The calls that this permission let through and that could still be cancelled."""
+    return Ticket.objects.filter(grant=grant, state__in=[state.value for state in CANCELLABLE])
 
 
 def let_through(

@@ -26,7 +26,7 @@ from approvals.domain.forms import form_in
 from approvals.domain.inspection.arguments import read_canonical
 from approvals.domain.pins import Terms, members, obligations_cover, without
 from approvals.domain.quorum import Resolution
-from approvals.domain.states import CANCELLABLE, CancelReason
+from approvals.domain.states import CancelReason
 from approvals.domain.wording import say
 from approvals.models import AgreedTerms, Decision, Grant, Ticket, User, after_seconds, plain
 from approvals.selectors import grants as selectors
@@ -171,10 +171,7 @@ def revoke_made_from(ticket: Ticket, user: User) -> None:
 def _revoke(grant: Grant, user: User) -> int:
     actor = actors.person(user.person_id)
     transitions.revoke_grant(grant_id=grant.pk, person_id=user.person_id, actor=actor)
-    unsent = Ticket.objects.select_for_update().filter(
-        grant_id=grant.pk, state__in=[state.value for state in CANCELLABLE]
-    )
-    tickets = list(unsent.order_by("pk"))
+    tickets = list(selectors.unsent_of(grant).select_for_update().order_by("pk"))
     for ticket in tickets:
         transitions.cancel(ticket_id=ticket.pk, reason=CancelReason.GRANT_REVOKED, actor=actor)
         transaction.on_commit(partial(ports.ended, ticket.uid))

@@ -115,7 +115,7 @@ def grant(request: HttpRequest, user: User, grant_id: UUID) -> HttpResponse:
     tickets, older = selectors.let_through(standing.grant, user.person, before=before)
     here = reverse("approvals:grant", args=[grant_id])
     made_from = standing.grant.made_from
-    counts = standing.is_live or selectors.has_unsent(standing.grant)
+    counts = standing.is_live or selectors.unsent_of(standing.grant).exists()
     may_revoke = counts and (user.person.is_admin or user.person_id in eligible_people(made_from))
     context = {
         "view": present_grant(standing, may_revoke=may_revoke, now=timezone.now()),

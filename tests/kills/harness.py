@@ -35,9 +35,7 @@ from tests.support.valkey import ValkeyServer
 from tests.support.waiting import PATIENCE, eventually_async
 
 LEASE = 4.0
-SLACK = (
-    2.0  # the promise: unknown within the lease and two seconds, unless the machine stands still
-)
+SLACK = 2.0  # the promise: unknown within the lease and two seconds
 BATCH = 10
 UNWANTED = {State.OUTCOME_UNKNOWN, State.SUCCEEDED, State.FAILED, State.CANCELLED}
 SHORT = {"PLACET_LEASE_SECONDS": f"{LEASE:g}"}

@@ -1,11 +1,13 @@
 """The suite's own ground: databases that commit, servers that run, waits that end."""
 
 import os
+import subprocess
 import sys
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
 import pytest
 from django.apps import apps
 from django.db import connection
@@ -14,7 +16,9 @@ from pytest_django import DjangoDbBlocker
 from approvals.audit.verification import verify
 from tests.support.builders import a_cast, a_ticket
 from tests.support.databases import RealDatabase, fresh_database
-from tests.support.processes import Running
+from tests.support.installation import survivors
+from tests.support.nursery import ADDRESS, Child, Nursery, NurseryGone, shared
+from tests.support.processes import ROOT, Running
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
 
@@ -84,6 +88,17 @@ def test_a_bounded_wait_fails_with_what_it_saw() -> None:
         eventually(lambda: 0, within=0.05, why="the moon")
 
 
+def test_a_wait_that_failed_tells_what_is_known_then() -> None:
+    said = ["nothing yet"]
+
+    def look() -> bool:
+        said[0] = "it ended with 7"
+        return False
+
+    with pytest.raises(AssertionError, match="it ended with 7; last seen: False"):
+        eventually(look, within=0.05, why=lambda: said[0])
+
+
 def test_a_child_of_the_nursery_is_the_program_that_was_asked_for(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(
@@ -116,3 +131,54 @@ def test_a_child_of_the_nursery_ends_by_a_signal_like_any_other(tmp_path: Path) 
     assert child.alive()
     child.kill()
     assert (child.process.returncode, child.alive()) == (-9, False)
+
+
+A_SUITE = (
+    "import sys\n"
+    "from tests.support.nursery import shared\n"
+    "with shared(libraries=()):\n"
+    "    print('here', flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+def test_a_killed_suite_leaves_no_mother_process_behind(tmp_path: Path) -> None:
+    suite = subprocess.Popen(
+        [sys.executable, "-c", A_SUITE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert suite.stdin is not None
+    assert suite.stdout is not None
+    with suite, suite.stdin, suite.stdout:
+        assert suite.stdout.readline() == b"here\n"
+        mothers = psutil.Process(suite.pid).children()
+        assert len(mothers) == 1
+        suite.kill()
+    eventually(lambda: survivors(mothers) == [], why="the mother is gone")
+
+
+def test_a_nursery_that_died_is_named_with_what_it_wrote(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def bear(nursery: Nursery) -> Child:
+        with (tmp_path / "log").open("ab") as output:
+            argv = [sys.executable, "-m", "this"]
+            return nursery.bear(argv, env=None, cwd=tmp_path, output=output.fileno(), pass_fds=())
+
+    before = set(psutil.Process().children())
+    with shared(libraries=()) as found:
+        monkeypatch.setenv(ADDRESS, found[ADDRESS])
+        nursery = Nursery()
+        assert bear(nursery).wait(30) == 0
+        nursery._socket.send(b"no request")
+        with pytest.raises(NurseryGone, match=r"(?s)nursery\.log: .*JSONDecodeError"):
+            bear(nursery)
+        nursery.close()
+        (mother,) = set(psutil.Process().children()) - before
+        mother.kill()
+        mother.wait(10)
+        with pytest.raises(NurseryGone, match="it could be reached at"):
+            Nursery()

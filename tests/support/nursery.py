@@ -13,16 +13,11 @@ the one that listens. A nursery ends with its children when the process that it 
 
 from __future__ import annotations
 
-import array
 import atexit
 import contextlib
-import gc
-import importlib
 import json
 import os
-import runpy
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -31,15 +26,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Final
+
+from tests.support.mother import MESSAGE_BYTES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-MESSAGE_BYTES: Final = 200_000
-MOST_FDS: Final = 16
 ADDRESS: Final = "PLACET_TEST_NURSERY"
-HIGH: Final = 400  # where descriptors wait until they get the numbers they were asked for
+LOG: Final = ".log"  # after the address
 LIBRARIES: Final = (
     "aiohttp", "autobahn.websocket.protocol", "celery.apps.beat", "celery.apps.worker",
     "celery.bin.celery", "celery.concurrency.thread", "channels.layers", "channels.routing",
@@ -51,6 +45,10 @@ LIBRARIES: Final = (
     "redis.asyncio", "servestatic", "starlette.applications", "twisted.internet.defer",
     "twisted.web.http", "uuid6", "yaml",
 )  # fmt: skip
+
+
+class NurseryGone(ChildProcessError):
+    """A nursery ended in the midst of the tests that it worked for, and its children with it."""
 
 
 class Child:
@@ -91,12 +89,20 @@ class Nursery:
         self.pid = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
         if ADDRESS in os.environ:
+            address = os.environ[ADDRESS]
+            self._log = Path(address + LOG)
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._socket.connect(os.environ[ADDRESS])
+            try:
+                self._socket.connect(address)
+            except OSError as refused:
+                self._socket.close()
+                raise self._gone(f"it could be reached at {address}") from refused
             return
+        descriptor, name = tempfile.mkstemp(prefix="placet-n-", suffix=LOG)
+        self._log = Path(name)
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = _started(theirs)
+        with theirs, os.fdopen(descriptor, "ab") as output:
+            self._process = _started(theirs, output=output)
 
     def bear(
         self,
@@ -119,7 +125,10 @@ class Nursery:
                 "fds": [1, 2, *pass_fds],
             }
             fds = [output, output, *pass_fds]
-            socket.send_fds(self._socket, [json.dumps(asked).encode()], fds)
+            try:
+                socket.send_fds(self._socket, [json.dumps(asked).encode()], fds)
+            except ConnectionError as broken:
+                raise self._gone(f"it bore {argv[1:]}") from broken
             while self._numbers not in self._born:
                 self._hear(within=60)
             child.pid = self._born.pop(self._numbers)
@@ -136,14 +145,24 @@ class Nursery:
         readable, _, _ = select.select([self._socket], [], [], within)
         if not readable:
             return False
-        message = self._socket.recv(MESSAGE_BYTES)
+        try:
+            message = self._socket.recv(MESSAGE_BYTES)
+        except ConnectionError:
+            message = b""
         if not message:
-            raise ChildProcessError("the nursery is gone")
+            raise self._gone("it told of what it was asked for")
         told = json.loads(message)
         (self._born if "pid" in told else self._ended)[told["number"]] = told.get(
             "pid", told.get("code")
         )
         return True
+
+    def _gone(self, when: str) -> NurseryGone:
+        said = self._log.read_text("utf-8", errors="replace") if self._log.exists() else ""
+        return NurseryGone(
+            f"the nursery of process {self.pid} ended before {when}, and its children with it; "
+            f"what it wrote to {self._log}: {said[-4000:] or 'nothing, as when it is killed'}"
+        )
 
     def close(self) -> None:
         """End it, with whoever is left."""
@@ -152,17 +171,25 @@ class Nursery:
             if self._process is not None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(10)
+                self._log.unlink(missing_ok=True)
 
 
-def _started(given: socket.socket, *, leash: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def _started(
+    given: socket.socket,
+    *,
+    output: IO[bytes],
+    leash: int = subprocess.DEVNULL,
+    libraries: Sequence[str] = LIBRARIES,
+) -> subprocess.Popen[bytes]:
     """A nursery that works for whoever holds the other end of `given`, or listens there.
 
     One that listens ends with its leash, a pipe, and so with the process that started it.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.nursery", str(given.fileno())],
+        [sys.executable, "-m", "tests.support.mother", str(given.fileno()), *libraries],
         stdin=leash,
-        stdout=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
         cwd=ROOT,
         pass_fds=[given.fileno()],
         start_new_session=True,
@@ -170,8 +197,11 @@ def _started(given: socket.socket, *, leash: int = subprocess.DEVNULL) -> subpro
 
 
 @contextmanager
-def shared() -> Iterator[dict[str, str]]:
-    """One nursery for many processes; yields the environment by which they find it."""
+def shared(*, libraries: Sequence[str] = LIBRARIES) -> Iterator[dict[str, str]]:
+    """One nursery for many processes; yields the environment by which they find it.
+
+    What it writes lies beside its socket.
+    """
     if not _can_fork():
         yield {}
         return
@@ -180,7 +210,10 @@ def shared() -> Iterator[dict[str, str]]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(address)
             listener.listen(64)
-            process = _started(listener, leash=subprocess.PIPE)
+            with Path(address + LOG).open("ab") as output:
+                process = _started(
+                    listener, output=output, leash=subprocess.PIPE, libraries=libraries
+                )
         try:
             yield {ADDRESS: address}
         finally:
@@ -214,132 +247,3 @@ def can_bear(argv: Sequence[str]) -> bool:
         and argv[0] == sys.executable
         and (argv[1].endswith(".py") or (argv[1] == "-m" and len(argv) > 2))
     )
-
-
-# -- the nursery's own side ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Birth:
-    """What a child is to be."""
-
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str
-    fds: dict[int, int]  # wanted number: number now
-
-
-def keep(control: socket.socket) -> Birth | None:
-    """Fork children until nobody asks any more (None); in a child, what it is to be."""
-    children: dict[int, int] = {}
-    heard, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    while True:
-        readable, _, _ = select.select([control, heard], [], [])
-        if heard in readable:
-            os.read(heard, 4096)
-            _report(control, children)
-        if control not in readable:
-            continue
-        message, fds, _, _ = socket.recv_fds(control, MESSAGE_BYTES, MOST_FDS)
-        if not message:
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
-            return None
-        asked = json.loads(message)
-        pid = os.fork()
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            control.close()
-            os.close(heard)
-            os.close(told)
-            wanted = dict(zip(asked["fds"], fds, strict=True))
-            return Birth(argv=asked["argv"], env=asked["env"], cwd=asked["cwd"], fds=wanted)
-        for fd in fds:
-            os.close(fd)
-        children[pid] = asked["number"]
-        _tell(control, number=asked["number"], pid=pid)
-        _report(control, children)
-
-
-def _for_one_of_many(listener: socket.socket) -> socket.socket:
-    """Fork a nursery for each who connects; returns in each of them, with its connection."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how these ended
-    while True:
-        readable, _, _ = select.select([listener, sys.stdin], [], [])
-        if sys.stdin in readable:
-            sys.exit()
-        control, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            return control
-        control.close()
-
-
-def _report(control: socket.socket, children: dict[int, int]) -> None:
-    while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if not pid:
-            return
-        _tell(control, number=children.pop(pid), code=os.waitstatus_to_exitcode(status))
-
-
-def _tell(control: socket.socket, **message: Any) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        control.send(json.dumps(message).encode())
-
-
-def live(birth: Birth) -> None:
-    """Be the program; returns or raises as it does."""
-    os.setsid()
-    with Path(os.devnull).open() as nothing:
-        os.dup2(nothing.fileno(), sys.stdin.fileno())
-    os.chdir(birth.cwd)
-    waiting = array.array("i")
-    for now in birth.fds.values():
-        high = HIGH + len(waiting)
-        os.dup2(now, high, inheritable=False)
-        os.close(now)
-        waiting.append(high)
-    for wanted, high in zip(birth.fds, waiting, strict=True):
-        os.dup2(high, wanted, inheritable=True)
-        os.close(high)
-    os.environ.clear()
-    os.environ.update(birth.env)
-    tempfile.tempdir = None
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
-    if birth.argv[0] == "-m":
-        module, *rest = birth.argv[1:]
-        sys.argv = [module, *rest]
-        sys.path[0] = birth.cwd
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    else:
-        script, *rest = birth.argv
-        sys.argv = [script, *rest]
-        sys.path[0] = str(Path(script).resolve().parent)
-        runpy.run_path(script, run_name="__main__")
-
-
-def main(descriptor: int) -> None:
-    """Import, then keep children; in each child, be a program."""
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-    control = socket.socket(fileno=descriptor)
-    if control.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        control = _for_one_of_many(control)
-    with control:
-        birth = keep(control)
-    if birth is not None:
-        live(birth)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -11,6 +11,7 @@ from approvals import transitions
 from approvals.audit import append, attest
 from approvals.audit.checkpoints import seal_checkpoint
 from approvals.audit.sealing import purge, seal
+from approvals.audit.verification import verify
 from approvals.domain.seats import Mandate
 from approvals.domain.states import CancelReason, UnknownReason
 from approvals.models import (
@@ -176,5 +177,15 @@ def rows_of(cursor, model):
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def bare(key):
+def assert_found(model, column, row, changed):
+    """Verification found this value of this row changed, and named its table and its key first."""
+    table, key = model._meta.db_table, row[model._meta.pk.column]
+    found = [broken for broken in verify() if broken.table != "triggers"]
+    assert found, f"{table}.{column} = {changed!r} was not noticed"
+    named = {_bare(part) for part in found[0].key.split(", ")}
+    assert found[0].table == table, (column, changed, found[:3])
+    assert named & {_bare(key), _bare(changed)}, (column, changed, found[:3])
+
+
+def _bare(key):
     return str(key).replace("-", "")
