@@ -20,6 +20,7 @@ from approvals.services.channels import add_chat, add_room
 from approvals.services.decisions import decide
 from approvals.services.delegation import declare_absence
 from approvals.services.grants import Wanted
+from approvals.services.verifying import ask_to_verify, verify_if_asked
 from mcpbridge.administration import (
     AgentSettings,
     UpstreamSettings,
@@ -59,6 +60,8 @@ def a_full_house(cast: Cast) -> list[str]:
     ]
     talked_about(cast, tickets[-1])
     seal_checkpoint()
+    ask_to_verify(user=cast.dora)
+    verify_if_asked()
     addresses = [f"/tickets/{walk.uid}/" for walk in tickets if walk.submitted]
     addresses.append(f"/tickets/{tickets[-1].uid}/edit/")
     pages = ["/", "/history/", "/audit/", "/kill-switch/", "/account/", *addresses]
