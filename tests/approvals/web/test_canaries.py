@@ -128,6 +128,6 @@ def test_another_admin_who_reviews_cannot_find_a_test_before_it_is_over(
     form = form_to(bob.get(f"/tickets/{ticket.uid}/").content, "/decide/")
     bob.post(form.action, form.values(verdict="reject"))
     assert "dora" in shown(ticket.uid)
-    assert "Seeded" in shown(ticket.uid, "canary")
+    assert "A test was seeded" in shown(ticket.uid, "canary")
     assert f"Ticket {ticket.pk}" in text_of(bob.get("/tests/").content)
     assert verify() == []
