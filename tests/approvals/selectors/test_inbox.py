@@ -11,7 +11,7 @@ from approvals.models import Ticket
 from approvals.presenters.calls import call_of
 from approvals.presenters.rows import present_row
 from approvals.selectors import inbox as lists
-from approvals.selectors.counting import needs_count
+from approvals.selectors.counting import needs_count, next_needing
 from approvals.selectors.inbox import inbox, needs_you, waiting_on_others
 from approvals.selectors.listing import one_row
 from approvals.selectors.readers import reviewer
@@ -128,6 +128,18 @@ def test_a_long_group_goes_on_by_key_in_the_order_of_deadline_and_risk(cast, mon
         )
         seen += [row.ticket.pk for row in others.rows]
     assert seen == expected
+
+
+def test_of_equal_deadlines_the_riskier_call_comes_next(cast, monkeypatch):
+    moment = timezone.now() + timedelta(hours=2)
+    monkeypatch.setattr("approvals.services.new_ticket.after_seconds", lambda _: moment)
+    decided = a_ticket(cast, arguments=b'{"n":1}').pending()
+    a_ticket(cast, arguments=b'{"n":2}').pending()
+    riskier = a_ticket(cast, arguments='{"hidden":"\u202e"}'.encode()).pending()
+
+    who = reviewer(cast.bob.person, one_person=False)
+
+    assert str(next_needing(who, after=decided.uid)) == str(riskier.uid)
 
 
 def test_a_pages_key_of_a_ticket_that_is_gone_begins_anew(cast):

@@ -47,6 +47,7 @@ def test_ticked_rows_lead_to_a_page_that_shows_each_of_them_whole(cast: Cast, si
 
     assert "Reject 2 calls" in page
     assert "Approve and run 2 calls" in page
+    assert 'href="/" aria-current="page"' in inbox
     assert not Decision.objects.exists()
 
 

@@ -27,6 +27,7 @@ def test_a_flood_is_one_row_that_says_what_differs(cast, signed_in, flooded):
     assert "<code><bdi>path</bdi></code>" in page.replace(' dir="auto"', "")
     assert "<bdi>mode</bdi>" not in page
     assert flooded.replace("&", "&amp;") in page
+    assert "5 similar calls" in signed_in(cast.bob).get(flooded).content.decode()
 
 
 def test_looking_at_a_flood_changes_nothing(cast, signed_in, flooded):
@@ -106,7 +107,11 @@ def test_somebody_says_that_they_are_away_and_who_votes_for_them(cast, signed_in
     absence = Absence.objects.get()
     page = client.get("/away/").content.decode()
     assert "carol" in page
-    assert "You stand in for" in signed_in(cast.carol).get("/away/").content.decode()
+    assert "<b>You</b>" in page
+    assert "bob" not in page.partition("<main")[2]
+    lent = signed_in(cast.carol).get("/away/").content.decode()
+    assert "You stand in for" in lent
+    assert "You vote in" in lent
     assert "bob" in signed_in(cast.dora).get("/away/").content.decode()
     assert signed_in(cast.charlie).get("/away/").content.decode().count("bob") == 0
     signed_in(cast.charlie).post(f"/away/{absence.pk}/end/")

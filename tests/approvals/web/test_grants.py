@@ -59,6 +59,9 @@ def test_approving_on_terms_makes_a_permission_that_lets_the_next_call_through(
     assert (grant.max_uses, grant.pins["free"]) == (2, ["/path"])
     assert "gave permission for 2 more calls of this agent" in text_of(done.content)
     assert f"/grants/{grant.pk}/" in done.content.decode()
+    given = text_of(client.get(f"/grants/{grant.pk}/").content)
+    assert "May be anything at all, or missing." in given
+    assert "then be anything" not in given
     again = a_ticket(cast, arguments=OTHER).pending()
     assert again.submitted is not None
     assert again.submitted.kind == "by_grant"

@@ -56,6 +56,8 @@ def test_without_a_passkey_s_answer_the_form_comes_back_with_words(
 
     assert (unnamed.status_code, unsigned.status_code) == (422, 422)
     assert "Type the name of what this call acts on" in text_of(unnamed.content)
+    assert b'aria-describedby="target-hint target-error"' in unnamed.content
+    assert b'id="target-error"' in unnamed.content
     assert "confirm it with your passkey" in text_of(unsigned.content)
     assert form_to(unsigned.content, "/decide/").fields["target"] == ["/tmp/report.txt"]
     assert not Decision.objects.exists()
