@@ -22,7 +22,7 @@ from placet.up.programs import Program
 from tests.support.bridge import Bridge, a_call
 from tests.support.databases import RealDatabase
 from tests.support.live import LivePlacet
-from tests.support.waiting import eventually_async
+from tests.support.waiting import PATIENCE, eventually_async
 from tests.support.witness import Witness
 
 pytestmark = [pytest.mark.usefixtures("loop_parts"), pytest.mark.both_engines, pytest.mark.alone]
@@ -66,7 +66,9 @@ async def told(bridge: Bridge, uid: UUID) -> TicketView:
     return await in_database(ledger.view, uid=uid, agent_id=bridge.agent.id)
 
 
-async def reaches(bridge: Bridge, uid: UUID, state: State, *, within: float = 20) -> TicketView:
+async def reaches(
+    bridge: Bridge, uid: UUID, state: State, *, within: float = PATIENCE
+) -> TicketView:
     async def look() -> TicketView | None:
         ticket = await told(bridge, uid)
         return ticket if ticket.state == state else None
@@ -82,7 +84,7 @@ async def test_a_worker_without_a_broker_executes_what_was_approved(
     for uid in uids:
         await decide(bridge, uid)
     for uid in uids:
-        await reaches(bridge, uid, State.SUCCEEDED, within=30)
+        await reaches(bridge, uid, State.SUCCEEDED)
     assert len(upstream_witness.calls()) == 3
     assert worker.alive()
     assert await in_database(heartbeats.seen, "worker")
@@ -96,7 +98,6 @@ async def test_a_worker_winds_up_what_was_rejected(brokerless: LivePlacet, bridg
         lambda: in_database(
             lambda: Ticket.objects.filter(uid=uid, wound_up_at__isnull=False).exists()
         ),
-        within=30,
     )
     assert (await told(bridge, uid)).state == State.REJECTED
 
@@ -108,10 +109,10 @@ async def test_a_killed_worker_leaves_an_unknown_outcome_and_nothing_runs_again(
     upstream_witness.hold()
     uid = await paused(bridge)
     await decide(bridge, uid)
-    await eventually_async(upstream_witness.calls, within=30)
+    await eventually_async(upstream_witness.calls)
     worker.kill()
     brokerless.start_worker()
-    ticket = await reaches(bridge, uid, State.OUTCOME_UNKNOWN, within=30)
+    ticket = await reaches(bridge, uid, State.OUTCOME_UNKNOWN)
     assert ticket.unknown_reason == UnknownReason.LEASE_LOST
     assert len(upstream_witness.calls()) == 1
 
@@ -123,9 +124,9 @@ async def test_a_stopped_worker_aborts_what_does_not_end_and_says_so(
     uid = await paused(bridge, "count", {})
     upstream_witness.hold()
     await decide(bridge, uid)
-    await eventually_async(upstream_witness.calls, within=30)
+    await eventually_async(upstream_witness.calls)
     worker.signal(signal.SIGTERM)
-    ticket = await reaches(bridge, uid, State.OUTCOME_UNKNOWN, within=30)
+    ticket = await reaches(bridge, uid, State.OUTCOME_UNKNOWN)
     assert ticket.unknown_reason == UnknownReason.ABORTED
     await eventually_async(lambda: not worker.alive())
 
@@ -135,7 +136,7 @@ async def test_a_hint_through_the_broker_starts_the_call_before_any_look_does(
 ):
     rarely = {"PLACET_SWEEP_SECONDS": "300", "PLACET_LEASE_SECONDS": "600"}
     worker = live_placet.start_worker(**rarely)
-    await eventually_async(lambda: in_database(lambda: heartbeats.seen("worker")), within=30)
+    await eventually_async(lambda: in_database(lambda: heartbeats.seen("worker")))
     uid = await paused(bridge)
     await decide(bridge, uid)
     publish = (
@@ -146,6 +147,6 @@ async def test_a_hint_through_the_broker_starts_the_call_before_any_look_does(
         Program(name="publisher", argv=(sys.executable, "-c", publish)),
         DJANGO_SETTINGS_MODULE="placet.settings",
     )
-    await reaches(bridge, uid, State.SUCCEEDED, within=30)
+    await reaches(bridge, uid, State.SUCCEEDED)
     assert len(upstream_witness.calls()) == 1
     assert worker.alive()
