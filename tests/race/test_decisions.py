@@ -98,8 +98,18 @@ def test_two_votes_of_one_person_with_two_accounts_count_once(cast):
 
 @pytest.mark.parametrize("holder_writes", [False, True], ids=["locks", "writes"])
 def test_an_approval_that_waited_for_the_row_past_the_deadline_is_refused(cast, holder_writes):
-    ticket = ledger.a_pending(cast, approval_seconds=1.5)
-    ledger.vote(ticket, cast.bob)
+    for seconds in (1.5, 6, 24):  # a slow machine may begin to approve when all is over
+        ticket = ledger.a_pending(cast, approval_seconds=seconds)
+        ledger.vote(ticket, cast.bob)
+        began_in_time = approves_beside_a_holder(ticket, holder_writes)
+        assert ledger.state_of(ticket) is State.PENDING
+        if began_in_time:
+            return
+    pytest.fail("no approval began before its deadline")
+
+
+def approves_beside_a_holder(ticket, holder_writes):
+    """Approve while somebody keeps the row past the deadline; whether it began before that."""
     held = threading.Event()
 
     def hold():
@@ -109,9 +119,7 @@ def test_an_approval_that_waited_for_the_row_past_the_deadline_is_refused(cast, 
                 if holder_writes:
                     transitions.count_request(ticket_id=ticket.pk, actor=ledger.AGENT)
                 held.set()
-                eventually(
-                    lambda: database_now() > ticket.approval_expires_at, within=30, why="deadline"
-                )
+                eventually(lambda: database_now() > ticket.approval_expires_at, why="deadline")
         finally:
             connection.close()
 
@@ -119,23 +127,24 @@ def test_an_approval_that_waited_for_the_row_past_the_deadline_is_refused(cast, 
         try:
             held.wait(30)
             with transaction.atomic():
-                assert database_now() < ticket.approval_expires_at or waits_for_its_turn()
-                return transitions.approve(
-                    ticket_id=ticket.pk,
-                    revision=1,
-                    digest=bytes(ticket.digest),
-                    execution_seconds=60,
-                    actor="person:bob",
-                )
+                began_in_time = database_now() < ticket.approval_expires_at or waits_for_its_turn()
+                with pytest.raises(StaleState):
+                    transitions.approve(
+                        ticket_id=ticket.pk,
+                        revision=1,
+                        digest=bytes(ticket.digest),
+                        execution_seconds=60,
+                        actor="person:bob",
+                    )
+                return began_in_time
         finally:
             connection.close()
 
     with ThreadPoolExecutor(2) as pool:
         holding, approving = pool.submit(hold), pool.submit(approve)
-        with pytest.raises(StaleState):
-            approving.result(60)
+        began_in_time = approving.result(60)
         holding.result(60)
-    assert ledger.state_of(ticket) is State.PENDING
+    return began_in_time
 
 
 def waits_for_its_turn():
