@@ -79,6 +79,8 @@ def change_upstream(
     teams = _teams(settings)
     if _snapshot(upstream) == columns and teams == _team_ids(upstream):
         return upstream
+    if bytes(upstream.config_digest) != was[0]:  # what failed was reached in another way
+        upstream.last_error, upstream.failing_since, upstream.next_try_at = "", None, None
     upstream.save()
     _set_teams(upstream, teams)
     bump_epoch(

@@ -206,7 +206,8 @@ def _line(error: Any) -> str:
     path = ""
     for step in error["loc"]:
         path = _step(path, step)
-    return f"{path or 'document'}: {error['msg']}"
+    words = "no such key is known here" if error["type"] == "extra_forbidden" else error["msg"]
+    return f"{path or 'document'}: {words}"
 
 
 def _step(path: str, step: int | str) -> str:

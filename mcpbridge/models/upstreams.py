@@ -1,10 +1,12 @@
 """Upstream MCP servers, the pins of their tools, and the lease of a stdio server's host."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from uuid6 import uuid7
 
@@ -49,6 +51,12 @@ class Upstream(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def not_tried_before(self) -> datetime | None:
+        """When a failing upstream is tried again at the earliest; None once that has come."""
+        ahead = self.next_try_at is not None and self.next_try_at > timezone.now()
+        return self.next_try_at if ahead else None
 
 
 class ToolPin(models.Model):

@@ -215,7 +215,10 @@ def token_digest(headers: Headers, endpoint: str) -> bytes:
         )
     found = _BEARER.match(given)
     if not found:
-        raise _unauthorized(endpoint, "the Authorization header is not of the form: Bearer <token>")
+        raise _unauthorized(
+            endpoint,
+            "the Authorization header is not Bearer and a whole token, as it was shown when issued",
+        )
     return hashlib.sha256(found[1].encode("ascii")).digest()
 
 

@@ -14,6 +14,7 @@ from mcpbridge.administration import (
     create_upstream,
     secrets_of,
 )
+from mcpbridge.catalog.recording import record_failure
 from mcpbridge.catalog.secrets import Secrets
 from mcpbridge.models import Upstream
 from tests.mcpbridge.administration.conftest import ACTOR
@@ -204,6 +205,25 @@ def test_teams_and_limits_move_the_epoch_and_leave_tickets_alone(
 
     assert walk.view.state is api.State.PENDING
     assert api.gate().epoch > epoch
+
+
+def test_what_failed_under_other_settings_is_forgotten(
+    files: Upstream, http_settings: UpstreamSettings
+):
+    def save(**change: object) -> Upstream:
+        record_failure(upstream_id=files.pk, error="refused", retry_after=30)
+        change_upstream(
+            actor=ACTOR, upstream_id=files.pk, settings=replace(http_settings, **change)
+        )
+        return Upstream.objects.get(pk=files.pk)
+
+    assert save(trust_annotations=True).last_error == "refused"
+    elsewhere = save(trust_annotations=True, url="https://elsewhere.example.test/mcp")
+    assert (elsewhere.last_error, elsewhere.failing_since, elsewhere.next_try_at) == (
+        "",
+        None,
+        None,
+    )
 
 
 def test_saving_what_is_already_so_moves_nothing(files: Upstream, http_settings: UpstreamSettings):

@@ -227,6 +227,21 @@ def test_every_variable_that_is_missing_is_named_at_once(apply: Apply):
     ]
 
 
+def test_a_first_password_that_nobody_could_choose_is_refused_without_being_said(
+    apply: Apply, monkeypatch: pytest.MonkeyPatch
+):
+    document = whole()
+    document["users"][2]["password_env"] = "WEAK_PASSWORD"
+
+    monkeypatch.setitem(ENVIRONMENT, "WEAK_PASSWORD", "s3cret")
+    with pytest.raises(BadDocument, match=r"WEAK_PASSWORD is refused: .*too short") as refused:
+        apply(document)
+
+    assert str(refused.value).startswith("users[2].password_env: ")
+    assert "s3cret" not in str(refused.value)
+    assert not User.objects.filter(email="bob@example.test").exists()
+
+
 def test_an_account_that_is_there_needs_its_first_password_no_more(apply: Apply):
     apply(whole())
     document = whole()

@@ -245,6 +245,11 @@ def test_since_when_an_upstream_fails_and_when_it_is_tried_again_is_said(
         assert "Last read" in text
         assert "Not tried again before" in text
 
+    record_failure(upstream_id=files.pk, error="still gone", retry_after=0)
+    text = text_of(admin.get("/manage/upstreams/files/").content)
+    assert "still gone" in text
+    assert "Not tried again before" not in text
+
 
 def test_time_outs_and_limits_are_set_and_taken_back_on_the_page(admin: Client, cast: Cast):
     posted = {
