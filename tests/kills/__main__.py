@@ -35,7 +35,10 @@ def main() -> int:
             print(f"A promise was broken, see above: {failure}", file=sys.stderr)
             return 1
     print_table(rows)
-    return 0
+    late = [f"{row['engine']}, {row['window']}" for row in rows if row["late"]]
+    if late:
+        print(f"Said to be unknown later than promised: {'; '.join(late)}", file=sys.stderr)
+    return 1 if late else 0
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

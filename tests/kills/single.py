@@ -31,4 +31,6 @@ def main(database: RealDatabase, arguments: list[str]) -> list[dict[str, Any]]:
         offload.shutdown()
         broker.remove()
         shutil.rmtree(folder, ignore_errors=True)
-    return [{"engine": database.engine, **vars(tally)} for tally in tallies]
+    return [
+        {"engine": database.engine, "late": tally.is_late(), **vars(tally)} for tally in tallies
+    ]
